@@ -1,0 +1,3 @@
+"""Version of the package; the public names follow."""
+
+__version__ = "0.1.0"
