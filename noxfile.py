@@ -1,0 +1,143 @@
+"""Every check and the demo: `./tools/nox` runs the checks, `./tools/nox -s demo` the whole system on real traffic.
+
+Wheels are built once into dist/ and every test runs against them. One environment, .nox/engine, holds the embedded
+engine (830 MB) and serves all sessions that need it; the other Pythons test what needs no engine.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.4"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests", "engine_tests", "together"]
+
+ROOT = Path(__file__).parent
+PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-server")
+DIST = ROOT / "dist"
+CHECKED = ("packages", "tests", "tools", "noxfile.py")
+TEST_LIBRARIES = ("pytest>=9", "pytest-timeout>=2.4", "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
+
+
+def runs(minor: str) -> bool:
+    """Tell whether pythonX.Y is here and starts; a pyenv shim of a version that is not active does not."""
+    found = shutil.which(f"python{minor}")
+    return found is not None and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+WANTED = nox.project.python_versions(nox.project.load_toml(PACKAGES[0] / "pyproject.toml"))
+PYTHONS = [minor for minor in WANTED if runs(minor)]
+for missing in sorted(set(WANTED) - set(PYTHONS)):
+    sys.stderr.write(f"Python {missing} is not on this machine: its tests are left out\n")
+
+
+def fingerprint(*paths: Path) -> str:
+    """Return the SHA-256 of the files' names and contents, so that unchanged work is not done again."""
+    digest = hashlib.sha256()
+    for path in sorted(file for top in paths for file in top.rglob("*") if file.is_file()):
+        if "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def unchanged(marker: Path, state: str) -> bool:
+    return marker.exists() and marker.read_text(encoding="utf-8") == state
+
+
+def install_packages(session: nox.Session, *libraries: str, extra: str = "") -> None:
+    """Install both wheels with `extra` of the server and the libraries, unless this environment has just these."""
+    state = (DIST / "built").read_text(encoding="utf-8") + repr((libraries, extra))
+    marker = Path(session.virtualenv.location) / "installed"
+    if unchanged(marker, state):
+        return
+    wheels = [str(wheel) for wheel in sorted(DIST.glob("*.whl"))]
+    wanted = [wheel + extra if "analytics_server" in wheel else wheel for wheel in wheels]
+    session.install(*wanted, *libraries)
+    session.install("--force-reinstall", "--no-deps", *wheels)  # the version number stays while the code changes
+    marker.write_text(state, encoding="utf-8")
+
+
+def run_with_engine(session: nox.Session, *arguments: str) -> None:
+    """Run Python with these arguments in the environment that the session `engine` has prepared."""
+    python = Path(session.cache_dir).parent / "engine" / "bin" / "python"
+    session.run(str(python), *arguments, *session.posargs, external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff: style and format."""
+    session.install("ruff>=0.17,<0.18")
+    session.run("ruff", "check", *CHECKED)
+    session.run("ruff", "format", "--check", *CHECKED)
+
+
+@nox.session(requires=["build"])
+def types(session: nox.Session) -> None:
+    """mypy strict over both packages."""
+    install_packages(session, "mypy>=2.4,<2.5", "nox")
+    for package in PACKAGES:
+        session.run("mypy", str(package / "src"))
+    session.run("mypy", "noxfile.py", "tools/demo")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Wheel and sdist of both packages into dist/, when their sources have changed."""
+    state = fingerprint(*PACKAGES)
+    if unchanged(DIST / "built", state):
+        return
+    session.install("hatchling>=1.27")
+    shutil.rmtree(DIST, ignore_errors=True)
+    for package in PACKAGES:
+        with session.chdir(package):
+            session.run("hatchling", "build", "-d", str(DIST), silent=True)
+    (DIST / "built").write_text(state, encoding="utf-8")
+
+
+@nox.session(requires=["build"], python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Both packages' own tests that need no engine, on every Python that is here."""
+    install_packages(session, *TEST_LIBRARIES)
+    for package in PACKAGES:
+        session.run("pytest", "-m", "not engine and not faults", str(package / "tests"), *session.posargs)
+
+
+@nox.session(requires=["build"])
+def engine(session: nox.Session) -> None:
+    """Prepare the environment with the embedded engine; the sessions below run in it."""
+    install_packages(session, *TEST_LIBRARIES, extra="[embedded]")
+
+
+@nox.session(requires=["engine"], venv_backend="none")
+def engine_tests(session: nox.Session) -> None:
+    """The server's tests that need the engine."""
+    run_with_engine(session, "-m", "pytest", "-m", "engine and not faults", str(PACKAGES[1] / "tests"))
+
+
+@nox.session(requires=["engine"], venv_backend="none")
+def together(session: nox.Session) -> None:
+    """Client and server as real processes: protocol, kills, outages."""
+    run_with_engine(session, "-m", "pytest", "-m", "not faults", "tests")
+
+
+@nox.session(requires=["engine"], venv_backend="none")
+def faults(session: nox.Session) -> None:
+    """The long runs: 200 kills, a minute without the engine."""
+    run_with_engine(session, "-m", "pytest", "-m", "faults", "-s", "tests", "packages")
+
+
+@nox.session(requires=["engine"], venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Figures and ratios of one run, one JSON object a line."""
+    run_with_engine(session, "-m", "tests.bench")
+
+
+@nox.session(requires=["engine"], venv_backend="none")
+def demo(session: nox.Session) -> None:
+    """Server, web site and live traffic until Ctrl-C; `-- --seconds 20` ends it, `-- --port 9000` moves it."""
+    run_with_engine(session, "tools/demo")
