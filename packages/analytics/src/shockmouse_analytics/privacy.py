@@ -1,0 +1,110 @@
+"""What a person has refused, and what is never sent: the values of keys that look like secrets.
+
+opted-out-<project hash>   an empty file in the state folder: while it is there, this person refuses this project
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+REDACTED = "[redacted]"
+
+# Searched in a key's words, in lower case with one space between: clientSecret, client_secret and client-secret are
+# "client secret". Whole words, so that "passengers" and "secretary" are none; glued ones such as "accesstoken" are.
+_SENSITIVE = (
+    r"\b(?:authorization|cookies?|credentials?|cvc|cvv|iban|jwt|pin|pwd|ssn|security code|social security"
+    r"|\w*(?:pass ?words?|passwd|passcode|passphrase|secrets?|token)"
+    r"|(?:access|api|encryption|private|signing|ssh) ?key|(?:account|card) ?number|credit ?card)\b"
+)
+_HAS_SENSITIVE = re.compile(_SENSITIVE).search
+_ENDS_SENSITIVE = re.compile(_SENSITIVE + "$").search
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
+
+
+class Consent:
+    """Whether events of this project may be collected: DO_NOT_TRACK, and a refusal remembered on disk."""
+
+    def __init__(self, *, project: str, state_dir: Path | None, environ: Mapping[str, str] = os.environ) -> None:
+        name = hashlib.sha256(project.encode("utf-8", "replace")).hexdigest()[:16]
+        self._path = state_dir / f"opted-out-{name}" if state_dir else None
+        self._do_not_track = environ.get("DO_NOT_TRACK", "").strip().lower() not in ("", "0", "false", "no")
+        self.refused = True
+        self.reload()
+
+    def reload(self) -> None:
+        """Look again at what is on disk: another process may have asked the person. One stat()."""
+        try:
+            on_disk = self._path is not None and self._path.exists()
+        except OSError:
+            on_disk = False
+        self.refused = self._do_not_track or on_disk
+
+    def opt_out(self) -> bool:
+        """Collect nothing from now on; return whether that is remembered on disk for the next start."""
+        self.refused = True
+        if self._path is None:
+            return False
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+        except OSError:
+            return False
+        return True
+
+    def opt_in(self) -> bool:
+        """Take a refusal back; return whether events are collected now. DO_NOT_TRACK stays in force."""
+        try:
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+        except OSError:
+            return False  # a refusal that cannot be taken off the disk stays one
+        self.refused = self._do_not_track
+        return not self.refused
+
+
+def redact_encoded(encoded: bytes) -> bytes:
+    """Return a JSON text with the values of keys that look like secrets replaced by "[redacted]", at any depth.
+
+    Text without such a key comes back as it is; to know costs about 2 µs for an event of 10 properties.
+    """
+    value = msgspec.json.decode(encoded)
+    return msgspec.json.encode(redact(value)) if _holds_secret(value) else encoded
+
+
+def redact(value: object) -> object:
+    """Return a JSON value with the values of keys that look like secrets replaced by "[redacted]", at any depth."""
+    if isinstance(value, dict):
+        return {key: REDACTED if _is_secret(key, inner) else redact(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(inner) for inner in value]
+    return value
+
+
+def _holds_secret(value: object) -> bool:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if _sensitivity(key) and _is_secret(key, inner):
+                return True
+            if isinstance(inner, dict | list) and _holds_secret(inner):
+                return True
+        return False
+    return isinstance(value, list) and any(map(_holds_secret, value))
+
+
+def _is_secret(key: str, value: object) -> bool:
+    """True for text under a secret's name; a number only if the name ends in it: `pin`, but not `token_count`."""
+    if value is None or isinstance(value, bool):
+        return False  # has_password: true tells nothing
+    return _sensitivity(key) >= (2 if isinstance(value, int | float) else 1)
+
+
+@lru_cache(maxsize=4096)  # a program's events have the same few keys
+def _sensitivity(key: str) -> int:
+    """Return 0 for a key that names no secret, 1 for one that mentions a secret, 2 for one whose last word is it."""
+    words = " ".join(_WORDS(key)).lower()
+    return 2 if _ENDS_SENSITIVE(words) else 1 if _HAS_SENSITIVE(words) else 0
