@@ -1,0 +1,187 @@
+"""Every setting of the server: a flag, else SHOCKMOUSE_<NAME>, else the default.
+
+An unknown name or a bad value is an error that names it. SHOCKMOUSE_CLIENT_… and SHOCKMOUSE_TEST_… belong to others.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from .errors import ConfigError
+
+PREFIX = "SHOCKMOUSE_"
+FOREIGN_PREFIXES = ("SHOCKMOUSE_CLIENT_", "SHOCKMOUSE_TEST_")
+
+Days = Annotated[int, Meta(ge=0, le=65_535)]
+Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+RoutePath = Annotated[str, Meta(pattern=r"^/[A-Za-z0-9_.~/-]{1,127}$")]
+
+
+def default_data_dir() -> Path:
+    return platformdirs.user_data_path("shockmouse-analytics", appauthor=False)
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the server; a time or size names its unit."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8000
+    """0 takes a free one."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    data_dir: Path = msgspec.field(default_factory=default_data_dir)
+    clickhouse_url: str | None = None
+    clickhouse_user: str | None = None
+    clickhouse_password: str | None = None
+    clickhouse_database: Identifier = "shockmouse"
+    clickhouse_cluster: Identifier | None = None
+    spool_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 10 << 30
+    max_body_bytes: Annotated[int, Meta(ge=1 << 10, le=64 << 20)] = 1 << 20
+    max_inflated_bytes: Annotated[int, Meta(ge=1 << 10, le=256 << 20)] = 5 << 20
+    max_batch_events: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    max_event_bytes: Annotated[int, Meta(ge=1 << 10, le=1 << 20)] = 64 << 10
+    rate_limit_events_per_second: Annotated[float, Meta(ge=0)] = 0.0
+    """0 is off."""
+    retention_days: Days = 395
+    rollup_retention_days: Days = 0
+    agent_path: RoutePath = "/agent.js"
+    events_path: RoutePath = "/v1/events"
+    ip_anonymization: Literal["truncate", "drop", "keep"] = "truncate"
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    geoip_database: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+
+
+FIELDS = {field.name: field for field in msgspec.structs.fields(ServerConfig)}
+
+
+def load(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> ServerConfig:
+    """Return the settings; a flag that is None was not given.
+
+    Raises ConfigError: an unknown variable, or a value that does not fit; it names the flag or variable.
+    """
+    for name in environ:
+        if name.startswith(PREFIX) and not name.startswith(FOREIGN_PREFIXES) and variable_field(name) not in FIELDS:
+            raise ConfigError(f"{name} is not a setting; see `shockmouse-analytics-server serve --help`")
+    given: dict[str, Any] = {}
+    for name in FIELDS:
+        flag, value = flags.get(name), environ.get(variable_name(name))
+        if flag is not None:
+            given[name] = read_value(flag_name(name), name, flag)
+        elif value is not None:
+            given[name] = read_value(variable_name(name), name, value)
+    return ServerConfig(**given)
+
+
+def variable_name(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def variable_field(variable: str) -> str:
+    """Return the field a variable sets; names in other than upper case set none."""
+    name = variable.removeprefix(PREFIX)
+    return name.lower() if name.isupper() else ""
+
+
+def flag_name(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def read_value(source: str, name: str, text: str) -> Any:
+    """Return the text as the field's type; an empty text unsets an optional setting.
+
+    Raises ConfigError: the text is no such value; `source` is named.
+    """
+    if text == "" and FIELDS[name].default is None:
+        return None
+    raw: Any = [part.strip() for part in text.split(",") if part.strip()] if name == "trusted_proxies" else text
+    try:
+        value = msgspec.convert(raw, FIELDS[name].type, strict=False, dec_hook=read_path)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"{source}: {exc}") from exc
+    problem = CHECKS[name](value) if name in CHECKS else None
+    if problem:
+        raise ConfigError(f"{source}: {problem}")
+    return value
+
+
+def read_path(kind: type, value: Any) -> Path:
+    if not issubclass(kind, Path) or not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("Expected a path")
+    return Path(value).expanduser().absolute()
+
+
+def check_url(url: str) -> str | None:
+    """Name what is wrong with the address of a ClickHouse server; None is a good one."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        fits = False
+    if not fits:
+        return "expected http://HOST:PORT or https://HOST:PORT"
+    if parts.username or parts.password:
+        return "user and password have settings of their own: clickhouse-user, clickhouse-password"
+    return None
+
+
+def check_proxies(proxies: tuple[str, ...]) -> str | None:
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            return f"{proxy!r} is not an address or network such as 10.0.0.0/8"
+    return None
+
+
+def check_file(path: Path) -> str | None:
+    return None if path.is_file() else f"there is no file {path}"
+
+
+def check_route(path: str) -> str | None:
+    """Refuse a further name that hides a route of our own, or that a proxy would rewrite."""
+    if re.match(r"^/(api|static|healthz|readyz|metrics|openapi\.json|sign-in|sign-out|totals)(/|$)", path):
+        return f"{path} is taken by the server itself"
+    if "//" in path or re.search(r"/\.{1,2}(/|$)", path):
+        return f"{path} has empty or dotted parts"
+    return None
+
+
+CHECKS: dict[str, Any] = {
+    "clickhouse_url": check_url,
+    "trusted_proxies": check_proxies,
+    "geoip_database": check_file,
+    "agent_path": check_route,
+    "events_path": check_route,
+}
+
+
+def to_environ(config: ServerConfig) -> dict[str, str]:
+    """Return the variables from which `load` makes the same settings: how child processes are told."""
+    values = {name: getattr(config, name) for name in FIELDS}
+    return {variable_name(name): written(value) for name, value in values.items() if value is not None}
+
+
+def written(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def prepare_data_dir(path: Path) -> None:
+    """Make the data folder, for its owner alone.
+
+    Raises ConfigError: it cannot be made or written to.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"the data folder {path} cannot be made: {exc.strerror}") from exc
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(f"the data folder {path} is not ours to write: change its owner or give --data-dir")
