@@ -1,0 +1,114 @@
+"""Events and batches as they travel; `POST /v1/events` of the server is the authority on the protocol.
+
+Event     one JSON object; made and encoded at track(), completed in the background with what needs the disk
+Batch     its content is cut once: `"library":…,"context":…,"events":[…]}`; each attempt puts a fresh head before it:
+          `{"batch_id":…,"sent_at":…,"dropped":…,` so that the server can correct a wrong clock
+Ids       UUIDv7: 48 bits of milliseconds, then the low 12 and all 48 bits of a counter that starts at random, and 14
+          random bits of the process; unique within a process by the counter, between processes by 74 random bits
+"""
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+Privacy = Literal["strict", "balanced", "full"]
+EventType = Literal[
+    "track", "page", "screen", "click", "form", "performance", "error", "identify", "group", "alias", "consent"
+]
+
+MAX_EVENT_BYTES = 64 * 1024
+MAX_BATCH_EVENTS = 1000
+MAX_NAME_CHARACTERS = 255
+MAX_USER_ID_CHARACTERS = 256
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened, as `before_send` sees it; `msgspec.structs.replace` makes a changed one."""
+
+    event_id: str
+    type: EventType
+    timestamp: datetime
+    name: str | None = None
+    boot_id: str | None = None
+    seq: int | None = None
+    session_id: str | None = None
+    session_started_at: datetime | None = None
+    device_id: str | None = None
+    user_id: str | None = None
+    privacy: Privacy | None = None
+    sample_rate: float = 1.0
+    user_properties: Mapping[str, Any] | None = None
+    properties: Mapping[str, Any] | None = None
+    context: Mapping[str, Any] | None = None
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Event).decode
+
+
+class Boot:
+    """One run of a process: its id, the sequence numbers of its events, and their ids."""
+
+    def __init__(self) -> None:
+        start = int.from_bytes(os.urandom(5))  # 40 of 48 bits: room to count
+        self._counter = itertools.count(1)
+        self._start = start
+        self._tail = f"-{0x8000 | int.from_bytes(os.urandom(2)) & 0x3FFF:04x}-"
+        self._salt = int.from_bytes(os.urandom(2))
+        self.id = self.event_id(int(datetime.now(UTC).timestamp() * 1000), 0)
+
+    def next(self) -> int:
+        """Return the next sequence number: 1, 2, 3…; safe from any thread."""
+        return next(self._counter)
+
+    def event_id(self, unix_ms: int, seq: int) -> str:
+        """Return the UUIDv7 of the event with this sequence number."""
+        number = self._start + seq
+        return f"{unix_ms >> 16:08x}-{unix_ms & 0xFFFF:04x}-7{number + self._salt & 0xFFF:03x}{self._tail}{number:012x}"
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """The events of one request; neither id nor content ever changes."""
+
+    id: str
+    content: bytes
+    events: int
+
+
+class _Content(Struct):
+    library: Raw
+    context: Raw
+    events: list[Raw]
+
+
+def cut_batch(batch_id: str, head: bytes, events: Sequence[bytes]) -> Batch:
+    """Return the batch of these encoded events; `head` is what encode_head() returned."""
+    return Batch(id=batch_id, content=b'%b"events":[%b]}' % (head, b",".join(events)), events=len(events))
+
+
+def encode_head(library: Mapping[str, str], context: Mapping[str, Any]) -> bytes:
+    """Return the part of a batch before its events: who sends it, and defaults of every event's context."""
+    return b'"library":%b,"context":%b,' % (encode(library), encode(context))
+
+
+def encode_body(batch: Batch, sent_at: datetime, dropped: Mapping[str, int]) -> bytes:
+    """Return the body of one attempt; `dropped` counts by reason what this process could not keep."""
+    head = b'{"batch_id":"%b","sent_at":%b,' % (batch.id.encode(), encode(sent_at))
+    return b'%b"dropped":%b,%b' % (head, encode(dropped), batch.content) if dropped else head + batch.content
+
+
+def halve(batch: Batch, ids: tuple[str, str]) -> tuple[Batch, Batch]:
+    """Return two batches with the events of one; only for a batch that the server certainly has not stored."""
+    content = msgspec.json.decode(b"{" + batch.content, type=_Content)
+    head = b'"library":%b,"context":%b,' % (bytes(content.library), bytes(content.context))
+    middle = len(content.events) // 2
+    first, second = content.events[:middle], content.events[middle:]
+    return (
+        cut_batch(ids[0], head, [bytes(event) for event in first]),
+        cut_batch(ids[1], head, [bytes(event) for event in second]),
+    )
