@@ -1,0 +1,94 @@
+"""A small shop whose pages and forms are counted by calling the client: what a web application does without middleware.
+
+Run as a program: `site.py PORT`; the client reads SHOCKMOUSE_CLIENT_WRITE_KEY and SHOCKMOUSE_CLIENT_ENDPOINT. SIGTERM
+answers what is open, delivers what is waiting and ends.
+"""
+
+import asyncio
+import contextlib
+import html
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from shockmouse_analytics import Analytics, Visitor
+
+PAGES = {
+    "/": "Mouse & Cheese",
+    "/cheese/brie": "Brie",
+    "/cheese/comte": "Comté",
+    "/cheese/stilton": "Stilton",
+    "/pricing": "Pricing",
+    "/contact": "Contact",
+    "/thanks": "Thank you",
+}
+STYLE = (
+    "body{font:17px/1.6 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem;color:#222;background:#fffdf6}"
+    "nav a{margin-right:1rem}a{color:#a04000}input,button{font:inherit;padding:.3rem .6rem}"
+)
+FORM = '<form method="post" action="/contact"><input name="email" type="email"> <button>Write to us</button></form>'
+
+analytics = Analytics()
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Name whose visit a request is; the server derives an anonymous device from it and keeps no address."""
+    forwarded = request.headers.get("x-forwarded-for")
+    address = forwarded or (request.client.host if request.client else "")
+    return Visitor(ip=address, user_agent=request.headers.get("user-agent", ""))
+
+
+async def show(request: Request) -> Response:
+    path = request.url.path
+    title = PAGES[path]
+    visitor = visitor_of(request)
+    analytics.page(url=str(request.url), title=title, referrer=request.headers.get("referer", ""), visitor=visitor)
+    links = "".join(f'<a href="{link}">{html.escape(name)}</a>' for link, name in PAGES.items() if link != "/thanks")
+    body = FORM if path == "/contact" else "<p>The mouse recommends it.</p>"
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}</style><nav>{links}</nav><h1>{html.escape(title)}</h1>{body}</html>"
+    )
+
+
+async def contact(request: Request) -> Response:
+    form = await request.form()
+    analytics.track("Contact form sent", {"fields": sorted(form)}, visitor=visitor_of(request))  # names, never values
+    return RedirectResponse("/thanks", status_code=303)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    print("serving", flush=True)
+    yield
+    await analytics.aflush()
+    await asyncio.to_thread(analytics.close)
+
+
+app = Starlette(
+    routes=[*(Route(path, show) for path in PAGES), Route("/contact", contact, methods=["POST"])], lifespan=lifespan
+)
+
+
+async def main(port: str) -> None:
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.errorlog = None
+
+    async def stopped() -> None:
+        await stopping.wait()
+
+    await serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
