@@ -4,6 +4,7 @@ ServerError
 ├── ConfigError             a setting is missing, unknown or out of bounds: the person at the keyboard mends it
 ├── UsageError              a command was asked for something that is not there: exit 2
 ├── BodyError               a request's body is refused whole: its status, code and reason are the answer
+├── QuestionError           a question's parameters are refused: its status, code and reason are the answer
 ├── SpoolFullError          nothing more fits on disk: 503 with Retry-After
 ├── SpoolBrokenError        the disk failed under the spool: 503, and the process restarts
 ├── BatchReusedError        the batch id was used before with other events: 400
@@ -32,6 +33,16 @@ class BodyError(ServerError):
     """A request's body is refused whole."""
 
     def __init__(self, status: int, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+class QuestionError(ServerError):
+    """A question asks for something that is not there, or for too much."""
+
+    def __init__(self, reason: str, *, code: str, status: int = 400) -> None:
         super().__init__(reason)
         self.status = status
         self.code = code
