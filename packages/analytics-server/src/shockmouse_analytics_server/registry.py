@@ -1,0 +1,214 @@
+"""Changes to projects, keys and salts: ClickHouse first, then this node's mirror; other nodes follow by `sync`.
+
+Versions   a row counts by its greatest version: microseconds since 1970 for projects and keys, so the last change
+           wins; counted down from 2^63 for secrets, so that the first one made wins on every node
+"""
+
+import time
+import zoneinfo
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from .clickhouse import Database
+from .errors import ServerError, UsageError
+from .keys import KINDS, PROJECT_NAME, make_token, token_hash, token_prefix
+from .projects import (
+    COOKIES_SECRET,
+    KEYS_SECRET,
+    SALT_PREFIX,
+    Directory,
+    KeyRow,
+    Project,
+    Secret,
+    make_secret,
+    salt_name,
+)
+
+ACTIVE_KEYS = 2
+IP_MODES = ("truncate", "drop", "keep")
+MAX_DAYS = 65_535
+PROJECT_COLUMNS = (
+    "project",
+    "created_at",
+    "deleted",
+    "retention_days",
+    "rollup_retention_days",
+    "ip",
+    "timezone",
+    "version",
+)
+KEY_COLUMNS = ("project", "kind", "prefix", "hash", "token", "created_at", "revoked_at", "version")
+SECRET_COLUMNS = ("name", "value", "created_at", "version")
+READ_PROJECTS = """
+select project, toUnixTimestamp64Milli(created_at) / 1000 as created_at, deleted, retention_days,
+rollup_retention_days, ip, timezone, version from projects final
+"""
+READ_KEYS = """
+select project, kind, prefix, hash, token, toUnixTimestamp64Milli(created_at) / 1000 as created_at,
+toUnixTimestamp64Milli(revoked_at) / 1000 as revoked_at, version from keys final
+"""
+READ_SECRETS = """
+select name, value, toUnixTimestamp64Milli(created_at) / 1000 as created_at, version from secrets final
+"""
+DESTROY_SALTS = "alter table secrets delete where startsWith(name, 'salt:') and name < {before:String}"
+
+
+class NewKeys(Struct, frozen=True):
+    """The keys of a new project, whole: the only time that two of them are seen."""
+
+    project: str
+    write_key: str
+    read_key: str
+    admin_key: str
+
+
+class ProjectChange(Struct, frozen=True, kw_only=True):
+    """Settings to change; None leaves one as it is."""
+
+    retention_days: int | None = None
+    rollup_retention_days: int | None = None
+    ip: str | None = None
+    timezone: str | None = None
+
+
+async def sync(database: Database, directory: Directory, now: float) -> None:
+    """Bring the mirror up to ClickHouse's rows; make the secrets and salts that are missing, destroy old salts."""
+    today = datetime.fromtimestamp(now, UTC).date()
+    stored = await read_rows(database, READ_SECRETS, Secret)
+    wanted = (KEYS_SECRET, COOKIES_SECRET, salt_name(today), salt_name(today + timedelta(days=1)))
+    missing = [name for name in wanted if name not in {secret.name for secret in stored}]
+    if missing:
+        own = {secret.name: secret for secret in directory.stored_secrets()}
+        version = (1 << 63) - int(now * 1e6)
+        made = [
+            structs.replace(own.get(name) or make_secret(name, now, version=0), version=version) for name in missing
+        ]
+        await insert_rows(database, "secrets", SECRET_COLUMNS, made)
+        stored = await read_rows(database, READ_SECRETS, Secret)
+    projects = await read_rows(database, READ_PROJECTS, Project)
+    keys = await read_rows(database, READ_KEYS, KeyRow)
+    oldest = today - timedelta(days=1)
+    is_old = [secret.name.startswith(SALT_PREFIX) and secret.name < salt_name(oldest) for secret in stored]
+    fresh = [secret for secret, old in zip(stored, is_old, strict=True) if not old]
+    directory.store(projects=projects, keys=keys, secrets=fresh)
+    directory.destroy_salts(oldest)
+    if any(is_old):
+        await database.execute(DESTROY_SALTS, params={"before": salt_name(oldest)}, settings={"mutations_sync": 1})
+
+
+async def create_project(database: Database, directory: Directory, name: str, defaults: ProjectChange) -> NewKeys:
+    """Return the keys of a new project that works on every worker of this node now.
+
+    Raises UsageError: no name for a project. ServerError: the name is or was in use.
+    """
+    if not PROJECT_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a project: at most 32 of a-z, 0-9 and -, not first a -")
+    await sync(database, directory, time.time())
+    taken = {project.name: project for project in await read_rows(database, READ_PROJECTS, Project)}
+    if name in taken:
+        raise ServerError(f"the project {name} {'was deleted: choose a new name' if taken[name].deleted else 'exists'}")
+    blank = Project(
+        name=name,
+        created_at=time.time(),
+        retention_days=0,
+        rollup_retention_days=0,
+        ip="truncate",
+        timezone="UTC",
+        version=new_version(),
+    )
+    tokens = {kind: make_token(kind, name) for kind in KINDS}
+    keys = [key_row(directory, name, kind, token) for kind, token in tokens.items()]
+    project = changed(blank, defaults)
+    await insert_rows(database, "keys", KEY_COLUMNS, keys)
+    await insert_rows(database, "projects", PROJECT_COLUMNS, [project])
+    directory.store(projects=[project], keys=keys)
+    return NewKeys(name, tokens["write"], tokens["read"], tokens["admin"])
+
+
+async def set_project(database: Database, directory: Directory, project: Project, change: ProjectChange) -> Project:
+    """Return the project as it is from now on, on this node at once.
+
+    Raises UsageError: a setting that does not fit.
+    """
+    new = structs.replace(changed(project, change), version=new_version())
+    await insert_rows(database, "projects", PROJECT_COLUMNS, [new])
+    directory.store(projects=[new])
+    return new
+
+
+async def rotate_key(database: Database, directory: Directory, project: str, kind: str) -> str:
+    """Return a new key; the one before stays until the next rotation, older ones are revoked."""
+    token = make_token(kind, project)
+    active = [row for row in directory.keys(project) if row.kind == kind]
+    revoked = [revoke(row) for row in active[ACTIVE_KEYS - 1 :]]
+    rows = [key_row(directory, project, kind, token), *revoked]
+    await insert_rows(database, "keys", KEY_COLUMNS, rows)
+    directory.store(keys=rows)
+    return token
+
+
+async def delete_project(database: Database, directory: Directory, project: Project) -> None:
+    """Revoke the project's keys and end it; its name stays taken, its events end with their retention."""
+    keys = [revoke(row) for row in directory.keys(project.name)]
+    gone = structs.replace(project, deleted=True, version=new_version())
+    await insert_rows(database, "projects", PROJECT_COLUMNS, [gone])
+    await insert_rows(database, "keys", KEY_COLUMNS, keys)
+    directory.store(projects=[gone], keys=keys)
+
+
+def changed(project: Project, change: ProjectChange) -> Project:
+    """Return the project with the change's settings.
+
+    Raises UsageError: one does not fit.
+    """
+    given = {name: value for name, value in structs.asdict(change).items() if value is not None}
+    for name in ("retention_days", "rollup_retention_days"):
+        if not 0 <= given.get(name, 0) <= MAX_DAYS:
+            raise UsageError(f"{name.replace('_', ' ')}: 0 (for ever) to {MAX_DAYS}")
+    if given.get("ip", "drop") not in IP_MODES:
+        raise UsageError(f"ip is one of {', '.join(IP_MODES)}")
+    if not is_zone(given.get("timezone", "UTC")):
+        raise UsageError(f"{given['timezone']!r} is not a time zone such as Europe/Paris")
+    return structs.replace(project, **given)
+
+
+def is_zone(name: str) -> bool:
+    return name in zoneinfo.available_timezones()
+
+
+def key_row(directory: Directory, project: str, kind: str, token: str) -> KeyRow:
+    secret = directory.secret(KEYS_SECRET)
+    prefix = token_prefix(token)
+    if secret is None or prefix is None:
+        raise ServerError("keys cannot be made before the secrets are here: sync first")
+    return KeyRow(
+        project=project,
+        kind=kind,
+        prefix=prefix,
+        hash=token_hash(token, secret),
+        token=token if kind == "write" else "",
+        created_at=time.time(),
+        version=new_version(),
+    )
+
+
+def revoke(row: KeyRow) -> KeyRow:
+    return structs.replace(row, revoked_at=time.time(), version=new_version())
+
+
+def new_version() -> int:
+    return time.time_ns() // 1000
+
+
+async def read_rows[Row](database: Database, sql: str, kind: type[Row]) -> list[Row]:
+    rows: list[dict[str, Any]] = await database.fetch(sql)
+    return [msgspec.convert(list(row.values()), kind, strict=False) for row in rows]
+
+
+async def insert_rows(database: Database, table: str, columns: Sequence[str], rows: Sequence[Struct]) -> None:
+    if rows:
+        await database.insert(table, columns, b"\n".join(map(msgspec.json.encode, rows)))
