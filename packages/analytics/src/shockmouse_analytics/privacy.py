@@ -4,6 +4,7 @@ opted-out-<project hash>   an empty file in the state folder: while it is there,
 """
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+
+logger = logging.getLogger("shockmouse_analytics")
 
 REDACTED = "[redacted]"
 
@@ -33,6 +36,7 @@ class Consent:
         name = hashlib.sha256(project.encode("utf-8", "replace")).hexdigest()[:16]
         self._path = state_dir / f"opted-out-{name}" if state_dir else None
         self._do_not_track = environ.get("DO_NOT_TRACK", "").strip().lower() not in ("", "0", "false", "no")
+        self._forgetful = False  # refused where nothing can be stored: holds until this process ends
         self.refused = True
         self.reload()
 
@@ -42,28 +46,30 @@ class Consent:
             on_disk = self._path is not None and self._path.exists()
         except OSError:
             on_disk = False
-        self.refused = self._do_not_track or on_disk
+        self.refused = self._do_not_track or self._forgetful or on_disk
 
     def opt_out(self) -> bool:
         """Collect nothing from now on; return whether that is remembered on disk for the next start."""
         self.refused = True
-        if self._path is None:
-            return False
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
-        except OSError:
-            return False
-        return True
+            if self._path is not None:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._path.touch(mode=0o600)
+                return True
+        except OSError as exc:
+            logger.warning("a refusal could not be stored, it holds until this process ends: %s", exc.strerror)
+        self._forgetful = True
+        return False
 
     def opt_in(self) -> bool:
         """Take a refusal back; return whether events are collected now. DO_NOT_TRACK stays in force."""
+        self._forgetful = False
         try:
             if self._path is not None:
                 self._path.unlink(missing_ok=True)
-        except OSError:
-            return False  # a refusal that cannot be taken off the disk stays one
-        self.refused = self._do_not_track
+        except OSError as exc:
+            logger.warning("a refusal could not be taken off the disk: %s", exc.strerror)
+        self.reload()
         return not self.refused
 
 

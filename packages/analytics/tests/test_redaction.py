@@ -1,0 +1,92 @@
+"""The values of keys that look like secrets are replaced before anything is sent; everything else stays."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shockmouse_analytics.privacy import redact, redact_encoded
+
+SECRET_KEYS = (
+    "password", "PASSWORD", "new_password2", "passwordConfirmation", "dbPassword", "userpassword", "pass word",
+    "passwd", "passphrase", "pwd", "secret", "clientSecret", "client-secret", "secrets", "token", "accessToken",
+    "accesstoken", "refresh_token", "X-Auth-Token", "api_key", "apiKey", "APIKey", "apikey", "x-api-key", "private_key",
+    "ssh key", "Authorization", "Cookie", "cookies", "set-cookie", "credentials", "card_number", "cardNumber",
+    "credit_card", "cvc", "cvv", "iban", "ssn", "pin", "jwt", "account number", "security_code", "user.password",
+)  # fmt: skip
+OTHER_KEYS = (
+    "passengers", "compass", "bypass", "passport_country", "secretary", "tokenizer", "tokens_used", "keyboard", "key",
+    "monkey", "shipping", "pinned", "author", "authors", "card", "discard", "name", "email", "session_id", "device_id",
+    "event_id", "user_id", "sent_at", "fingerprint", "", "日本",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", SECRET_KEYS)
+def test_text_under_a_secret_name_is_replaced(key: str) -> None:
+    assert redact({key: "hunter2", "plan": "pro"}) == {key: "[redacted]", "plan": "pro"}
+
+
+@pytest.mark.parametrize("key", OTHER_KEYS)
+def test_other_keys_keep_their_values(key: str) -> None:
+    assert redact({key: "value"}) == {key: "value"}
+
+
+def test_a_number_is_a_secret_only_where_the_name_ends_in_one() -> None:
+    given_ = {
+        "pin": 1234,
+        "card_number": 4111111111111111,
+        "password": 12345678,
+        "token_count": 5,
+        "password_length": 9,
+    }
+    assert redact(given_) == {
+        "pin": "[redacted]",
+        "card_number": "[redacted]",
+        "password": "[redacted]",
+        "token_count": 5,
+        "password_length": 9,
+    }
+
+
+def test_truth_values_and_nothing_tell_no_secret() -> None:
+    assert redact({"password": None, "token": True}) == {"password": None, "token": True}
+
+
+def test_secrets_are_found_at_any_depth_and_replaced_whole() -> None:
+    given_ = {
+        "steps": [{"login": {"user": "ann", "password": "x"}}, [{"cookies": {"a": "b"}}]],
+        "credentials": ["a", "b"],
+    }
+    assert redact(given_) == {
+        "steps": [{"login": {"user": "ann", "password": "[redacted]"}}, [{"cookies": "[redacted]"}]],
+        "credentials": "[redacted]",
+    }
+
+
+def test_encoded_events_are_redacted_the_same_way() -> None:
+    event = {"event_id": "0190", "type": "track", "properties": {"apiKey": "k", "n": 1.5, "nested": [{"pwd": "p"}]}}
+    assert json.loads(redact_encoded(json.dumps(event).encode())) == redact(event)
+
+
+def test_encoded_events_without_secrets_come_back_byte_for_byte() -> None:
+    encoded = b'{ "event_id": "0190", "properties": {"price": 1.50, "tokens_used": 7, "password_set": true} }'
+    assert redact_encoded(encoded) is encoded
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(SECRET_KEYS + OTHER_KEYS) | st.text(), inner),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(SECRET_KEYS + OTHER_KEYS), json_values))
+def test_redacting_encoded_or_decoded_is_the_same_and_twice_is_once(value: dict[str, object]) -> None:
+    once = redact(value)
+    assert json.loads(redact_encoded(json.dumps(value).encode("utf-8"))) == once
+    assert redact(once) == once
