@@ -1,0 +1,1 @@
+"""What crosses both packages: real servers, real clients, real faults."""
