@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shockmouse_analytics.privacy import redact, redact_encoded
@@ -74,18 +74,16 @@ def test_encoded_events_without_secrets_come_back_byte_for_byte() -> None:
     assert redact_encoded(encoded) is encoded
 
 
+texts = st.text('a "\\\n/é🦔', max_size=6)
+keys = st.sampled_from(SECRET_KEYS + OTHER_KEYS)
+leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | texts
 json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(SECRET_KEYS + OTHER_KEYS) | st.text(), inner),
-    max_leaves=12,
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | texts, inner, max_size=4)
 )
 
 
-@given(st.dictionaries(st.sampled_from(SECRET_KEYS + OTHER_KEYS), json_values))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other tests may keep the processors busy
+@given(st.dictionaries(keys, json_values, max_size=4))
 def test_redacting_encoded_or_decoded_is_the_same_and_twice_is_once(value: dict[str, object]) -> None:
     once = redact(value)
     assert json.loads(redact_encoded(json.dumps(value).encode("utf-8"))) == once
