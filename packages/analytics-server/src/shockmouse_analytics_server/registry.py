@@ -8,7 +8,7 @@ import time
 import zoneinfo
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -27,6 +27,8 @@ from .projects import (
     make_secret,
     salt_name,
 )
+
+Stored = TypeVar("Stored", Project, KeyRow, Secret)
 
 ACTIVE_KEYS = 2
 IP_MODES = ("truncate", "drop", "keep")
@@ -204,7 +206,7 @@ def new_version() -> int:
     return time.time_ns() // 1000
 
 
-async def read_rows[Row](database: Database, sql: str, kind: type[Row]) -> list[Row]:
+async def read_rows(database: Database, sql: str, kind: type[Stored]) -> list[Stored]:
     rows: list[dict[str, Any]] = await database.fetch(sql)
     return [msgspec.convert(list(row.values()), kind, strict=False) for row in rows]
 

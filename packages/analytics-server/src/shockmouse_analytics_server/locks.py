@@ -1,0 +1,39 @@
+"""Locks on the data folder: files that one process at a time holds; the system lets go of them when it ends."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from .errors import LockedError
+
+RETRY_SECONDS = 0.05
+
+
+@contextlib.asynccontextmanager
+async def hold(path: Path, wait_seconds: float) -> AsyncIterator[None]:
+    """Hold the lock for as long as the block lasts.
+
+    Raises LockedError: another process still held it after the wait.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while not try_lock(file):
+            if time.monotonic() >= deadline:
+                raise LockedError(f"another process uses this data folder: it holds {path}")
+            await asyncio.sleep(RETRY_SECONDS)
+        yield
+    finally:
+        os.close(file)
+
+
+def try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
