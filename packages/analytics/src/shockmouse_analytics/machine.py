@@ -55,6 +55,13 @@ class Machine(Struct, frozen=True):
         except OSError:
             return ""
 
+    def has(self, path: str) -> bool:
+        """Tell whether a file is there; one that may not be looked at is not."""
+        try:
+            return (self.root / path).exists()
+        except OSError:
+            return False
+
 
 def is_ci(machine: Machine) -> bool:
     """True under a continuous integration system."""
@@ -63,7 +70,7 @@ def is_ci(machine: Machine) -> bool:
 
 def is_container(machine: Machine) -> bool:
     """True inside Docker, Podman, Kubernetes, LXC and the like."""
-    if any((machine.root / mark).exists() for mark in (".dockerenv", "run/.containerenv")):
+    if machine.has(".dockerenv") or machine.has("run/.containerenv"):
         return True
     if machine.environ.get("container") or machine.environ.get("KUBERNETES_SERVICE_HOST"):
         return True
