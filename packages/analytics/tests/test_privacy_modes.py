@@ -214,9 +214,10 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     assert {f"{path.read_text()}\n" for path in (tmp_path / "state").iterdir()} == ids
 
 
-def test_a_read_only_home_gives_an_id_for_the_process(laptop: Machine, unwritable: Path) -> None:
+@pytest.mark.parametrize("mode", ["balanced", "full"])
+def test_a_closed_home_gives_an_id_for_the_process(unwritable: Path, mode: Privacy) -> None:
     for state_dir in (unwritable / "state", None):
-        device = Fingerprinter(privacy="balanced", project="shop", state_dir=state_dir, machine=laptop)
+        device = Fingerprinter(privacy=mode, project="shop", state_dir=state_dir, machine=Machine(unwritable / "root"))
         assert set(device.fingerprint().components) == {"process_id"}
         assert device.fingerprint().device_id == device.fingerprint().device_id
         device.forget()
