@@ -22,6 +22,7 @@ import psutil
 
 PROGRAM = (sys.executable, "-m", "shockmouse_analytics_server")
 ROLES = {"serve": "supervisor", "_engine": "engine", "_loader": "loader", "_http": "http"}
+ROLES["shockmouse_analytics_server.embedded"] = "engine"
 
 
 class Keys(NamedTuple):
@@ -169,6 +170,19 @@ class Server:
         if number == signal.SIGKILL and "supervisor" in roles and self._process is not None:
             self._process.wait(10)
         return len(hit)
+
+    @contextlib.contextmanager
+    def held(self, *roles: str) -> Iterator[None]:
+        """Stop the processes in these roles until the with block ends, as a machine that swaps would."""
+        stopped = self.alive(*roles)
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def command(self, *arguments: str, seconds: float = 60) -> str:
         """Run another command on the same data folder; return what it printed."""

@@ -12,12 +12,8 @@ from tests.server_process import Server
 
 def hang(server: Server, sender: Sender, seconds: float) -> None:
     """Stop the engine for so long, as a machine that swaps or a database that hangs."""
-    stopped = server.alive("engine")
-    server.signal(signal.SIGSTOP, "engine")
-    sender.run_for(seconds)
-    for process in stopped:
-        if process.is_running():
-            process.send_signal(signal.SIGCONT)
+    with server.held("engine"):
+        sender.run_for(seconds)
 
 
 def keep_away(server: Server, sender: Sender, seconds: float) -> None:

@@ -1,7 +1,6 @@
 """A full spool: 503 with Retry-After instead of loss, the server goes on answering, and it takes events again."""
 
 import random
-import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,19 +29,16 @@ def send_batch(server: Server, dice: random.Random, acknowledged: list[str]) -> 
 
 def test_a_full_spool_answers_503_with_retry_after_and_drains(small_server: Server, report: Report) -> None:
     dice, acknowledged = random.Random(1), list[str]()
-    engine = small_server.alive("engine")
-    small_server.signal(signal.SIGSTOP, "engine")
-    answers = [send_batch(small_server, dice, acknowledged)]
-    while answers[-1].status == 200 and len(answers) < 500:
-        answers.append(send_batch(small_server, dice, acknowledged))
-    full = answers[-1]
-    assert full.status == 503, full
-    assert int(full.headers["retry-after"]) > 0
-    assert "error" in full.json()
-    assert small_server.request("GET", "/healthz").status == 200
-    assert [send_batch(small_server, dice, acknowledged).status for _ in range(3)] == [503, 503, 503]
-    for process in engine:
-        process.send_signal(signal.SIGCONT)
+    with small_server.held("engine"):
+        answers = [send_batch(small_server, dice, acknowledged)]
+        while answers[-1].status == 200 and len(answers) < 500:
+            answers.append(send_batch(small_server, dice, acknowledged))
+        full = answers[-1]
+        assert full.status == 503, full
+        assert int(full.headers["retry-after"]) > 0
+        assert "error" in full.json()
+        assert small_server.request("GET", "/healthz").status == 200
+        assert [send_batch(small_server, dice, acknowledged).status for _ in range(3)] == [503, 503, 503]
     wait_until(lambda: send_batch(small_server, dice, acknowledged).status == 200, 60, "events are taken again", 0.5)
     tally = settle(small_server, acknowledged)
     report(f"spool full after {len(answers) - 1} batches of 200: {tally.line()}")

@@ -1,0 +1,89 @@
+"""Prints the figures of one run, one JSON object a line: `python -m tests.bench [--quick] [PART…]`.
+
+The parts are ingest, client and questions; all of them without arguments. Server, engine, client and load generator run
+on this machine at the same time, so read the ratios: both sides of each were measured in this run.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bench.ingestion import Ingestion, Result, Size
+from tests.bench.questions import Questions
+from tests.server_process import Server, clean_environment
+
+
+class Sizes(NamedTuple):
+    """How much each part does."""
+
+    ingest: Size
+    calls: int
+    flushed: int
+    generated: tuple[int, ...]
+    repeats: int
+
+
+FULL = Sizes(Size(batches=3000, singles=15_000, rounds=3, markers=15), 20_000, 50_000, (1_000_000, 10_000_000), 7)
+QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), 1000, 2000, (20_000,), 2)
+
+
+def ingest(folder: Path, sizes: Sizes) -> Iterator[Result]:
+    """Yield the figures of ingestion."""
+    with Server(folder) as server:
+        measured = Ingestion(server, folder, sizes.ingest)
+        yield measured.memory()
+        batch = measured.batch()
+        yield batch
+        yield measured.single()
+        yield measured.visible(0)
+        yield measured.visible(batch["events_per_second"] / 2)
+        yield measured.disk()
+
+
+def client(folder: Path, sizes: Sizes) -> Iterator[Result]:
+    """Yield the figures of the client."""
+    with Server(folder) as server:
+        settings = {
+            "SHOCKMOUSE_CLIENT_ENDPOINT": server.url,
+            "SHOCKMOUSE_CLIENT_WRITE_KEY": server.keys.write_key,
+            "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "offline"),
+        }
+        command = [sys.executable, "-m", "tests.bench.client", str(sizes.calls), str(sizes.flushed)]
+        printed = subprocess.check_output(command, env=clean_environment(**settings), text=True, timeout=300)
+        yield from map(json.loads, printed.splitlines())
+
+
+def questions(folder: Path, sizes: Sizes) -> Iterator[Result]:
+    """Yield the figures of the questions, for each number of generated events."""
+    with Server(folder) as server:
+        measured = Questions(server, folder, sizes.repeats)
+        for events in sizes.generated:
+            yield {"bench": "generate", "events": events, "seconds": round(measured.generate(events), 1)}
+            yield from measured.ask()
+
+
+PARTS = {"ingest": ingest, "client": client, "questions": questions}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--quick", action="store_true", help="small sizes: shows that it works, measures nothing")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, client, questions; all when none is named")
+    arguments = parser.parse_args()
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "workers": 1, "quick": arguments.quick}
+    print(json.dumps({"bench": "machine"} | machine), flush=True)
+    for part in arguments.parts or PARTS:
+        with tempfile.TemporaryDirectory(prefix="shockmouse-bench-") as folder:
+            for result in PARTS[part](Path(folder), QUICK if arguments.quick else FULL):
+                print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

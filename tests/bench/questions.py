@@ -1,0 +1,151 @@
+"""How long questions take from the views and from raw events, over generated events of 30 days.
+
+The views' time is that of the whole HTTP question, the raw time that of the statement alone, sent to the same engine:
+the ratio is the least that a user gains. Both must answer the same.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.bench.ingestion import BATCH_CONNECTIONS, BATCH_EVENTS, Result, finished, loading
+from tests.bench.load import write_requests
+from tests.bench.traffic import Traffic
+from tests.oracle import TOTALS, query
+from tests.server_process import Server
+
+DAYS = 30
+CHUNK = 1_000_000
+ARRIVING_PER_SECOND = 5000
+
+# Sessions of 1, 5 and 34 events, 4.2 of them a device: 10 million events make 750,000 sessions of 180,000 devices.
+GENERATE = """
+insert into events (project, at, event_id, batch_id, type, name, session_id, session_started,
+    device_id, user_id, privacy, sample_rate, timestamp, received_at, url, host, path,
+    referrer_host, country, browser, os, device_type, library_name,
+    properties, user_properties, context, retention)
+select
+    'together', started + toIntervalSecond(20 * step), generateUUIDv4(), generateUUIDv4(number),
+    if(step = 0 or dice % 5 < 2, 'page', 'track'), concat('step ', toString(dice % 40)),
+    concat('session-', toString(session)), started,
+    device, concat('user-', toString(dice % 5000)), 'balanced', 1, toString(started), started,
+    concat('https://example.com', path), 'example.com', path,
+    ['', 'search.example', 'news.example'][dice % 3 + 1], ['FR', 'DE', 'US', 'JP'][session % 4 + 1],
+    ['Chrome', 'Safari', 'Firefox'][session % 3 + 1], ['Windows', 'iOS', 'Linux'][session % 3 + 1],
+    ['desktop', 'mobile'][session % 2 + 1], 'bench',
+    concat('{{"price":', toString(dice % 1000), ',"plan":"', ['free', 'pro'][dice % 2 + 1], '"}}'), '{{}}', '{{}}', 395
+from
+(
+    select
+        number, intHash32(number) as dice, number % 40 as place,
+        intDiv(number, 40) * 3 + (place >= 1) + (place >= 6) as session,
+        place - multiIf(place >= 6, 6, place >= 1, 1, 0) as step,
+        concat('device-', toString(intHash64(session) % {devices})) as device,
+        toDateTime64('{start} 00:00:00', 3, 'UTC') + toIntervalSecond(intHash32(session * 7) % {seconds}) as started,
+        concat('/articles/', toString(dice % 200)) as path
+    from numbers({first}, {count})
+)
+"""
+RAW_SESSIONS = """
+select device_id, min(at) as started, max(at) as ended, countIf(type in ('page', 'screen')) as pages,
+    countIf(type in ('track', 'click', 'form')) as actions, count() as events
+from events
+where project = 'together' and bot = '' and at >= '{start}' and at < '{end}'
+group by toDate(session_started) as start_day, device_id, session_id
+"""
+RAW_STATS = """
+select uniqExact(device_id) as visitors, count() as sessions, sum(pages) as pageviews, sum(events) as events,
+    countIf(pages = 1 and actions = 0) / count() as bounce_rate, avg(ended - started) as session_duration_seconds
+from ({sessions})
+"""
+RAW_VISITORS = (
+    "select toDate(started) as day, uniqExact(device_id) as value from ({sessions}) group by day order by day"
+)
+RAW_PAGEVIEWS = """
+select toDate(at) as day, count() as value from events
+where project = 'together' and bot = '' and type in ('page', 'screen') and at >= '{start}' and at < '{end}'
+group by day order by day
+"""
+
+
+class Questions:
+    """One server with generated events, asked both ways."""
+
+    def __init__(self, server: Server, folder: Path, repeats: int) -> None:
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._range = {"start": f"{today - timedelta(days=DAYS + 1):%F}", "end": f"{today:%F}"}
+        self._server = server
+        self._folder = folder
+        self._repeats = repeats
+        self._events = 0
+
+    def generate(self, events: int) -> float:
+        """Have so many generated events stored in all, by inserts that fill the views; return the seconds it took."""
+        started = time.monotonic()
+        while self._events < events:
+            count = min(CHUNK, events - self._events)
+            names = {"devices": max(1, events * 18 // 1000), "seconds": DAYS * 86400, "first": self._events}
+            query(self._server.data_dir, GENERATE.format(**names, **self._range, count=count), seconds=600)
+            self._events += count
+        for table in ("events", *TOTALS):
+            query(self._server.data_dir, f"optimize table {table} final", seconds=600)
+        return time.monotonic() - started
+
+    def ask(self) -> list[Result]:
+        """Return the figures with nothing else going on, and once more while events arrive."""
+        results = self._measure(arriving=0)
+        path = self._folder / "arriving"
+        seconds = 5 + self._repeats * sum(result["raw_ms"] + result["views_ms"] for result in results) * 2 / 1000
+        batches = int(min(seconds, 60) * ARRIVING_PER_SECOND / BATCH_EVENTS)
+        write_requests(path, Traffic(2).batches(batches, BATCH_EVENTS, self._server.keys.write_key))
+        rate = ARRIVING_PER_SECOND / BATCH_EVENTS
+        with loading(self._server.port, path, BATCH_CONNECTIONS, rate) as process:
+            results += self._measure(arriving=ARRIVING_PER_SECOND)
+            finished(process)
+        return results
+
+    def _measure(self, arriving: int) -> list[Result]:
+        measured = [self._stats(), self._timeseries("visitors", RAW_VISITORS)]
+        measured.append(self._timeseries("pageviews", RAW_PAGEVIEWS))
+        return [result | {"events": self._events, "arriving_per_second": arriving} for result in measured]
+
+    def _stats(self) -> Result:
+        views_ms, answer = self._time(lambda: self._server.ask("stats", **self._asked()))
+        raw_ms, rows = self._time(lambda: self._raw(RAW_STATS))
+        expected = {name: round(value, 3) for name, value in rows[0].items()}
+        equal = {name: round(answer[name], 3) for name in expected} == expected
+        return compare("query_stats", views_ms, raw_ms, equal)
+
+    def _timeseries(self, metric: str, sql: str) -> Result:
+        asked = {"metric": metric, "interval": "day"} | self._asked()
+        views_ms, answer = self._time(lambda: self._server.ask("timeseries", **asked))
+        raw_ms, rows = self._time(lambda: self._raw(sql))
+        values = [row["value"] for row in answer["rows"]]
+        equal = [value for value in values if value] == [row["value"] for row in rows]
+        return compare("query_timeseries", views_ms, raw_ms, equal) | {"metric": metric}
+
+    def _asked(self) -> dict[str, str]:
+        return {"from": self._range["start"], "to": self._range["end"]}
+
+    def _raw(self, sql: str) -> list[dict[str, Any]]:
+        sessions = RAW_SESSIONS.format(**self._range)
+        return query(self._server.data_dir, sql.format(sessions=sessions, **self._range))
+
+    def _time(self, asked: Callable[[], Any]) -> tuple[float, Any]:
+        """Return the median milliseconds of some repeats after a first one, and the last answer."""
+        times, answer = [], asked()
+        for _ in range(self._repeats):
+            started = time.perf_counter()
+            answer = asked()
+            times.append((time.perf_counter() - started) * 1000)
+        return median(times), answer
+
+
+def compare(bench: str, views_ms: float, raw_ms: float, equal: bool) -> Result:
+    """Return one line of figures."""
+    ratio = round(raw_ms / views_ms, 1)
+    figures = {"views_ms": round(views_ms, 1), "raw_ms": round(raw_ms, 1), "ratio": ratio, "target_ratio": 5}
+    return {"bench": bench} | figures | {"answers_equal": equal}

@@ -1,0 +1,31 @@
+"""The benchmarks themselves work: a run with small sizes prints every figure that a full run prints."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.server_process import clean_environment
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--quick"]
+    printed = subprocess.check_output(command, cwd=ROOT, env=clean_environment(), text=True, timeout=240)
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert [line["bench"] for line in lines] == [
+        "machine",
+        "rss_mb",
+        "ingest_batch",
+        "ingest_single",
+        "visible_ms",
+        "visible_ms",
+        "bytes_per_event",
+        "track_us",
+        "client_flush",
+        "generate",
+        *(["query_stats", "query_timeseries", "query_timeseries"] * 2),
+    ]
+    assert [line["answers_equal"] for line in lines if "answers_equal" in line] == [True] * 6
+    assert all(line["ratio"] > 0 for line in lines if "ratio" in line)
