@@ -28,6 +28,8 @@ SERVER_ROWS = (
     {"app", "loader", "migrate", "embedded", "backup", "doctor"},
     {"ingest", "api", "dashboard", "metrics", "openapi"},
     {"stats", "timeseries", "breakdown", "sessions", "devices", "events"},
+    {"totals"},
+    {"question"},
     {"enrich", "filters", "ranges"},
     {"projects"},
     {"spool", "clickhouse", "agents", "places"},

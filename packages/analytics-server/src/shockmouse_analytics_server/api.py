@@ -1,0 +1,173 @@
+"""The query API, GET /api/v1/…: who asks, which question, the answer as JSON. What each path tells: docs/api.md.
+
+Key        `Authorization: Bearer rk_…` decides the project, no parameter does
+List       {"rows": […], "next": a cursor or null, "exact": true}
+Refusals   are raised as QuestionError; app.py turns every error into its answer
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .breakdown import DEFAULT_METRICS, breakdown
+from .clickhouse import Database
+from .devices import device, devices, summary
+from .errors import QuestionError
+from .events import events
+from .projects import Directory
+from .question import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    Question,
+    choose,
+    parse_integer,
+    parse_question,
+)
+from .ranges import INTERVALS
+from .sessions import session, sessions, sessions_of_device
+from .stats import stats
+from .timeseries import timeseries
+from .totals import METRICS
+
+EVER = timedelta(days=365 * 50)
+SESSIONS_OF_DEVICE = 100
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """One request, understood: `given` are the parameters that only this path knows, `id` what its path names."""
+
+    database: Database
+    question: Question
+    given: dict[str, str]
+    id: str
+
+
+class Path(Struct, frozen=True, kw_only=True):
+    """A path of the API: what answers it, the parameters it knows beside the common ones, its usual range."""
+
+    path: str
+    answer: Callable[[Ask], Awaitable[object]]
+    also: frozenset[str] = frozenset()
+    usually: timedelta = timedelta(days=30)
+
+
+async def answer_stats(ask: Ask) -> object:
+    if "compare" in ask.given:
+        choose("compare", ask.given["compare"], ["previous"])
+    return await stats(ask.database, ask.question, with_previous="compare" in ask.given)
+
+
+async def answer_timeseries(ask: Ask) -> object:
+    metric = choose("metric", ask.given.get("metric", "visitors"), METRICS)
+    interval = choose("interval", ask.given.get("interval", "day"), INTERVALS)
+    return as_list(await timeseries(ask.database, ask.question, metric=metric, interval=interval))
+
+
+async def answer_breakdown(ask: Ask) -> object:
+    if "dimension" not in ask.given:
+        raise QuestionError("dimension is missing", code="missing_parameter")
+    metrics = [choose("metric", name, METRICS) for name in ask.given.get("metrics", DEFAULT_METRICS).split(",")]
+    rows, following = await breakdown(
+        ask.database,
+        ask.question,
+        dimension=ask.given["dimension"],
+        metrics=metrics,
+        limit=parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT),
+        offset=parse_integer("offset", ask.given, 0, 0, MAX_OFFSET),
+    )
+    return as_list(rows, following)
+
+
+async def answer_sessions(ask: Ask) -> object:
+    return as_list(*await sessions(ask.database, ask.question, ask.given))
+
+
+async def answer_session(ask: Ask) -> object:
+    return await session(ask.database, ask.question, ask.id, ask.given)
+
+
+async def answer_devices(ask: Ask) -> object:
+    return as_list(*await devices(ask.database, ask.question, ask.given))
+
+
+async def answer_summary(ask: Ask) -> object:
+    return await summary(ask.database, ask.question, ask.given)
+
+
+async def answer_device(ask: Ask) -> object:
+    found = await device(ask.database, ask.question, ask.id)
+    recent = await sessions_of_device(ask.database, ask.question, ask.id, SESSIONS_OF_DEVICE)
+    return {**found, "sessions": recent}
+
+
+async def answer_events(ask: Ask) -> object:
+    return as_list(*await events(ask.database, ask.question, ask.given))
+
+
+def as_list(rows: object, following: str | int | None = None) -> dict[str, object]:
+    return {"rows": rows, "next": following, "exact": True}
+
+
+PAGED = frozenset({"limit", "cursor"})
+PATHS = (
+    Path(path="/stats", answer=answer_stats, also=frozenset({"compare"})),
+    Path(path="/timeseries", answer=answer_timeseries, also=frozenset({"metric", "interval"})),
+    Path(path="/breakdown", answer=answer_breakdown, also=frozenset({"dimension", "metrics", "limit", "offset"})),
+    Path(path="/sessions", answer=answer_sessions, also=PAGED),
+    Path(path="/sessions/{id:path}", answer=answer_session, also=PAGED | {"device_id"}, usually=EVER),
+    Path(path="/devices", answer=answer_devices, also=PAGED),
+    Path(path="/devices/summary", answer=answer_summary, also=frozenset({"limit"})),
+    Path(path="/devices/{id:path}", answer=answer_device),
+    Path(path="/events", answer=answer_events, also=PAGED),
+)
+
+
+def routes(database: Database, directory: Directory) -> list[Route]:
+    """Return the API's routes; `database` is open while they are used, in the role "query"."""
+    return [
+        Route(f"/api/v1{path.path}", endpoint(path, database, directory), methods=["GET"], name=path.path)
+        for path in PATHS
+    ]
+
+
+def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        project = directory.project(find_project(request, directory))
+        question, given = parse_question(
+            request.query_params.multi_items(),
+            project=project.name,
+            timezone=project.timezone,
+            now=datetime.now(UTC),
+            usually=path.usually,
+            also=path.also,
+        )
+        named = request.path_params.get("id", "")
+        answer = await path.answer(Ask(database=database, question=question, given=given, id=named))
+        return json_response(answer)
+
+    return respond
+
+
+def find_project(request: Request, directory: Directory) -> str:
+    """Return the project that the request's read key belongs to.
+
+    Raises QuestionError: there is no key, it is unknown, or of another kind.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    key = directory.find_key(token.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        raise QuestionError("give a read key: Authorization: Bearer rk_…", code="unknown_key", status=401)
+    if key.kind != "read":
+        raise QuestionError(f"this is a {key.kind} key; questions need a read key", code="wrong_key", status=403)
+    return key.project
+
+
+def json_response(answer: Any) -> Response:
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,45 @@
+"""/breakdown: metrics by the values of a dimension.
+
+Events of the range are grouped by their own value; visitors and sessions are the distinct ones of a group, and bounce
+rate, duration and views are those of the group's sessions, each looked at whole. By entry or exit page the sessions
+that began in the range are grouped, with all their events.
+"""
+
+from .clickhouse import Database
+from .filters import express
+from .question import Question
+from .totals import Totals
+
+DEFAULT_METRICS = "visitors,sessions,pageviews,events"
+ORDERS = {
+    "visitors": "visitors",
+    "sessions": "sessions",
+    "pageviews": "pageviews",
+    "events": "events",
+    "bounce_rate": "bounces / sessions",
+    "session_duration_seconds": "duration_ms / sessions",
+    "views_per_session": "views / sessions",
+}
+OF_WHOLE_SESSIONS = frozenset({"bounce_rate", "session_duration_seconds", "views_per_session"})
+
+
+async def breakdown(
+    database: Database, question: Question, *, dimension: str, metrics: list[str], limit: int, offset: int
+) -> tuple[list[dict[str, object]], int | None]:
+    """Return a row per value, the greatest first metric first, and the offset of what follows, if anything does."""
+    value = express(dimension, "dimension")
+    if value.of_session:
+        groups = question.sql("groups_of_sessions", value=value.sql)
+    else:
+        groups = question.sql("groups_of_events", value=value.sql)
+        if OF_WHOLE_SESSIONS & set(metrics):
+            groups = question.sql("groups_with_sessions", groups=groups)
+    sql = question.sql("breakdown", groups=groups, order=ORDERS[metrics[0]])
+    params = question.params() | value.params | {"rows": limit + 1, "offset": offset}
+    found = await database.fetch(sql, params=params)
+    rows = [describe(row.pop("value"), Totals(**row), metrics) for row in found[:limit]]
+    return rows, offset + limit if len(found) > limit else None
+
+
+def describe(value: str, totals: Totals, metrics: list[str]) -> dict[str, object]:
+    return {"value": value, **{name: totals.metric(name) for name in metrics}}

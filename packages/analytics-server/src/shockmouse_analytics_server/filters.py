@@ -1,0 +1,172 @@
+r"""Filters of questions: from `filter=DIMENSION:OPERATOR:VALUE[|VALUE…]` to a condition in SQL with bound values.
+
+DIMENSION  a column of events by name, entry_path or exit_path of the session, property.NAME or user_property.NAME
+OPERATOR   is, is_not, contains, not_contains (any of the values; letter case does not matter to the latter two);
+           gt, gte, lt, lte (one number); is_set, is_not_set (no value)
+VALUE      `\|` and `\\` stand for | and \. What an event lacks is the empty string, and so not set
+NAME       a property's key; `a.b` is the key "a.b" where an event has it, else the key "b" within the object "a"
+
+Nothing of a question's text becomes SQL: columns and operators are looked up in the tables below, values and the names
+of properties are bound by the server. `{x:Identifier}` is bound too; it stands after `properties.` and so can only
+name a path inside that JSON column.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from .errors import QuestionError
+
+# fmt: off
+EVENT_DIMENSIONS = frozenset({
+    "path", "host", "title", "referrer", "referrer_host", "utm_source", "utm_medium", "utm_campaign", "utm_term",
+    "utm_content", "country", "browser", "browser_version", "os", "os_version", "device_type", "screen", "locale",
+    "timezone", "app_name", "app_version", "library_name", "library_version", "name", "type", "user_id", "device_id",
+    "session_id", "privacy", "bot",
+})
+# fmt: on
+SESSION_DIMENSIONS = {"entry_path": "entry.path", "exit_path": "exit_path"}
+PROPERTY_COLUMNS = {"property": "properties", "user_property": "user_properties"}
+
+TEXT_OPERATORS = {
+    "is": "{value} in {{{name}:Array(String)}}",
+    "is_not": "{value} not in {{{name}:Array(String)}}",
+    "contains": "arrayExists(part -> positionCaseInsensitiveUTF8({value}, part) > 0, {{{name}:Array(String)}})",
+    "not_contains": "not arrayExists(part -> positionCaseInsensitiveUTF8({value}, part) > 0, {{{name}:Array(String)}})",
+}
+NUMBER_OPERATORS = {
+    "gt": "ifNull(toFloat64OrNull({value}) > {{{name}:Float64}}, false)",
+    "gte": "ifNull(toFloat64OrNull({value}) >= {{{name}:Float64}}, false)",
+    "lt": "ifNull(toFloat64OrNull({value}) < {{{name}:Float64}}, false)",
+    "lte": "ifNull(toFloat64OrNull({value}) <= {{{name}:Float64}}, false)",
+}
+SET_OPERATORS = {"is_set": "{value} != ''", "is_not_set": "{value} = ''"}
+OPERATORS = TEXT_OPERATORS | NUMBER_OPERATORS | SET_OPERATORS
+
+FILTER = re.compile(rf"(.+?):({'|'.join(OPERATORS)})(?::(.*))?", re.DOTALL)
+VALUE_PARTS = re.compile(r"\\([|\\])|(\|)|(.)", re.DOTALL)
+MAX_FILTERS = 20
+MAX_VALUES = 100
+MAX_NAME_BYTES = 256
+
+
+class Filter(Struct, frozen=True):
+    """One condition as asked for."""
+
+    dimension: str
+    operator: str
+    values: tuple[str, ...]
+
+
+class Expression(Struct, frozen=True):
+    """A dimension's value in SQL, a String, and what it binds; `of_session`: of the session, not of the event."""
+
+    sql: str
+    params: dict[str, object]
+    of_session: bool = False
+
+
+class Conditions(Struct, frozen=True):
+    """What filters demand, in SQL: of one event, and of a session."""
+
+    event: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    params: dict[str, object] = {}
+
+
+def parse(text: str) -> Filter:
+    """Return the filter as written.
+
+    Raises QuestionError: it has another form, or names something unknown.
+    """
+    found = FILTER.fullmatch(text)
+    if found is None:
+        dimension, _, rest = text.partition(":")
+        operator = rest.partition(":")[0]
+        raise QuestionError(
+            f"filter {text[:200]!r}: unknown operator {operator[:50]!r} for {dimension[:50]!r};"
+            f" DIMENSION:OPERATOR:VALUE with one of {', '.join(OPERATORS)}",
+            code="bad_filter",
+        )
+    dimension, operator, value = found.groups()
+    values = () if value is None else split_values(value)
+    check_values(text, operator, values)
+    express(dimension, "check")
+    return Filter(dimension, operator, values)
+
+
+def split_values(text: str) -> tuple[str, ...]:
+    values = [""]
+    for escaped, bar, plain in VALUE_PARTS.findall(text):
+        if bar:
+            values.append("")
+        else:
+            values[-1] += escaped or plain
+    return tuple(values)
+
+
+def check_values(text: str, operator: str, values: tuple[str, ...]) -> None:
+    if operator in SET_OPERATORS:
+        wrong = "takes no value" if values else ""
+    elif operator in NUMBER_OPERATORS:
+        wrong = "" if len(values) == 1 and is_number(values[0]) else "takes one number"
+    elif operator in ("contains", "not_contains"):
+        wrong = "" if values and all(values) else "takes values that are not empty"
+    else:
+        wrong = "" if values else "takes a value"
+    if not wrong and len(values) > MAX_VALUES:
+        wrong = f"takes at most {MAX_VALUES} values"
+    if wrong:
+        raise QuestionError(f"filter {text[:200]!r}: {operator} {wrong}", code="bad_filter")
+
+
+def is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def express(dimension: str, prefix: str) -> Expression:
+    """Return the dimension in SQL; what it binds has names that begin with `prefix`.
+
+    Raises QuestionError: there is no such dimension.
+    """
+    if dimension in EVENT_DIMENSIONS:
+        return Expression(dimension, {})
+    if dimension in SESSION_DIMENSIONS:
+        return Expression(SESSION_DIMENSIONS[dimension], {}, of_session=True)
+    kind, _, name = dimension.partition(".")
+    if kind in PROPERTY_COLUMNS and 0 < len(name.encode()) <= MAX_NAME_BYTES and "\0" not in name:
+        return express_property(PROPERTY_COLUMNS[kind], name, prefix)
+    raise QuestionError(f"unknown dimension {dimension[:100]!r}", code="unknown_dimension")
+
+
+def express_property(column: str, name: str, prefix: str) -> Expression:
+    """Return a property as text; dots in keys are stored as %2E (json_type_escape_dots_in_keys)."""
+    key = f"{column}.{{{prefix}_key:Identifier}}"
+    if "." not in name:
+        return Expression(f"toString({key})", {f"{prefix}_key": name})
+    path = f"{column}.{{{prefix}_path:Identifier}}"
+    sql = f"if(isNull({key}), toString({path}), toString({key}))"
+    return Expression(sql, {f"{prefix}_key": name.replace(".", "%2E"), f"{prefix}_path": name})
+
+
+def compile_filters(filters: Iterable[Filter]) -> Conditions:
+    """Return the conditions that hold where all the filters do."""
+    event: list[str] = []
+    session: list[str] = []
+    params: dict[str, object] = {}
+    for number, asked in enumerate(filters):
+        value = express(asked.dimension, f"filter_{number}")
+        name = f"filter_{number}_values"
+        sql = "(" + OPERATORS[asked.operator].format(value=value.sql, name=name) + ")"
+        (session if value.of_session else event).append(sql)
+        params |= value.params
+        if asked.operator in TEXT_OPERATORS:
+            params[name] = list(asked.values)
+        elif asked.operator in NUMBER_OPERATORS:
+            params[name] = float(asked.values[0])
+    return Conditions(tuple(event), tuple(session), params)

@@ -1,0 +1,12 @@
+-- sessions_of_one_kind: the sessions of people, or of bots, that may have begun in a range, one row each.
+-- Why: FINAL is several times faster than grouping again, and exact as long as a session has one row per kind.
+-- Parameters: project String; first_day, last_day Date, UTC, inclusive; kinds Array(UInt8), of one element.
+-- Columns: those of every session source; weight is 1 / sample rate, entry and agent are tuples.
+select
+    start_day, device_id, session_id, is_bot, started, ended, weight, events,
+    pages, screens, tracks, clicks, forms, performances, errors, identifies, groups, aliases, consents,
+    finalizeAggregation(entry) as entry, finalizeAggregation(exit_path) as exit_path,
+    finalizeAggregation(agent) as agent, finalizeAggregation(user_id) as user_id
+from sessions final
+where project = {project:String} and start_day between {first_day:Date} and {last_day:Date}
+    and is_bot in {kinds:Array(UInt8)}

@@ -1,0 +1,84 @@
+"""What is counted for an interval of time: visitors, sessions, bounces, durations, page views, events.
+
+Sessions and visitors count where the session began, events and page views at their own time. Both are asked for all
+intervals at once; /stats is a question with one interval. Counts are weighted by 1 / sample rate and rounded last.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import Struct
+
+from .clickhouse import Database
+from .question import Question
+from .ranges import QUARTER_MS, Edges, from_ms, to_ms
+
+SESSION_METRICS = ("visitors", "sessions", "bounce_rate", "session_duration_seconds", "views_per_session")
+EVENT_METRICS = ("pageviews", "events")
+METRICS = ("visitors", "sessions", "pageviews", "events", *SESSION_METRICS[2:])
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Weighted sums over one interval or group, before division and rounding."""
+
+    visitors: float = 0
+    sessions: float = 0
+    bounces: float = 0
+    views: float = 0
+    duration_ms: float = 0
+    pageviews: float = 0
+    events: float = 0
+
+    def metric(self, name: str) -> float:
+        """Return the metric as answered: counts as whole numbers; rates and means of no session are 0."""
+        return MEANINGS[name](self)
+
+
+MEANINGS: dict[str, Callable[[Totals], float]] = {
+    "visitors": lambda totals: round_count(totals.visitors),
+    "sessions": lambda totals: round_count(totals.sessions),
+    "pageviews": lambda totals: round_count(totals.pageviews),
+    "events": lambda totals: round_count(totals.events),
+    "bounce_rate": lambda totals: divide(totals.bounces, totals.sessions),
+    "session_duration_seconds": lambda totals: divide(totals.duration_ms, totals.sessions) / 1000,
+    "views_per_session": lambda totals: divide(totals.views, totals.sessions),
+}
+
+
+def round_count(weighted: float) -> int:
+    """Return the nearest whole number, half up; sums of weights differ in their last digits by order of addition."""
+    return math.floor(round(weighted, 6) + 0.5)
+
+
+def divide(total: float, count: float) -> float:
+    return total / count if count else 0.0
+
+
+async def count_sessions(database: Database, question: Question, edges: Edges) -> dict[int, Totals]:
+    """Return visitors and what is known of sessions, by the start of the interval; empty ones are missing."""
+    rows = await database.fetch(question.sql("sessions_by_interval"), params=question.params() | edges.params())
+    return {row.pop("interval_ms"): Totals(**row) for row in rows}
+
+
+async def count_events(database: Database, question: Question, edges: Edges) -> dict[int, Totals]:
+    """Return events and page views by the start of the interval; empty ones are missing.
+
+    Whole quarter hours come from the rollup where no filter and no interval's edge stands against it.
+    """
+    params = question.params() | edges.params()
+    if question.is_filtered or not edges.are_quarters:
+        source = "events_counted"
+    else:
+        source = "events_rolled_up"
+        params |= quarter_hours(question.range.start, question.range.end)
+    sql = question.sql("events_by_interval", events=question.sql(source))
+    return {row.pop("interval_ms"): Totals(**row) for row in await database.fetch(sql, params=params)}
+
+
+def quarter_hours(start: datetime, end: datetime) -> dict[str, object]:
+    """Return the part of [start, end) that whole quarter hours cover; without one, an empty part at the end."""
+    inner_start, inner_end = -(-to_ms(start) // QUARTER_MS) * QUARTER_MS, to_ms(end) // QUARTER_MS * QUARTER_MS
+    if inner_start >= inner_end:
+        return {"inner_start": end, "inner_end": end}
+    return {"inner_start": from_ms(inner_start), "inner_end": from_ms(inner_end)}
