@@ -1,0 +1,267 @@
+"""The one way to ClickHouse, whether it is embedded, one server or a cluster: HTTP through aiochclient.
+
+Values     are bound by the server: `{name:Type}` in the SQL, `param_name` in the request; SQL is never formatted
+Rows in    bytes that are ready to insert travel as the request's body, untouched
+Rows out   fetch() waits for the whole answer, so that its status is true; stream() passes bytes on as they come
+Errors     carry `Code: N`; they become the classes of errors.py here and nowhere else
+"""
+
+import datetime as dt
+import functools
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, cast
+from uuid import UUID
+
+import aiohttp
+import msgspec
+from aiochclient import ChClient, ChClientError
+
+from .errors import BadRowsError, ConfigError, DatabaseAwayError, DatabaseError, QuestionLimitError
+
+Role = Literal["admin", "loader", "query"]
+
+# What the answers look like does not depend on a server's profile.
+PINNED: Mapping[str, object] = {
+    "date_time_output_format": "iso",
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_denormals": 0,
+    "output_format_json_named_tuples_as_objects": 1,
+}
+# readonly=1 also refuses every table function that reaches a file or another host.
+QUERY_LIMITS: Mapping[str, object] = {
+    "readonly": 1,
+    "max_execution_time": 20,
+    "max_memory_usage": 1_500_000_000,
+    "max_result_rows": 1_000_000,
+    "max_rows_to_read": 0,
+    "max_threads": 2,
+}
+BAD_ROWS = frozenset(
+    {6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 190, 306, 349, 376, 407, 441, 467, 675, 676}
+)
+LIMITS = frozenset({158, 159, 160, 161, 167, 168, 241, 307, 396})
+# Busy, out of space or memory, a replica or the keeper lost: the statement itself may be right.
+AWAY = frozenset({3, 74, 75, 76, 159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 265, 279, 285})
+AWAY |= frozenset({286, 319, 341, 364, 394, 415, 425, 439, 517, 529, 571, 574, 722, 999})
+CODE = re.compile(r"Code: (\d+)\. (?:DB::\w+: )?")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")
+
+
+class _Json:
+    """The decoder that aiochclient is given."""
+
+    loads = staticmethod(msgspec.json.Decoder().decode)
+
+
+class _Client(ChClient):  # type: ignore[misc] # aiochclient has no types
+    """aiochclient reads every statement with sqlparse, which costs milliseconds: once per statement is enough."""
+
+    _parse_squery = staticmethod(functools.lru_cache(maxsize=512)(ChClient._parse_squery))
+    _check_insert_file_query = staticmethod(functools.lru_cache(maxsize=512)(ChClient._check_insert_file_query))
+
+
+class Database:
+    """One database of a server, over connections that are opened on the first question and closed with it."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        database: str,
+        user: str = "",
+        password: str = "",
+        socket_path: Path | None = None,
+        timeout_seconds: float = 30,
+        settings: Mapping[str, object] = {},
+    ) -> None:
+        if not NAME.fullmatch(database):
+            raise ConfigError(f"the database's name {database!r} must be letters, digits and underscores")
+        self.name = database
+        self._url = url
+        self._login = {"user": user, "password": password}
+        self._socket_path = socket_path
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=5)
+        self._settings = {**PINNED, **settings}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.UnixConnector(str(self._socket_path)) if self._socket_path else None
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def create(self, *, on_cluster: str = "") -> None:
+        """The database exists, which every other call needs."""
+        client = self._client({}, {"database": "default"})
+        await _answer(client.execute(f"create database if not exists `{self.name}` {on_cluster}"))
+
+    async def execute(
+        self, sql: str, *, params: Mapping[str, object] = {}, settings: Mapping[str, object] = {}
+    ) -> None:
+        """The statement has run."""
+        await _answer(self._client(params, settings).execute(sql))
+
+    async def fetch(
+        self, sql: str, *, params: Mapping[str, object] = {}, settings: Mapping[str, object] = {}
+    ) -> list[dict[str, Any]]:
+        """Return the rows as dicts; 64-bit integers are numbers, times ISO strings in UTC."""
+        client = self._client(params, {"wait_end_of_query": 1, **settings})
+        try:
+            return cast("list[dict[str, Any]]", await _answer(client.fetch(sql, json=True)))
+        except DatabaseAwayError as exc:
+            raise (QuestionLimitError(str(exc), exc.code) if exc.code in LIMITS else exc) from exc
+
+    async def insert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        body: bytes,
+        *,
+        settings: Mapping[str, object] = {},
+        format: str = "JSONCompactEachRow",
+    ) -> None:
+        """The rows are stored as the table's settings promise.
+
+        Raises BadRowsError: the rows cannot be read, and none was stored.
+        """
+        sql = f"insert into {_identifiers([table])} ({_identifiers(columns)}) format {_identifiers([format])}"
+        try:
+            await _answer(self._client({}, settings).insert_file(sql, body))
+        except DatabaseError as exc:
+            # A view that fails has seen rows which were readable: the same block again heals it.
+            if exc.code in BAD_ROWS and "while pushing to view" not in str(exc):
+                raise BadRowsError(str(exc), exc.code) from exc
+            raise
+
+    async def stream(
+        self, sql: str, *, format: str, params: Mapping[str, object] = {}, settings: Mapping[str, object] = {}
+    ) -> AsyncIterator[bytes]:
+        """Yield the answer's bytes as they come.
+
+        Raises DatabaseError also when the answer began well and then failed; what came before must be thrown away.
+        aiochclient reads lines only, so that a binary answer goes past it.
+        """
+        client = self._client(params, {"default_format": format, **settings})
+        try:
+            async with client._http_client._session.post(
+                client.url, params=client.params, headers=client.headers, data=sql.encode()
+            ) as response:
+                if response.status != 200:
+                    raise _mapped((await response.read()).decode(errors="replace"))
+                tag = response.headers.get("X-ClickHouse-Exception-Tag", "")
+                async for chunk in _unbroken(response.content.iter_any(), f"__exception__\r\n{tag}".encode()):
+                    yield chunk
+        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+            raise DatabaseAwayError(f"ClickHouse does not answer: {exc!r}") from exc
+
+    def _client(self, params: Mapping[str, object], settings: Mapping[str, object]) -> Any:
+        if self._session is None:
+            raise RuntimeError("the database is closed")
+        values: dict[str, object] = {"database": self.name, **self._settings, **settings}
+        values |= {f"param_{name}": escape(value) for name, value in params.items()}
+        texts = {name: str(value) for name, value in values.items()}
+        database = texts.pop("database")
+        return _Client(self._session, url=self._url, database=database, json=_Json, **self._login, **texts)
+
+
+def open_database(
+    *,
+    data_dir: Path,
+    clickhouse_url: str | None,
+    database: str = "shockmouse",
+    user: str = "",
+    password: str = "",
+    role: Role = "admin",
+) -> Database:
+    """Return the (closed) database of these settings; without a URL it is the engine of the data folder."""
+    settings = QUERY_LIMITS if role == "query" else {}
+    seconds = {"admin": 600.0, "loader": 120.0, "query": 30.0}[role]
+    return Database(
+        url=clickhouse_url or "http://engine/",
+        database=database,
+        user=user,
+        password=password,
+        socket_path=None if clickhouse_url else socket_of(data_dir),
+        timeout_seconds=seconds,
+        settings=settings,
+    )
+
+
+def socket_of(data_dir: Path) -> Path:
+    """Return where the data folder's engine listens: a short runtime folder when the data folder's name is too long."""
+    address = data_dir / "engine.address"
+    return Path(address.read_text()) if address.exists() else data_dir / "engine.sock"
+
+
+def escape(value: object) -> str:
+    """Return a parameter in ClickHouse's escaped format; times as seconds since 1970, which no time zone can move."""
+    match value:
+        case None:
+            return "\\N"
+        case bool():
+            return str(int(value))
+        case str():
+            return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+        case dt.datetime():
+            # ClickHouse reads fewer than five digits as a date; nothing here is older than 1970-01-02.
+            return f"{max(value.timestamp(), 86_400):.6f}".rstrip("0").rstrip(".")
+        case dt.date() | UUID() | int():
+            return str(value)
+        case float():
+            return repr(value)
+        case list() | tuple() | set() | frozenset():
+            return f"[{','.join(_quoted(item) for item in value)}]"
+    raise TypeError(f"a parameter cannot be {type(value).__name__}")
+
+
+def _quoted(value: object) -> str:
+    if isinstance(value, str | UUID | dt.date) and not isinstance(value, dt.datetime):
+        return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "NULL" if value is None else escape(value)
+
+
+def _identifiers(names: Iterable[str]) -> str:
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no identifier")
+    return ", ".join(names)
+
+
+async def _answer(waiting: Any) -> Any:
+    try:
+        return await waiting
+    except ChClientError as exc:
+        raise _mapped(str(exc)) from exc
+    except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+        raise DatabaseAwayError(f"ClickHouse does not answer: {exc!r}") from exc
+
+
+def _mapped(message: str) -> DatabaseError:
+    match = CODE.search(message)
+    code = int(match[1]) if match else 0
+    text = message.strip()[:2000]
+    return DatabaseAwayError(text, code) if code in AWAY or not match else DatabaseError(text, code)
+
+
+async def _unbroken(chunks: AsyncIterator[bytes], mark: bytes) -> AsyncIterator[bytes]:
+    """Pass chunks on, a tail behind: a failed answer ends with ClickHouse's mark, its secret tag and the message."""
+    tail = b""
+    async for chunk in chunks:
+        tail += chunk
+        if mark != b"__exception__\r\n" and (at := tail.find(mark)) >= 0:
+            rest = tail[at + len(mark) :] + b"".join([more async for more in chunks])
+            raise _mapped(rest.decode(errors="replace"))
+        keep = max(len(tail) - len(mark), 0)
+        if keep:
+            yield tail[:keep]
+            tail = tail[keep:]
+    yield tail

@@ -1,0 +1,55 @@
+-- 0002 sessions: one row per session, by the day it began in.
+-- Why: visitors, bounces and durations are exact here, and a question reads only the days it asks about, however many
+-- years are stored. The start's day is in the key, so that a session over midnight is one row.
+create table if not exists sessions{{local}} {{on_cluster}}
+(
+    project      LowCardinality(String),
+    start_day    Date,
+    is_bot       UInt8,
+    device_id    String,
+    session_id   String,
+    started      SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
+    ended        SimpleAggregateFunction(max, DateTime64(3, 'UTC')),
+    weight       SimpleAggregateFunction(min, Float64),
+    events       SimpleAggregateFunction(sum, UInt64),
+    pages        SimpleAggregateFunction(sum, UInt64),
+    screens      SimpleAggregateFunction(sum, UInt64),
+    tracks       SimpleAggregateFunction(sum, UInt64),
+    clicks       SimpleAggregateFunction(sum, UInt64),
+    forms        SimpleAggregateFunction(sum, UInt64),
+    performances SimpleAggregateFunction(sum, UInt64),
+    errors       SimpleAggregateFunction(sum, UInt64),
+    identifies   SimpleAggregateFunction(sum, UInt64),
+    groups       SimpleAggregateFunction(sum, UInt64),
+    aliases      SimpleAggregateFunction(sum, UInt64),
+    consents     SimpleAggregateFunction(sum, UInt64),
+    entry        AggregateFunction(argMinIf, Tuple(host String, path String, referrer_host String, utm_source String, utm_medium String, utm_campaign String, utm_term String, utm_content String), Tuple(DateTime64(3, 'UTC'), UUID), UInt8),
+    exit_path    AggregateFunction(argMaxIf, String, Tuple(DateTime64(3, 'UTC'), UUID), UInt8),
+    agent        AggregateFunction(argMin, Tuple(country String, browser String, os String, device_type String), Tuple(DateTime64(3, 'UTC'), UUID)),
+    user_id      AggregateFunction(argMaxIf, String, Tuple(DateTime64(3, 'UTC'), UUID), UInt8),
+    retention    SimpleAggregateFunction(max, UInt16)
+)
+engine = {{Aggregating}}
+partition by toYYYYMM(start_day) order by (project, start_day, is_bot, device_id, session_id)
+ttl start_day + toIntervalDay(retention + 2) where retention > 0
+settings
+    non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
+    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+
+{{distributed(sessions, cityHash64(device_id))}};
+
+create materialized view if not exists sessions_view {{on_cluster}} to sessions{{local}} as
+select
+    project, toDate(session_started) as start_day, toUInt8(bot != '') as is_bot, device_id, session_id,
+    min(at) as started, max(at) as ended, min(1 / sample_rate) as weight, count() as events,
+    countIf(type = 'page') as pages, countIf(type = 'screen') as screens, countIf(type = 'track') as tracks,
+    countIf(type = 'click') as clicks, countIf(type = 'form') as forms, countIf(type = 'performance') as performances,
+    countIf(type = 'error') as errors, countIf(type = 'identify') as identifies, countIf(type = 'group') as groups,
+    countIf(type = 'alias') as aliases, countIf(type = 'consent') as consents,
+    argMinIfState(cast((host, path, referrer_host, utm_source, utm_medium, utm_campaign, utm_term, utm_content), 'Tuple(host String, path String, referrer_host String, utm_source String, utm_medium String, utm_campaign String, utm_term String, utm_content String)'), (at, event_id), toUInt8(type in ('page', 'screen'))) as entry,
+    argMaxIfState(path, (at, event_id), toUInt8(type in ('page', 'screen'))) as exit_path,
+    argMinState(cast((country, browser, os, device_type), 'Tuple(country String, browser String, os String, device_type String)'), (at, event_id)) as agent,
+    argMaxIfState(user_id, (at, event_id), toUInt8(user_id != '')) as user_id,
+    max(retention) as retention
+from events{{local}}
+group by project, start_day, is_bot, device_id, session_id;

@@ -1,0 +1,109 @@
+"""The database seam: what goes through HTTP to the engine comes back as it was."""
+
+import datetime as dt
+from uuid import UUID
+
+import pytest
+
+from shockmouse_analytics_server.clickhouse import Database
+from shockmouse_analytics_server.errors import BadRowsError, DatabaseError, QuestionLimitError
+
+NASTY = ["", "'; DROP TABLE t", "\\", "\\'", "tab\there", "line\nbreak\r", "{x:String}", "%s", "`", "日本", "\x00\x07", "\\N"]
+
+
+def test_every_text_is_bound_as_it_is(database):
+    async def scenario(opened: Database) -> list:
+        sql = "select {text:String} as text, {texts:Array(String)} as texts"
+        return [await opened.fetch(sql, params={"text": text, "texts": [text, "x"]}) for text in NASTY]
+
+    assert database.run(scenario) == [[{"text": text, "texts": [text, "x"]}] for text in NASTY]
+
+
+def test_values_of_all_kinds_are_bound(database):
+    at = dt.datetime(2026, 11, 23, 22, 15, 0, 123000, dt.timezone(dt.timedelta(hours=2)))
+    uuid = UUID("0190a2b4-0000-7000-8000-000000000001")
+
+    async def scenario(opened: Database) -> list:
+        sql = (
+            "select {at:DateTime64(3, 'UTC')} as at, {at3:DateTime64(3, 'Asia/Tokyo')} as at3, {day:Date} as day, "
+            "{n:Int64} as n, {x:Float64} as x, {yes:UInt8} as yes, {id:UUID} as id, {none:Nullable(String)} as none, "
+            "{ids:Array(UUID)} as ids, {numbers:Array(UInt64)} as numbers, {whole:DateTime('UTC')} as whole"
+        )
+        params = {"at": at, "at3": at, "day": dt.date(2026, 1, 2), "n": -(2**63), "x": 1.5, "yes": True, "id": uuid}
+        params |= {"none": None, "ids": [uuid], "numbers": [1, 2**64 - 1], "whole": at.replace(microsecond=0)}
+        return await opened.fetch(sql, params=params)
+
+    assert database.run(scenario) == [
+        {
+            "at": "2026-11-23T20:15:00.123Z",
+            "at3": "2026-11-23T20:15:00.123Z",
+            "day": "2026-01-02",
+            "n": -(2**63),
+            "x": 1.5,
+            "yes": 1,
+            "id": str(uuid),
+            "none": None,
+            "ids": [str(uuid)],
+            "numbers": [1, 2**64 - 1],
+            "whole": "2026-11-23T20:15:00Z",
+        }
+    ]
+
+
+def test_rows_are_inserted_and_a_token_counts_once(database):
+    async def scenario(opened: Database) -> list:
+        await opened.execute(
+            "create table t (a UInt64, b String) engine = MergeTree order by a settings non_replicated_deduplication_window=9"
+        )
+        for _ in range(3):
+            await opened.insert("t", ("a", "b"), b'[1,"x"]\n[2,"\\"y"]', settings={"insert_deduplication_token": "1:a"})
+        return await opened.fetch("select * from t order by a")
+
+    assert database.run(scenario) == [{"a": 1, "b": "x"}, {"a": 2, "b": '"y'}]
+
+
+def test_unreadable_rows_are_refused_whole(database):
+    async def scenario(opened: Database) -> list:
+        await opened.execute("create table t (a UInt64) engine = MergeTree order by a")
+        with pytest.raises(BadRowsError):
+            await opened.insert("t", ("a",), b'[1]\n["x"]\n[3]')
+        return await opened.fetch("select * from t")
+
+    assert database.run(scenario) == []
+
+
+def test_an_error_has_its_code(database):
+    async def scenario(opened: Database) -> int:
+        with pytest.raises(DatabaseError) as caught:
+            await opened.fetch("select * from nowhere")
+        return caught.value.code
+
+    assert database.run(scenario) == 60
+
+
+def test_a_question_over_its_limits_ends(database):
+    async def scenario(opened: Database) -> int:
+        with pytest.raises(QuestionLimitError) as caught:
+            await opened.fetch("select max(sipHash64(number)) from numbers(1000000000000)", settings={"max_execution_time": 1})
+        return caught.value.code
+
+    assert database.run(scenario) == 159
+
+
+def test_a_long_answer_streams_whole(database):
+    async def scenario(opened: Database) -> bytes:
+        sql = "select number from numbers(1000000)"
+        return b"".join([chunk async for chunk in opened.stream(sql, format="JSONCompactEachRow")])
+
+    assert database.run(scenario) == b"".join(b"[%d]\n" % number for number in range(1_000_000))
+
+
+def test_a_stream_that_fails_midway_raises(database):
+    async def scenario(opened: Database) -> int:
+        size = 0
+        with pytest.raises(DatabaseError, match="throwIf"):
+            async for chunk in opened.stream("select throwIf(number = 900000) from numbers(1000000)", format="TSV"):
+                size += len(chunk)
+        return size
+
+    assert database.run(scenario) > 1_000_000
