@@ -1,17 +1,218 @@
-"""The named steps from a received event to a row."""
+"""The named steps from a received event to the row that is stored.
+
+Pure     nothing is read but the event and its arrival, no clock and no disk; each step fills columns of its own
+Address  the visitor's address takes part in the country and the derived device, then is shortened: no step writes it
+Visitor  what an event says of its visitor (context.ip, context.user_agent), else what the request itself says
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
 
 from msgspec import Struct
 
+from .addresses import anonymise
+from .agents import read_agent
+from .campaigns import read_link
+from .envelope import Library
+from .rows import Row, Unplaced
+from .wire import Event
+
+SKEW_SECONDS = 60
+DAY_SECONDS = 24 * 60 * 60
+YEAR_2000 = 946_684_800.0
+BROWSER_SCRIPT = "shockmouse-agent"
+# What a row of these modes must not name: they tell too much of a person.
+_DISCREET = frozenset({"strict", "balanced"})
+_CACHED_DEVICES = 2048
+
 
 class Arrival(Struct, frozen=True, kw_only=True):
-    """What the request itself knew, and the settings of its project."""
+    """What all events of one request share: what the request itself knew, and the settings of its project.
+
+    address: the client's, behind trusted proxies. user_agent: the request's own header.
+    is_refused: the request carried `Sec-GPC: 1` or `DNT: 1`.
+    salts: today's and yesterday's.
+    """
 
     project: str
-    retention_days: int
-    rollup_retention_days: int
-    ip_mode: str
+    batch_id: str
+    library: Library
+    sent_at: float | None
     received_at: float
     address: str
     user_agent: str
     is_refused: bool
+    ip_mode: str
+    retention_days: int
+    rollup_retention_days: int
     salts: tuple[bytes, bytes]
+    country_of: Callable[[str], str]
+
+    @property
+    def is_browser_script(self) -> bool:
+        return self.library.name == BROWSER_SCRIPT
+
+
+def enrich(event: Event, arrival: Arrival) -> Row | Unplaced:
+    """Run an event through STEPS in order; Unplaced when the device, session or its start is still to be found."""
+    row = plain_row(event, arrival)
+    for step in STEPS:
+        step(row, event, arrival)
+    if row.device_id and row.session_id and row.session_started:
+        return row
+    return Unplaced(row, () if row.device_id else derive_devices(event, arrival))
+
+
+def correct_time(row: Row, event: Event, arrival: Arrival) -> None:
+    """Move the event by the skew of its sender's clock; a time out of bounds becomes the time of arrival."""
+    at = event.at.timestamp()
+    skew = arrival.received_at - arrival.sent_at if arrival.sent_at is not None else 0.0
+    if abs(skew) > SKEW_SECONDS:
+        at += skew
+        row.time_flag = "corrected"
+    if at > arrival.received_at + DAY_SECONDS:
+        at, row.time_flag = arrival.received_at, "future"
+    elif at < YEAR_2000:
+        at, row.time_flag = arrival.received_at, "before_2000"
+    elif arrival.retention_days and at < arrival.received_at - arrival.retention_days * DAY_SECONDS:
+        at, row.time_flag = arrival.received_at, "past_retention"
+    row.at = round(at, 3)
+
+
+def keep_device(row: Row, event: Event, arrival: Arrival) -> None:
+    """Take over what the sender says of device and session, unless the visitor's browser refuses to be told apart.
+
+    The session's start is taken over where the sender's clock can be trusted for it.
+    """
+    if arrival.is_refused and arrival.is_browser_script:
+        row.privacy = "strict"
+        return
+    row.device_id, row.session_id = event.device_id, event.session_id
+    row.fingerprint_hash, row.fingerprint = event.fingerprint.hash, event.fingerprint.signals
+    if event.session_id and event.session_started_at and not row.time_flag:
+        started = round(event.session_started_at.timestamp(), 3)
+        row.session_started = started if row.at - DAY_SECONDS <= started <= row.at else 0.0
+
+
+def find_country(row: Row, event: Event, arrival: Arrival) -> None:
+    row.country = arrival.country_of(event.context.ip or arrival.address)
+
+
+def parse_user_agent(row: Row, event: Event, arrival: Arrival) -> None:
+    """Name browser, system and kind of device; a program's own user agent is no visitor's."""
+    user_agent = event.context.user_agent or (arrival.user_agent if arrival.user_agent.startswith("Mozilla/") else "")
+    if not user_agent:
+        row.os = event.fingerprint.signals.get("os", "")
+        row.os_version = event.fingerprint.signals.get("os_version", "")
+        return
+    agent = read_agent(user_agent)
+    row.browser, row.browser_version = agent.browser, agent.browser_version
+    row.os, row.os_version, row.device_type = agent.os, agent.os_version, agent.device_type
+    row.user_agent = "" if row.privacy in _DISCREET else user_agent
+
+
+def mark_bot(row: Row, event: Event, arrival: Arrival) -> None:
+    """Give the reason for which this is no person; a program that sends with a key is not judged by its own header."""
+    user_agent = event.context.user_agent or (arrival.user_agent if arrival.is_browser_script else "")
+    if event.context.webdriver:
+        row.bot = "webdriver"
+    elif user_agent and read_agent(user_agent).is_crawler:
+        row.bot = "crawler"
+
+
+def read_campaign(row: Row, event: Event, arrival: Arrival) -> None:
+    """Take the page's address apart; a page of the same host is no referrer."""
+    page = event.context.page
+    link, referrer = read_link(page.url), read_link(page.referrer)
+    row.url, row.host = link.url, link.host
+    row.path = page.path.partition("?")[0].partition("#")[0] or link.path
+    row.referrer = referrer.url
+    row.referrer_host = referrer.host if referrer.host != link.host else ""
+    if link.has_campaign:
+        row.utm_source, row.utm_medium, row.utm_campaign = link.utm_source, link.utm_medium, link.utm_campaign
+        row.utm_term, row.utm_content = link.utm_term, link.utm_content
+
+
+def anonymise_address(row: Row, event: Event, arrival: Arrival) -> None:
+    """Keep of the address what the project allows; where a person is to stay unknown, nothing of a shortened one."""
+    if arrival.ip_mode == "keep" or row.privacy not in _DISCREET:
+        row.ip = anonymise(event.context.ip or arrival.address, arrival.ip_mode)
+
+
+STEPS = (correct_time, keep_device, find_country, parse_user_agent, mark_bot, read_campaign, anonymise_address)
+
+
+def derive_devices(event: Event, arrival: Arrival) -> tuple[str, str]:
+    """Return the device ids of a visitor without one, by yesterday's salt and by today's.
+
+    Nobody who has not the salt can find the address and user agent in them, and after 48 h nobody has it.
+    """
+    network = anonymise(event.context.ip or arrival.address, "truncate")
+    visitor = f"{arrival.project}\0{network}\0{event.context.user_agent or arrival.user_agent}"
+    today, yesterday = arrival.salts
+    return _device_id(visitor, yesterday), _device_id(visitor, today)
+
+
+@lru_cache(_CACHED_DEVICES)
+def _device_id(visitor: str, salt: bytes) -> str:
+    return hashlib.blake2b(visitor.encode(), key=salt, digest_size=16).hexdigest()
+
+
+def plain_row(event: Event, arrival: Arrival) -> Row:
+    """Return the row with what needs no step; the columns of the steps are empty."""
+    context = event.context
+    return Row(
+        project=arrival.project,
+        at=0.0,
+        event_id=event.event_id,
+        batch_id=arrival.batch_id,
+        type=event.type,
+        name=event.name,
+        session_id="",
+        session_started=0.0,
+        device_id="",
+        user_id=event.user_id,
+        privacy=event.privacy,
+        sample_rate=event.sample_rate,
+        bot="",
+        time_flag="",
+        timestamp=event.timestamp,
+        sent_at=arrival.sent_at,
+        received_at=arrival.received_at,
+        url="",
+        host="",
+        path="",
+        title=context.page.title,
+        referrer="",
+        referrer_host="",
+        utm_source="",
+        utm_medium="",
+        utm_campaign="",
+        utm_term="",
+        utm_content="",
+        country="",
+        browser="",
+        browser_version="",
+        os="",
+        os_version="",
+        device_type="",
+        screen=context.screen,
+        locale=context.locale,
+        timezone=context.timezone,
+        app_name=context.app_name,
+        app_version=context.app_version,
+        library_name=arrival.library.name,
+        library_version=arrival.library.version,
+        user_agent="",
+        ip="",
+        boot_id=event.boot_id,
+        seq=event.seq,
+        fingerprint_hash="",
+        fingerprint={},
+        user_properties=event.user_properties,
+        properties=event.properties,
+        context=context.rest,
+        retention=arrival.retention_days,
+        rollup_retention=arrival.rollup_retention_days,
+    )

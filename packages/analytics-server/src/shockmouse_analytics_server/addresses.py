@@ -1,0 +1,92 @@
+"""The address of a visitor: found behind trusted proxies, and shortened before anything is written.
+
+Found    the right-most hop that no trusted proxy vouches for, of X-Forwarded-For, else of Forwarded (RFC 7239)
+Kept     truncate: the IPv4 /24 or IPv6 /48 it lies in; drop: nothing; keep: the address
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from msgspec import Struct
+
+MAX_HOPS = 32
+_CACHED_ADDRESSES = 4096
+_FOR = re.compile(r"(?:^|;)\s*for\s*=\s*\"?([^\";]*)", re.IGNORECASE)
+
+
+class Proxies(Struct, frozen=True):
+    """The networks whose word about a client's address is believed."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...]
+
+    @classmethod
+    def parse(cls, names: Sequence[str]) -> "Proxies":
+        """Return the proxies named as addresses or networks.
+
+        Raises ValueError: one is neither.
+        """
+        return cls(tuple(ip_network(name, strict=False) for name in names))
+
+    def trusts(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self.networks)
+
+
+def client_address(peer: str, forwarded_for: str, forwarded: str, proxies: Proxies) -> str:
+    """Return the client's address, empty when the peer has none.
+
+    A proxy usually writes one of the two headers and passes the other on as the client wrote it: X-Forwarded-For,
+    where there is one, is the one to believe. A hop that is no address ends the search at the hop that reported it.
+    """
+    address = read_address(peer)
+    if address is None or not proxies.trusts(address):
+        return str(address or "")
+    for hop in _hops(forwarded_for, forwarded):
+        if hop is None:
+            break
+        address = hop
+        if not proxies.trusts(hop):
+            break
+    return str(address)
+
+
+def anonymise(address: str, mode: str) -> str:
+    """Return what may be written down of an address; what is no address becomes empty."""
+    return "" if mode == "drop" or not address else _shorten(address, mode == "keep")
+
+
+@lru_cache(_CACHED_ADDRESSES)
+def _shorten(text: str, is_kept: bool) -> str:
+    address = read_address(text)
+    if address is None:
+        return ""
+    if is_kept:
+        return str(address)
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False).network_address)
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address in a hop's text, without port and zone; an IPv4 address in IPv6 clothes is an IPv4 address."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def _hops(forwarded_for: str, forwarded: str) -> Iterator[IPv4Address | IPv6Address | None]:
+    """Yield the hops from the nearest to the farthest."""
+    for hop in reversed((forwarded_for or forwarded).rsplit(",", MAX_HOPS)[-MAX_HOPS:]):
+        if forwarded_for:
+            yield read_address(hop)
+        elif hop.strip():
+            named = _FOR.search(hop)
+            yield read_address(named[1]) if named else None
