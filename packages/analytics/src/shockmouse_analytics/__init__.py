@@ -1,3 +1,37 @@
 """Version of the package; the public names follow."""
 
 __version__ = "0.1.0"
+
+from .analytics import Analytics
+from .counts import Stats
+from .errors import (
+    AnalyticsError,
+    ClosedError,
+    ConfigError,
+    DeliveryError,
+    RejectedError,
+    ThrottledError,
+    TooLargeError,
+    UnreachableError,
+)
+from .event import Event
+from .fingerprint import Fingerprint, Fingerprinter
+from .requests_manager import RequestsManager
+
+__all__ = [
+    "Analytics",
+    "AnalyticsError",
+    "ClosedError",
+    "ConfigError",
+    "DeliveryError",
+    "Event",
+    "Fingerprint",
+    "Fingerprinter",
+    "RejectedError",
+    "RequestsManager",
+    "Stats",
+    "ThrottledError",
+    "TooLargeError",
+    "UnreachableError",
+    "__version__",
+]

@@ -3,6 +3,7 @@
 AnalyticsError
 ├── ConfigError           a setting is missing, unknown or out of bounds
 ├── ClosedError           flush() after close(); track() then drops with reason "closed"
+├── StoreError            the offline store cannot be read or written; in the background memory takes its place
 └── DeliveryError         raised by flush() in debug only; in the background it is counted
     ├── UnreachableError  no usable answer, 408, 5xx: retried
     ├── ThrottledError    429 or 503: retried after retry_after_seconds
@@ -24,6 +25,14 @@ class ConfigError(AnalyticsError):
 
 class ClosedError(AnalyticsError):
     """The client was closed; make a new one."""
+
+
+class StoreError(AnalyticsError):
+    """The offline store cannot be used; `damaged` when its file is no database any more."""
+
+    def __init__(self, message: str, *, damaged: bool = False) -> None:
+        super().__init__(message)
+        self.damaged = damaged
 
 
 class DeliveryError(AnalyticsError):

@@ -1,0 +1,307 @@
+"""Analytics: the public verbs, and the wiring of everything behind them.
+
+track() → consent → session, ids, encoding (a snapshot) → RequestsManager → in the background: steps → batch → server
+"""
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .config import ClientConfig
+from .counts import Stats
+from .event import (
+    MAX_EVENT_BYTES,
+    MAX_NAME_CHARACTERS,
+    MAX_USER_ID_CHARACTERS,
+    Event,
+    EventType,
+    Privacy,
+    encode,
+)
+from .fingerprint import Fingerprinter
+from .performance import Measure, describe_exception
+from .privacy import Consent
+from .requests_manager import Delivering, RequestsManager
+from .sampling import rate_for
+from .session import Sessions
+from .steps import BeforeSend, Steps
+
+logger = logging.getLogger("shockmouse_analytics")
+
+Properties = Mapping[str, Any]
+
+FLUSH_SECONDS = 10.0
+
+
+class Analytics:
+    """Records what happens in a program and delivers it; safe to use from any thread.
+
+    No verb blocks or raises because of delivery. A mistake in a call raises TypeError or ValueError with `debug`, and
+    is counted and logged otherwise. Settings that are not given come from SHOCKMOUSE_CLIENT_<NAME>, see config.py.
+    """
+
+    def __init__(
+        self,
+        write_key: str | None = None,
+        *,
+        endpoint: str | None = None,
+        privacy: Privacy | None = None,
+        sample_rate: float | Mapping[EventType, float] | None = None,
+        flush_events: int | None = None,
+        flush_seconds: float | None = None,
+        batch_bytes: int | None = None,
+        queue_events: int | None = None,
+        queue_bytes: int | None = None,
+        offline: bool | None = None,
+        offline_bytes: int | None = None,
+        offline_dir: str | Path | None = None,
+        retry_seconds: float | None = None,
+        session_minutes: float | None = None,
+        before_send: BeforeSend | None = None,
+        debug: bool | None = None,
+        enabled: bool | None = None,
+    ) -> None:
+        """Check the settings and wire the parts; no thread, no connection. Raises ConfigError."""
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "before_send")}
+        config = ClientConfig.load(arguments, os.environ)
+        state_dir = config.state_dir()
+        remembered = None if config.privacy == "strict" else state_dir
+        self._debug = config.debug
+        self._enabled = config.enabled
+        self._sample_rate = config.sample_rate
+        self._consent = Consent(project=config.project, state_dir=state_dir)
+        self._sessions = Sessions(minutes=config.session_minutes)
+        self._user_id: str | None = None
+        self._registered: dict[str, Any] = {}
+        steps = Steps(
+            fingerprinter=Fingerprinter(privacy=config.privacy, project=config.project, state_dir=remembered),
+            consent=self._consent,
+            sample_rate=config.sample_rate,
+            before_send=before_send,
+            library={"name": "shockmouse-analytics", "version": _version()},
+        )
+        self._manager = RequestsManager(_delivering(config, state_dir), steps)
+
+    def track(self, name: str, properties: Properties | None = None) -> None:
+        """Record that something happened: `track("Report exported", {"format": "pdf"})`."""
+        self._record("track", name, properties)
+
+    def page(
+        self,
+        url: str | None = None,
+        *,
+        title: str | None = None,
+        referrer: str | None = None,
+        name: str | None = None,
+        properties: Properties | None = None,
+    ) -> None:
+        """Record a page view."""
+        page = {"url": url, "title": title, "referrer": referrer}
+        context = {"page": {key: value for key, value in page.items() if value is not None}}
+        self._record("page", name, properties, context=context)
+
+    def screen(self, name: str, properties: Properties | None = None) -> None:
+        """Record that a program's window or view was shown."""
+        self._record("screen", name, properties)
+
+    def identify(self, user_id: str, properties: Properties | None = None) -> None:
+        """Say who uses the program from now on, until reset(), and what is known about them."""
+        if self._is_user_id(user_id):
+            self._user_id = user_id
+            self._record("identify", None, None, user_properties=properties)
+
+    def group(self, group_id: str, properties: Properties | None = None) -> None:
+        """Say which group, such as a company, the user belongs to."""
+        self._record("group", None, {**(properties or {}), "group_id": group_id})
+
+    def alias(self, user_id: str, previous_id: str | None = None) -> None:
+        """Say that `user_id` is the same person as `previous_id`, by default the one identified before."""
+        if self._is_user_id(user_id):
+            previous, self._user_id = previous_id or self._user_id, user_id
+            self._record("alias", None, {"previous_id": previous})
+
+    def register(self, properties: Properties) -> None:
+        """Send these properties with every event from now on; an event's own win. None takes a property back."""
+        merged = {**self._registered, **properties}
+        self._registered = {name: value for name, value in merged.items() if value is not None}
+
+    def reset(self) -> None:
+        """Forget the user and the registered properties, and begin a new session: somebody logged out."""
+        self._user_id = None
+        self._registered = {}
+        self._sessions.reset()
+
+    def opt_out(self) -> None:
+        """Collect nothing from now on, also after a restart, and forget what waits to be sent."""
+        self._consent.opt_out()
+        self._manager.purge()
+
+    def opt_in(self) -> None:
+        """Take opt_out() back. DO_NOT_TRACK in the environment stays in force."""
+        self._consent.opt_in()
+
+    def measure(self, name: str, properties: Properties | None = None) -> Measure:
+        """Record how long something takes: `with analytics.measure("render"):`, `async with`, or as a decorator."""
+        return Measure(self._record_duration, name, properties)
+
+    def capture_exception(self, exc: BaseException, properties: Properties | None = None) -> None:
+        """Record an exception: its type, message and where it was raised; no values of variables."""
+        self._record("error", type(exc).__name__, {**(properties or {}), **describe_exception(exc)})
+
+    def flush(self, timeout: float = FLUSH_SECONDS) -> bool:
+        """Send what waits; return True when everything of this process is acknowledged within so many seconds.
+
+        Raises ClosedError; with `debug`, the DeliveryError that kept it from being acknowledged.
+        """
+        return self._judge(self._manager.flush(timeout))
+
+    async def aflush(self, timeout: float = FLUSH_SECONDS) -> bool:  # noqa: ASYNC109 - the same as flush()
+        """Return what flush() returns without blocking the running loop."""
+        return self._judge(await self._manager.aflush(timeout))
+
+    def close(self) -> None:
+        """Deliver for a second at most; what is not acknowledged then stays on disk. Happens by itself at exit."""
+        self._manager.close()
+
+    def stats(self) -> Stats:
+        """Return what became of this process's events so far."""
+        return self._manager.stats()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.close)
+
+    def _record(
+        self,
+        kind: EventType,
+        name: str | None,
+        properties: Properties | None,
+        *,
+        user_properties: Properties | None = None,
+        context: Properties | None = None,
+    ) -> None:
+        if not self._enabled:
+            return
+        if self._consent.refused:
+            self._manager.drop("opted_out")
+            return
+        if self._registered:
+            properties = {**self._registered, **(properties or {})}
+        try:
+            encoded = self._encode(kind, name, properties, user_properties, context)
+        except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+            self._misused(exc)
+            return
+        self._manager.put(encoded)
+
+    def _encode(
+        self,
+        kind: EventType,
+        name: str | None,
+        properties: Properties | None,
+        user_properties: Properties | None,
+        context: Properties | None,
+    ) -> bytes:
+        if name is None:
+            if kind in ("track", "screen", "performance"):
+                raise TypeError(f"an event of type {kind} needs a name")
+        elif not isinstance(name, str):
+            raise TypeError(f"name is {type(name).__name__}, but should be a string")
+        elif not name.strip() or len(name) > MAX_NAME_CHARACTERS:
+            raise ValueError(f"name should have 1 to {MAX_NAME_CHARACTERS} characters")
+        boot = self._manager.boot
+        seq = boot.next()
+        at = time.time()
+        session = self._sessions.touch(time.monotonic(), at)
+        encoded = encode(
+            Event(
+                event_id=boot.event_id(int(at * 1000), seq),
+                type=kind,
+                timestamp=datetime.fromtimestamp(at, UTC),
+                name=name,
+                boot_id=boot.id,
+                seq=seq,
+                session_id=session.id,
+                session_started_at=session.started_at,
+                user_id=self._user_id,
+                sample_rate=rate_for(self._sample_rate, kind),
+                user_properties=_as_dict(user_properties),
+                properties=_as_dict(properties),
+                context=context,
+            )
+        )
+        if len(encoded) > MAX_EVENT_BYTES:
+            raise ValueError(f"the event has {len(encoded)} bytes, but at most {MAX_EVENT_BYTES} are allowed")
+        return encoded
+
+    def _record_duration(self, name: str, properties: Properties) -> None:
+        self._record("performance", name, properties)
+
+    def _is_user_id(self, user_id: str) -> bool:
+        given: object = user_id  # whoever has no type checker may pass anything
+        if isinstance(given, str) and 0 < len(given) <= MAX_USER_ID_CHARACTERS:
+            return True
+        self._misused(ValueError(f"user_id should be a string of 1 to {MAX_USER_ID_CHARACTERS} characters"))
+        return False
+
+    def _misused(self, exc: Exception) -> None:
+        if self._debug:
+            raise exc
+        self._manager.drop("invalid")
+        logger.debug("an event was dropped: %s", exc)
+
+    def _judge(self, is_acknowledged: bool) -> bool:
+        error = self._manager.last_error
+        if not is_acknowledged and self._debug and error is not None:
+            raise error
+        return is_acknowledged
+
+
+def _as_dict(properties: Properties | None) -> dict[str, Any] | None:
+    if properties is None or isinstance(properties, dict):
+        return properties
+    if isinstance(properties, Mapping):
+        return dict(properties)
+    raise TypeError(f"properties are {type(properties).__name__}, but should be a mapping")
+
+
+def _version() -> str:
+    from . import __version__
+
+    return __version__
+
+
+def _delivering(config: ClientConfig, state_dir: Path) -> Delivering:
+    destination = hashlib.sha256(f"{config.endpoint.rstrip('/')}\n{config.project}".encode()).hexdigest()[:16]
+    return Delivering(
+        endpoint=config.endpoint,
+        write_key=config.write_key,
+        version=_version(),
+        flush_events=config.flush_events,
+        flush_seconds=config.flush_seconds,
+        batch_bytes=config.batch_bytes,
+        queue_events=config.queue_events,
+        queue_bytes=config.queue_bytes,
+        retry_seconds=config.retry_seconds,
+        offline_bytes=config.offline_bytes,
+        offline_dir=state_dir if config.offline else None,
+        queue_name=f"queue-{destination}.sqlite",
+    )

@@ -1,0 +1,83 @@
+"""A daemon thread with an event loop of its own, which never keeps a program from ending.
+
+Loop      asyncio's, imported on the thread itself: the program does not wait for that
+Blocking  calls that the loop hands out (resolving a name, importing) go to a second daemon thread: the usual pool is
+          joined at exit, so that a name server that hangs would keep the program alive
+Exit      since Python 3.12 no thread can be started while the interpreter ends, so both start together
+Fork      a child has no threads: it makes a new Background, and keeps the old one, because collecting it would close
+          what the parent still uses
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+Call = Callable[[], object]
+
+
+class Background:
+    """Runs one coroutine on its own thread and loop until it returns."""
+
+    def __init__(self, prepare: Callable[[], Callable[[], Coroutine[Any, Any, None]]]) -> None:
+        """Start; `prepare` is called on the thread and returns the coroutine function.
+
+        Raises RuntimeError: the interpreter is ending.
+        """
+        self._prepare = prepare
+        self._calls: deque[Call] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = threading.Event()
+        self._blocking: SimpleQueue[Call | None] = SimpleQueue()
+        threading.Thread(target=self._work, name="shockmouse-blocking", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="shockmouse-analytics", daemon=True).start()
+        except RuntimeError:
+            self._blocking.put(None)
+            raise
+
+    def call(self, function: Call) -> None:
+        """Have the loop call this soon; forgotten when it has ended."""
+        self._calls.append(function)
+        loop = self._loop
+        if loop is not None and not self._ended.is_set():
+            try:
+                loop.call_soon_threadsafe(self._run_calls)
+            except RuntimeError:  # it ended in between
+                return
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Return whether the coroutine returned in time."""
+        return self._ended.wait(timeout_seconds)
+
+    def _run(self) -> None:
+        try:
+            main = self._prepare()
+            import asyncio
+
+            from .executor import DaemonExecutor
+
+            loop = asyncio.new_event_loop()
+            loop.set_default_executor(DaemonExecutor(self._blocking))
+            task = loop.create_task(main())  # before any call: run() comes first
+            loop.call_soon(self._run_calls)
+            self._loop = loop
+            try:
+                loop.run_until_complete(task)
+            finally:
+                loop.close()
+        finally:
+            self._blocking.put(None)
+            self._ended.set()
+
+    def _run_calls(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+
+    def _work(self) -> None:
+        while (call := self._blocking.get()) is not None:
+            call()

@@ -1,0 +1,101 @@
+"""Every setting of the client: its unit, its bounds and its default.
+
+A setting is an argument of Analytics(), else the environment's SHOCKMOUSE_CLIENT_<NAME>, else the default. Switches are
+`1`, `0`, `true` or `false` in the environment. The two that are no plain value, `before_send` and a sample rate per
+event type, are arguments only.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from .errors import ConfigError
+from .event import EventType, Privacy
+
+PREFIX = "SHOCKMOUSE_CLIENT_"
+
+Rate = Annotated[float, Meta(gt=0, le=1)]
+
+
+class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the client; each may come from SHOCKMOUSE_CLIENT_<NAME>."""
+
+    write_key: Annotated[str, Meta(pattern=r"^$|^[!-~]{1,200}$")] = ""
+    endpoint: str = "http://127.0.0.1:8000"
+    privacy: Privacy = "balanced"
+    sample_rate: Rate | dict[str, Rate] = 1.0
+    flush_events: Annotated[int, Meta(ge=1, le=1000)] = 100
+    flush_seconds: Annotated[float, Meta(gt=0, le=3600)] = 5.0
+    batch_bytes: Annotated[int, Meta(ge=1_000, le=1_000_000)] = 500_000
+    queue_events: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    queue_bytes: Annotated[int, Meta(ge=100_000)] = 64 << 20
+    offline: bool = True
+    offline_bytes: Annotated[int, Meta(ge=1 << 20)] = 64 << 20
+    offline_dir: str = ""
+    retry_seconds: Annotated[float, Meta(gt=0, le=70 * 3600)] = 70 * 3600
+    session_minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 30
+    debug: bool = False
+    enabled: bool = True
+
+    @classmethod
+    def load(cls, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Self:
+        """Return the settings; an argument of None is none. Raises ConfigError, which names the setting."""
+        known = set(cls.__struct_fields__)
+        from_environ = {key.removeprefix(PREFIX).lower(): key for key in environ if key.startswith(PREFIX)}
+        unknown = sorted(key for name, key in from_environ.items() if name not in known)
+        if unknown:
+            raise ConfigError(f"{unknown[0]} is no setting of the client")
+        given: dict[str, Any] = {}
+        for name in cls.__struct_fields__:
+            value = arguments.get(name)
+            if value is None and name in from_environ:
+                given[name] = _convert(cls, name, environ[from_environ[name]], from_environ[name], strict=False)
+            elif value is not None:
+                given[name] = _convert(cls, name, value, name, strict=True)
+        return cls(**given)._checked()
+
+    def _checked(self) -> Self:
+        url = urlsplit(self.endpoint)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            raise ConfigError(f"endpoint is {self.endpoint!r}, but should be like https://stats.example.com")
+        rated = self.sample_rate if isinstance(self.sample_rate, dict) else {}
+        if unknown := sorted(set(rated) - set(get_args(EventType))):
+            raise ConfigError(f"sample_rate names {unknown[0]!r}, which is no type of event")
+        if self.enabled and not self.write_key:
+            raise ConfigError(f"write_key is missing: give it as an argument or as {PREFIX}WRITE_KEY")
+        return self
+
+    @property
+    def project(self) -> str:
+        """The middle part of the key: what a key belongs to."""
+        parts = self.write_key.split("_")
+        return parts[1] if len(parts) > 2 else self.write_key
+
+    def state_dir(self) -> Path:
+        """Return the folder of everything the client remembers; it need not exist."""
+        if self.offline_dir:
+            return Path(self.offline_dir)
+        import platformdirs
+
+        try:
+            return platformdirs.user_state_path("shockmouse-analytics", appauthor=False)
+        except (RuntimeError, KeyError, OSError):  # an account without a home
+            return Path(tempfile.gettempdir()) / "shockmouse-analytics"
+
+
+def _convert(cls: type[ClientConfig], name: str, value: object, called: str, *, strict: bool) -> Any:
+    kind = cls.__annotations__[name]
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, str) and not strict and name in ("offline", "debug", "enabled"):
+        value = value.strip().lower()
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as exc:
+        shown = "" if name == "write_key" else f" {value!r}"
+        raise ConfigError(f"{called}{shown}: {str(exc).lower()}") from exc

@@ -1,0 +1,71 @@
+"""What became of this process's events, counted; read by stats() and told to the server with each batch."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+PRIVATE = frozenset({"opted_out", "disabled", "sampled"})  # reasons that are no loss and nobody else's business
+
+
+class Stats(Struct, frozen=True):
+    """A snapshot of one client.
+
+    queued    in memory, not acknowledged and not on disk
+    sent      acknowledged by the server
+    stored    on disk, waiting; of all processes that share the queue
+    dropped   left out, by reason
+    rejected  refused by the server, by its code
+    """
+
+    queued: int
+    sent: int
+    stored: int
+    dropped: dict[str, int]
+    rejected: dict[str, int]
+
+
+class Counts:
+    """Counters that any thread may raise. The lock is held for an addition only, never over I/O or a fork's child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._dropped: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
+        self.sent = 0
+
+    def drop(self, reason: str, events: int = 1) -> None:
+        """Count events that were left out."""
+        if events:
+            with self._lock:
+                self._dropped[reason] += events
+
+    def reject(self, codes: Mapping[str, int]) -> None:
+        """Count events that the server refused."""
+        with self._lock:
+            self._rejected.update(codes)
+
+    def acknowledge(self, events: int, rejected: Mapping[str, int]) -> None:
+        """Count a batch that the server has on disk, but for the events it refused."""
+        with self._lock:
+            self.sent += events
+            self._rejected.update(rejected)
+
+    def tell(self) -> dict[str, int]:
+        """Return what was dropped and not told to the server yet; it counts as told unless it is given back."""
+        with self._lock:
+            untold = {r: n - self._told[r] for r, n in self._dropped.items() if n > self._told[r] and r not in PRIVATE}
+            self._told.update(untold)
+        return untold
+
+    def not_told(self, dropped: Mapping[str, int]) -> None:
+        """Take back what was returned by tell(): the batch that carried it was not acknowledged."""
+        with self._lock:
+            self._told.subtract(dropped)
+
+    def snapshot(self, *, queued: int, stored: int) -> Stats:
+        """Return all counters."""
+        with self._lock:
+            return Stats(queued, self.sent, stored, dict(self._dropped), dict(self._rejected))

@@ -1,0 +1,323 @@
+"""Undelivered batches on disk, shared by the processes that send to one project of one server.
+
+File      queue-<hash of endpoint and project>.sqlite, 0600 in a folder of 0700: WAL, synchronous=FULL
+batches   cut once: id, content (zlib), who cut it, since when its outcome is unclear, when to try next, who is sending
+          it; state `waiting`, or `rejected` with the server's reason
+groups    events that wait for their batch to be full, in the order of track(); they become a batch in one transaction,
+          before that batch is sent, so that nobody can ever send them under two batch ids
+Leases    whoever sends a batch or collects a group holds it for some seconds; when the time has passed others may take
+          it. Two processes that send the same batch do no harm: its id is the same
+Memory    without a path the same tables live in memory, for as long as the process does
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from .errors import StoreError
+from .event import Batch
+
+logger = logging.getLogger("shockmouse_analytics")
+
+LEASE_SECONDS = 15.0
+BUSY_SECONDS = 0.5
+_TRIM_ROWS = 8
+
+_SCHEMA = """
+create table if not exists batches (
+    number integer primary key, id text not null unique, origin text not null, events integer not null,
+    size integer not null, unclear_since real, next_attempt real not null default 0,
+    lease_owner text, lease_until real not null default 0,
+    state text not null default 'waiting', reason text, content blob not null);
+create index if not exists waiting on batches (state, number, next_attempt, lease_until, lease_owner, events);
+create table if not exists groups (
+    number integer primary key, owner text not null, lease_until real not null, events integer not null,
+    content blob not null);
+"""
+
+
+class Held(Struct, frozen=True):
+    """A batch in hand; `unclear_since` is the wall time of its first attempt without a clear outcome."""
+
+    batch: Batch
+    unclear_since: float | None = None
+
+
+class Group(Struct, frozen=True):
+    """Some encoded events joined by commas, as they stand in a batch."""
+
+    events: int
+    content: bytes
+
+
+class StoreStatus(Struct, frozen=True):
+    """What waits on disk; `rejected` counts set-aside events by the server's reason."""
+
+    path: str
+    batches: int
+    events: int
+    bytes: int
+    rejected: dict[str, int]
+
+
+class OfflineStore:
+    """One connection to the queue on disk; belongs to the thread that uses it, and to one process."""
+
+    def __init__(
+        self, path: Path | None, *, owner: str, max_bytes: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Open or make the file. Raises StoreError."""
+        self.path = path
+        self._owner = owner
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._db = _connect(path)
+        with _mapped_errors():
+            self._page_bytes: int = self._one("pragma page_size")
+
+    def close(self) -> None:
+        """Close the file; leases end by themselves or by release()."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make what is done inside one transaction, on disk when it ends. Raises StoreError."""
+        with _mapped_errors():
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("rollback")
+                raise
+
+    def add(self, held: Held, *, leased: bool) -> None:
+        """Put a batch on disk; `leased` when it is being sent at this moment."""
+        batch, content = held.batch, zlib.compress(held.batch.content, 1)
+        lease = (self._owner, self._clock() + LEASE_SECONDS) if leased else (None, 0.0)
+        self._db.execute(
+            "insert or ignore into batches (id, origin, events, size, unclear_since, lease_owner, lease_until, content)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (batch.id, self._owner, batch.events, len(content), held.unclear_since, *lease, content),
+        )
+
+    def take(self, limit: int, *, due_only: bool, own_first: bool) -> list[Held]:
+        """Return waiting batches, oldest first, and hold them; their outcome counts as unclear from now on."""
+        now = self._clock()
+        due_by = now if due_only else float("inf")
+        rows = self._db.execute(
+            "select id, content, events, unclear_since from batches where state = 'waiting' and next_attempt <= ?"
+            " and (lease_until <= ? or lease_until > ?)"  # far ahead: the clock was set back since
+            " order by ? and origin = ? desc, case when ? then 0 else next_attempt end, number limit ?",
+            (due_by, now, now + 10 * LEASE_SECONDS, own_first, self._owner, due_only, limit),
+        ).fetchall()
+        self._db.executemany(
+            "update batches set lease_owner = ?, lease_until = ?, unclear_since = coalesce(unclear_since, ?)"
+            " where id = ?",
+            [(self._owner, now + LEASE_SECONDS, now, row[0]) for row in rows],
+        )
+        return [
+            Held(Batch(id=id_, content=zlib.decompress(content), events=events), unclear_since)
+            for id_, content, events, unclear_since in rows
+        ]
+
+    def put_back(self, held: Held, *, next_attempt: float, reason: str) -> None:
+        """Let go of a batch until `next_attempt`, a wall time; it is added when it is not on disk yet."""
+        self.add(held, leased=False)
+        self._db.execute(
+            "update batches set next_attempt = ?, unclear_since = ?, reason = ?, lease_owner = null, lease_until = 0"
+            " where id = ?",
+            (next_attempt, held.unclear_since, reason, held.batch.id),
+        )
+
+    def set_aside(self, held: Held, reason: str) -> None:
+        """Keep a batch that the server refuses, for the person who looks into it; it is not sent again."""
+        self.add(held, leased=False)
+        self._db.execute("update batches set state = 'rejected', reason = ? where id = ?", (reason, held.batch.id))
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Forget batches: they are acknowledged, or replaced."""
+        self._db.executemany("delete from batches where id = ?", [(id_,) for id_ in ids])
+
+    def collect(self, group: Group, *, lease_seconds: float) -> None:
+        """Put events on disk whose batch is not full yet, and hold all groups of this process."""
+        until = self._clock() + lease_seconds
+        self._db.execute("update groups set lease_until = ? where owner = ?", (until, self._owner))
+        self._db.execute(
+            "insert into groups (owner, lease_until, events, content) values (?, ?, ?, ?)",
+            (self._owner, until, group.events, group.content),
+        )
+
+    def uncollect(self) -> int:
+        """Forget this process's groups: they are in a batch now. Return how many of their events were still here.
+
+        After a long sleep another process may have taken the oldest of them.
+        """
+        rows = self._db.execute("delete from groups where owner = ? returning events", (self._owner,)).fetchall()
+        return sum(row[0] for row in rows)
+
+    def adopt(self) -> list[Group]:
+        """Return the groups whose process is gone, and forget them: the caller makes batches of them at once."""
+        now = self._clock()
+        rows = self._db.execute(
+            "delete from groups where owner != ? and lease_until <= ? returning number, events, content",
+            (self._owner, now),
+        ).fetchall()
+        return [Group(events, content) for _, events, content in sorted(rows)]
+
+    def release(self) -> None:
+        """Let go of everything held, so that the next process need not wait; groups included."""
+        self._db.execute("update batches set lease_owner = null, lease_until = 0 where lease_owner = ?", (self._owner,))
+        self._db.execute("update groups set lease_until = 0 where owner = ?", (self._owner,))
+
+    def expire(self, retry_seconds: float) -> int:
+        """Drop batches whose outcome has been unclear for so long that the server may have forgotten their ids."""
+        before = self._clock() - retry_seconds
+        rows = self._db.execute(
+            "delete from batches where state = 'waiting' and unclear_since < ? and lease_until <= ? returning events",
+            (before, self._clock()),
+        ).fetchall()
+        return sum(row[0] for row in rows)
+
+    def trim(self) -> int:
+        """Drop the oldest batches until the bound in bytes is kept; return the number of their events."""
+        dropped = 0
+        while self._used_bytes() > self._max_bytes:
+            rows = self._db.execute(
+                "delete from batches where number in"
+                " (select number from batches where lease_until <= ? order by number limit ?) returning events",
+                (self._clock(), _TRIM_ROWS),
+            ).fetchall()
+            if not rows:
+                break
+            dropped += sum(row[0] for row in rows)
+        return dropped
+
+    def clear(self) -> int:
+        """Forget everything; return the number of events."""
+        events: int = self._one("select (select total(events) from batches) + (select total(events) from groups)")
+        self._db.execute("delete from batches")
+        self._db.execute("delete from groups")
+        return int(events)
+
+    def own_ids(self, state: Literal["waiting", "rejected"]) -> set[str]:
+        """Return the ids of the batches on disk that this process cut."""
+        with _mapped_errors():
+            query = "select id from batches where origin = ? and state = ?"
+            return {row[0] for row in self._db.execute(query, (self._owner, state))}
+
+    def next_attempt(self) -> float | None:
+        """Return the wall time at which a batch or an orphaned group may be taken; None when nothing waits."""
+        with _mapped_errors():
+            value: float | None = self._one(
+                "select min(at) from (select min(max(next_attempt, lease_until)) as at from batches"
+                " where state = 'waiting' union all select min(lease_until) from groups where owner != ?)",
+                self._owner,
+            )
+        return value
+
+    def stored_events(self) -> int:
+        """Return how many events are on disk, set-aside ones too."""
+        with _mapped_errors():
+            return int(self._one("select (select total(events) from batches) + (select total(events) from groups)"))
+
+    def status(self) -> StoreStatus:
+        """Return what waits and what was set aside."""
+        with _mapped_errors():
+            batches, events = self._db.execute(
+                "select count(*), total(events) from batches where state = 'waiting'"
+            ).fetchone()
+            grouped = self._one("select total(events) from groups")
+            rejected = dict(
+                self._db.execute("select reason, sum(events) from batches where state = 'rejected' group by reason")
+            )
+            return StoreStatus(str(self.path or "memory"), batches, int(events + grouped), self._used_bytes(), rejected)
+
+    def _used_bytes(self) -> int:
+        pages = self._one("select page_count - freelist_count from pragma_page_count, pragma_freelist_count")
+        return int(pages) * self._page_bytes
+
+    def _one(self, sql: str, *values: object) -> Any:
+        return self._db.execute(sql, values).fetchone()[0]
+
+
+def open_store(folders: Sequence[Path], name: str, *, owner: str, max_bytes: int) -> OfflineStore:
+    """Return the store in the first folder that can be written, else one in memory.
+
+    A damaged file is renamed, for whoever wants to look into it, and a new one takes its place.
+    """
+    for folder in folders:
+        try:
+            return _open_or_replace(folder / name, owner, max_bytes)
+        except StoreError as exc:
+            logger.warning("events cannot be kept in %s: %s", folder, exc)
+    return OfflineStore(None, owner=owner, max_bytes=max_bytes)
+
+
+def temporary_folder() -> Path:
+    """Return where the queue goes when the state folder cannot be written: this user's own temporary folder."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir()) / f"shockmouse-analytics-{user}"
+
+
+def _open_or_replace(path: Path, owner: str, max_bytes: int) -> OfflineStore:
+    try:
+        return OfflineStore(path, owner=owner, max_bytes=max_bytes)
+    except StoreError as exc:
+        if not exc.damaged:
+            raise
+    aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}")
+    with _mapped_errors():
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    logger.warning("the offline store was damaged and is now %s", aside)
+    return OfflineStore(path, owner=owner, max_bytes=max_bytes)
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    with _mapped_errors():
+        if path is not None:
+            _make_private(path)
+        db = sqlite3.connect(
+            path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )  # one thread at a time uses it: the background thread, or at exit the thread that ends the program
+        try:
+            db.execute("pragma journal_mode = wal")
+            db.execute("pragma synchronous = full")
+            db.executescript(_SCHEMA)
+        except sqlite3.Error:
+            db.close()
+            raise
+    return db
+
+
+def _make_private(path: Path) -> None:
+    """Make folder and file so that only this user reads them; a folder of somebody else is refused."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "getuid") and path.parent.stat().st_uid != os.getuid():
+        raise PermissionError(f"{path.parent} belongs to another user")
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+@contextlib.contextmanager
+def _mapped_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        raise StoreError(str(exc), damaged=code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)) from exc
+    except zlib.error as exc:
+        raise StoreError(str(exc), damaged=True) from exc
+    except OSError as exc:
+        raise StoreError(str(exc)) from exc

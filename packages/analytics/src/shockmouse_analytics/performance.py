@@ -1,0 +1,82 @@
+"""How long things take and what goes wrong, as properties of events. Handed what records them: knows no client."""
+
+import functools
+import inspect
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Record = Callable[[str, Mapping[str, Any]], None]
+
+MAX_FRAMES = 50
+MAX_MESSAGE_CHARACTERS = 1000
+
+
+class Measure:
+    """Records the milliseconds between entering and leaving: a context manager, also for `async with`, or a decorator.
+
+    One object measures one run at a time; as a decorator it makes one for each call.
+    """
+
+    def __init__(self, record: Record, name: str, properties: Mapping[str, Any] | None) -> None:
+        self._record = record
+        self._name = name
+        self._properties = properties or {}
+        self._started = 0.0
+
+    def __enter__(self) -> Self:
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
+        failed = {} if kind is None else {"exception": kind.__name__}
+        self._record(self._name, {**self._properties, "duration_ms": duration_ms, **failed})
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, exc, tb)
+
+    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Return the function, measured; a coroutine function is measured until its result is there."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def measured(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with self._again():
+                    return await function(*args, **kwargs)
+
+            return measured  # type: ignore[return-value]  # T is the coroutine
+
+        @functools.wraps(function)
+        def measured_call(*args: P.args, **kwargs: P.kwargs) -> T:
+            with self._again():
+                return function(*args, **kwargs)
+
+        return measured_call
+
+    def _again(self) -> "Measure":
+        return Measure(self._record, self._name, self._properties)
+
+
+def describe_exception(exc: BaseException) -> dict[str, Any]:
+    """Return type, message and stack of an exception, innermost frame last.
+
+    A frame is `folder/file.py:line in function`: a whole path would tell the name of the person whose home it is in.
+    """
+    frames = traceback.extract_tb(exc.__traceback__)[-MAX_FRAMES:]
+    return {
+        "exception": type(exc).__name__,
+        "message": str(exc)[:MAX_MESSAGE_CHARACTERS],
+        "stack": [f"{'/'.join(PurePath(f.filename).parts[-2:])}:{f.lineno} in {f.name}" for f in frames],
+    }

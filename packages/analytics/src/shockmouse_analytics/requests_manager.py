@@ -1,0 +1,260 @@
+"""RequestsManager: takes encoded events from any thread and has one background task bring them to the server.
+
+Threads  put() appends to a queue; a daemon thread with its own loop does the rest (delivery.py). It starts with the
+         first event, so that making a client costs nothing
+Exit     close() gives the background a second at most; what is not acknowledged by then is on disk
+Fork     a child starts anew: own boot id, empty queue (what waited is the parent's), no thread until its first event
+"""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from .background import Background
+from .counts import Counts, Stats
+from .errors import ClosedError, DeliveryError
+from .event import Boot
+from .queue import EventQueue
+from .steps import Steps
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .delivery import Delivery
+
+logger = logging.getLogger("shockmouse_analytics")
+
+CLOSE_SECONDS = 0.9
+END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
+WARN_SECONDS = 60.0
+
+
+class Delivering(Struct, frozen=True, kw_only=True):
+    """Where events go, and the bounds on the way; units are in the names, config.py says what each is for."""
+
+    endpoint: str
+    write_key: str
+    version: str
+    flush_events: int
+    flush_seconds: float
+    batch_bytes: int
+    queue_events: int
+    queue_bytes: int
+    retry_seconds: float
+    offline_bytes: int
+    offline_dir: Path | None
+    queue_name: str
+
+
+class RequestsManager:
+    """Delivers encoded events; safe to use from any thread, and in the children of a fork."""
+
+    def __init__(self, delivering: Delivering, steps: Steps) -> None:
+        """Remember what to do; nothing is started, read or written yet."""
+        self._delivering = delivering
+        self._steps = steps
+        self._inherited: list[object] = []
+        self._warn_at = 0.0
+        self._closed = False
+        self._begin()
+        _MANAGERS.add(self)
+        atexit.register(_close_at_exit, weakref.ref(self))
+
+    def put(self, event: bytes) -> None:
+        """Queue one encoded event; never blocks, never raises."""
+        if self._closed:
+            self.drop("closed")
+            return
+        full = self._queue.put(event)
+        if full:
+            self.drop("queue_full", full)
+
+    def drop(self, reason: str, events: int = 1) -> None:
+        """Count events that were left out, and say so once a minute at most."""
+        self.counts.drop(reason, events)
+        if time.monotonic() >= self._warn_at:
+            self._warn_at = time.monotonic() + WARN_SECONDS
+            logger.warning("events were dropped; so far, by reason: %s", self.stats().dropped)
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Return whether all events of this process are acknowledged within the time. Raises ClosedError."""
+        future = self._ask_to_flush()
+        if future is None:
+            return True
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError:
+            future.cancel()
+            return False
+
+    async def aflush(self, timeout_seconds: float) -> bool:
+        """Return the same as flush() without blocking the running loop. Raises ClosedError."""
+        import asyncio
+
+        future = self._ask_to_flush()
+        if future is None:
+            return True
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_seconds)
+        except TimeoutError:
+            return False
+
+    def purge(self) -> None:
+        """Forget all that waits, in memory and on disk, soon."""
+        self._start()
+        self._tell(lambda delivery: delivery.purge())
+
+    def close(self) -> None:
+        """Deliver for a second at most, then leave the rest on disk; further events are dropped and counted."""
+        if self._closed:
+            return
+        self._closed = True
+        _MANAGERS.discard(self)
+        if self._background is None and not len(self._queue):
+            return
+        ends_at = time.monotonic() + CLOSE_SECONDS
+        self._start()
+        if self._background is None:
+            self._save_without_background()
+            return
+        self._tell(lambda delivery: delivery.close(ends_at - END_SECONDS))
+        if not self._background.wait(ends_at - time.monotonic()):
+            logger.warning("delivery did not end in time; events of the last moment may be lost")
+
+    def stats(self) -> Stats:
+        """Return what became of this process's events."""
+        delivery = self._delivery
+        queued, stored = (delivery.queued, delivery.stored) if delivery else (len(self._queue), 0)
+        return self.counts.snapshot(queued=queued, stored=stored)
+
+    @property
+    def last_error(self) -> DeliveryError | None:
+        """Why the last batch that failed did."""
+        return self._delivery.last_error if self._delivery else None
+
+    def _begin(self) -> None:
+        self.boot = Boot()
+        self.counts = Counts()
+        self._starting = threading.Lock()
+        self._background: Background | None = None
+        self._delivery: Delivery | None = None
+        self._queue = EventQueue(
+            max_events=self._delivering.queue_events,
+            max_bytes=self._delivering.queue_bytes,
+            wake_events=self._delivering.flush_events,
+            wake=self._wake,
+        )
+
+    def begin_in_child(self) -> None:
+        """Start anew after a fork. What was inherited is kept, unused: collecting it would disturb the parent."""
+        self._inherited += [self._background, self._delivery, self._queue]
+        self._begin()
+
+    def _wake(self) -> None:
+        background = self._background
+        if background is None:
+            self._start()
+        elif self._delivery is not None:
+            background.call(self._delivery.nudge)
+
+    def _start(self) -> None:
+        with self._starting:  # held while two threads start, never longer
+            if self._background is not None:
+                return
+            try:
+                self._background = Background(self._prepare)
+            except RuntimeError:
+                return  # the interpreter is ending: close() will put the events on disk
+        _close_with_multiprocessing(self)
+
+    def _prepare(self) -> Callable[[], Coroutine[Any, Any, None]]:
+        self._delivery = self._make_delivery()
+        return self._delivery.run
+
+    def _make_delivery(self) -> "Delivery":
+        from .delivery import CONNECTIONS, Delivery, Limits
+        from .offline import open_store, temporary_folder
+        from .transport import Transport
+
+        to = self._delivering
+        return Delivery(
+            queue=self._queue,
+            counts=self.counts,
+            boot=self.boot,
+            steps=self._steps,
+            limits=Limits(
+                flush_events=to.flush_events,
+                flush_seconds=to.flush_seconds,
+                batch_bytes=to.batch_bytes,
+                queue_bytes=to.queue_bytes,
+                retry_seconds=to.retry_seconds,
+            ),
+            transport=Transport(
+                endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS
+            ),
+            open_store=lambda: open_store(
+                [to.offline_dir, temporary_folder()] if to.offline_dir else [],
+                to.queue_name,
+                owner=self.boot.id,
+                max_bytes=to.offline_bytes if to.offline_dir else to.queue_bytes,
+            ),
+        )
+
+    def _tell(self, what: "Callable[[Delivery], object]") -> None:
+        """Have the loop do this with the delivery, which exists once the loop runs."""
+        if self._background is not None:
+            self._background.call(lambda: what(self._delivery) if self._delivery else None)
+
+    def _ask_to_flush(self) -> "Future[bool] | None":
+        from concurrent.futures import Future
+
+        if self._closed:
+            raise ClosedError("the client is closed: make a new one")
+        if self._background is None and not len(self._queue):
+            return None
+        self._start()
+        future: Future[bool] = Future()
+        self._tell(lambda delivery: delivery.flush(future))
+        return future
+
+    def _save_without_background(self) -> None:
+        import asyncio
+
+        delivery = self._make_delivery()
+        delivery.close(time.monotonic())
+        asyncio.new_event_loop().run_until_complete(delivery.run())
+
+
+_MANAGERS: "weakref.WeakSet[RequestsManager]" = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for manager in list(_MANAGERS):
+        manager.begin_in_child()
+
+
+def _close_at_exit(reference: "weakref.ref[RequestsManager]") -> None:
+    manager = reference()
+    if manager is not None:
+        manager.close()
+
+
+def _close_with_multiprocessing(manager: RequestsManager) -> None:
+    """Close at the end of a multiprocessing child too: those end without atexit."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(manager, manager.close, exitpriority=100)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

@@ -1,0 +1,193 @@
+"""One batch, one POST, three outcomes: acknowledged, to be tried again, refused.
+
+The only file that knows aiohttp and backoff; both are imported when the first batch is sent.
+
+200            on the server's disk: an Answer. A 200 that is not the server's JSON (a captive portal) is no answer
+408, 5xx, none UnreachableError; `unclear` unless the connection was never made
+429, 503       ThrottledError with Retry-After, in seconds or as a date, at most 5 minutes
+413            TooLargeError
+401, 403, 404  RejectedError that can be mended; a redirect too: following it would take the key elsewhere
+other 4xx      RejectedError, with the events it refused by code where the server judged them one by one
+"""
+
+import asyncio
+import zlib
+from collections import Counter
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from .errors import RejectedError, ThrottledError, TooLargeError, UnreachableError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 300.0
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+COMPRESS_FROM_BYTES = 1024
+
+
+class Refusal(Struct, frozen=True):
+    """The server's verdict on one event."""
+
+    code: str = "unknown"
+
+
+class Answer(Struct, frozen=True):
+    """What became of a batch that the server has on disk."""
+
+    accepted: int
+    duplicates: int = 0
+    rejected: tuple[Refusal, ...] = ()
+
+    def rejected_by_code(self) -> dict[str, int]:
+        """Return how many events were refused for each reason."""
+        return dict(Counter(refusal.code for refusal in self.rejected))
+
+
+class _Error(Struct, frozen=True):
+    code: str = "unknown"
+    reason: str = ""
+
+
+class _Refused(Struct, frozen=True):
+    error: _Error = _Error()
+    rejected: tuple[Refusal, ...] = ()
+
+
+class Transport:
+    """Sends batches to one server with one key; lives on the loop that called open()."""
+
+    def __init__(self, *, endpoint: str, write_key: str, version: str, connections: int) -> None:
+        self.url = endpoint.rstrip("/") + "/v1/events"
+        self._headers = {
+            "Authorization": f"Bearer {write_key}",
+            "Content-Type": "application/json",
+            "User-Agent": f"shockmouse-analytics/{version}",
+        }
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Import what sending needs, beside the loop because that takes long, and make the session."""
+        await asyncio.get_running_loop().run_in_executor(None, _import_aiohttp)
+        import aiohttp
+
+        self._session = aiohttp.ClientSession(
+            headers=self._headers,
+            connector=aiohttp.TCPConnector(limit=self._connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, body: bytes) -> Answer:
+        """Send one encoded batch; returning means the server has it on disk.
+
+        Raises DeliveryError: one of its four kinds.
+        """
+        status, headers, answer = await self._exchange(body)
+        if status == 200:
+            return self._acknowledged(answer)
+        if status in (429, 503):
+            message = f"{self.url} answered {status}"
+            raise ThrottledError(message, retry_after_seconds=retry_after(headers.get("Retry-After"), now()))
+        if status == 413:
+            raise TooLargeError(len(body))
+        if 300 <= status < 500 and status != 408:
+            raise _refused(status, answer)
+        raise UnreachableError(f"{self.url} answered {status}")
+
+    async def _exchange(self, body: bytes) -> tuple[int, "Any", bytes]:
+        import aiohttp
+
+        if self._session is None:
+            raise UnreachableError("the transport is not open", unclear=False)
+        headers = {}
+        if len(body) > COMPRESS_FROM_BYTES:
+            body = zlib.compress(body, 1, wbits=31)  # 31: one gzip member
+            headers["Content-Encoding"] = "gzip"
+        try:
+            async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response:
+                return response.status, response.headers, await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
+            raise UnreachableError(f"{self.url}: {_in_words(exc)}", unclear=False) from exc
+        except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as exc:  # RuntimeError: threads at shutdown
+            raise UnreachableError(f"{self.url}: {_in_words(exc)}") from exc
+
+    def _acknowledged(self, answer: bytes) -> Answer:
+        try:
+            return msgspec.json.decode(answer, type=Answer)
+        except msgspec.DecodeError as exc:
+            raise UnreachableError(f"{self.url} answered 200, but not as the analytics server does") from exc
+
+
+def _import_aiohttp() -> None:
+    import aiohttp  # noqa: F401
+
+
+def _in_words(exc: Exception) -> str:
+    return str(exc) or type(exc).__name__
+
+
+def _refused(status: int, answer: bytes) -> RejectedError:
+    try:
+        refused = msgspec.json.decode(answer, type=_Refused)
+    except msgspec.DecodeError:
+        refused = _Refused()
+    code = refused.error.code if refused.error.code != "unknown" else f"http_{status}"
+    events = Counter(refusal.code for refusal in refused.rejected)
+    mendable = status in (401, 403, 404) or status < 400
+    return RejectedError(f"{status} {code}: {refused.error.reason}", code=code, mendable=mendable, events=events)
+
+
+def now() -> datetime:
+    """Return the wall clock's time in UTC."""
+    return datetime.now(UTC)
+
+
+def retry_after(value: str | None, at: datetime) -> float | None:
+    """Return the seconds to wait that a Retry-After header asks for, at most 5 minutes; None when it says nothing."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), LONGEST_PAUSE_SECONDS)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max((until - at).total_seconds(), 0.0), LONGEST_PAUSE_SECONDS)
+
+
+class Pauses:
+    """How long to wait between attempts: exponential with full jitter, from 0.5 s to 5 minutes."""
+
+    def __init__(self) -> None:
+        self._steps: Generator[float, Any, None] | None = None
+        self._jitter: Callable[[float], float] = float
+
+    def next(self) -> float:
+        """Return the seconds to wait after one more failure."""
+        if self._steps is None:
+            import backoff
+
+            self._jitter = backoff.full_jitter
+            self._steps = backoff.expo(factor=FIRST_PAUSE_SECONDS, max_value=LONGEST_PAUSE_SECONDS)
+            next(self._steps)  # the first value is None, for backoff's own use
+        return self._jitter(next(self._steps))
+
+    def reset(self) -> None:
+        """Begin again with the shortest wait: something was acknowledged."""
+        self._steps = None
