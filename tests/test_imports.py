@@ -32,12 +32,14 @@ SERVER_ROWS = (
     {"question"},
     {"enrich", "filters", "ranges"},
     {"projects", "appender"},
-    {"spool", "clickhouse", "agents", "places"},
+    {"spool", "clickhouse", "agents", "campaigns", "places", "rates", "request"},
     {"quarantine"},
     {"segments"},
     {"pieces", "spool_file"},
     {"visits"},
-    {"rows", "wire"},
+    {"rows", "wire", "addresses"},
+    {"body", "contexts", "envelope"},
+    {"json_limits"},
     {"errors"},
 )
 # What only the named modules may import: a library has one door.

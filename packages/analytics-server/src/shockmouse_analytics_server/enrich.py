@@ -21,6 +21,7 @@ from .wire import Event
 SKEW_SECONDS = 60
 DAY_SECONDS = 24 * 60 * 60
 YEAR_2000 = 946_684_800.0
+YEAR_2200 = 7_258_118_400.0
 BROWSER_SCRIPT = "shockmouse-agent"
 # What a row of these modes must not name: they tell too much of a person.
 _DISCREET = frozenset({"strict", "balanced"})
@@ -159,6 +160,11 @@ def _device_id(visitor: str, salt: bytes) -> str:
     return hashlib.blake2b(visitor.encode(), key=salt, digest_size=16).hexdigest()
 
 
+def _storable(at: float | None) -> float | None:
+    """Return a sender's clock as the column can hold it: one that is wrong by a century is not worth keeping."""
+    return round(at, 3) if at is not None and 0 <= at < YEAR_2200 else None
+
+
 def plain_row(event: Event, arrival: Arrival) -> Row:
     """Return the row with what needs no step; the columns of the steps are empty."""
     context = event.context
@@ -178,7 +184,7 @@ def plain_row(event: Event, arrival: Arrival) -> Row:
         bot="",
         time_flag="",
         timestamp=event.timestamp,
-        sent_at=arrival.sent_at,
+        sent_at=_storable(arrival.sent_at),
         received_at=arrival.received_at,
         url="",
         host="",

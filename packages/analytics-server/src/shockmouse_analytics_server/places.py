@@ -4,6 +4,7 @@ Database  any MMDB file with a country: MaxMind's GeoLite2 and GeoIP2, DB-IP, ip
 Table     iptocc: the five registries' assignments, refreshed nightly by its project, MIT or Apache 2.0
 """
 
+import importlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -11,16 +12,10 @@ from typing import Any, Self
 
 import maxminddb
 
+from .addresses import read_address
 from .errors import ConfigError
 
 _CACHED_ADDRESSES = 4096
-
-try:
-    from iptocc import country_code as _assigned_country
-except ImportError:  # the extra is not installed
-
-    def _assigned_country(address: str) -> str | None:
-        return None
 
 
 class Places:
@@ -32,6 +27,7 @@ class Places:
         Raises ConfigError: it cannot be read.
         """
         self._reader = open_database(database) if database else None
+        self._assigned = find_table()
         self.country: Callable[[str], str] = lru_cache(_CACHED_ADDRESSES)(self._find)
 
     def __enter__(self) -> Self:
@@ -41,15 +37,28 @@ class Places:
         if self._reader:
             self._reader.close()
 
-    def _find(self, address: str) -> str:
+    def _find(self, text: str) -> str:
         """Return the ISO code of the country, upper case; empty when unknown."""
-        if not address:
+        address = read_address(text)
+        if address is None:
             return ""
-        try:
-            found = country_in(self._reader.get(address)) if self._reader else _assigned_country(address)
-        except ValueError:  # not an address, or an IPv6 one in a database of IPv4
+        if self._reader is None:
+            found = self._assigned(str(address))
+        elif address.version > self._reader.metadata().ip_version:  # 6 in a database of IPv4
             return ""
+        else:
+            found = country_in(self._reader.get(address))
         return found.upper() if found and len(found) == 2 else ""
+
+
+def find_table() -> Callable[[str], str | None]:
+    """Return the lookup in the table of the `geo` extra; without the extra it finds nothing."""
+    try:
+        table = importlib.import_module("iptocc")
+    except ImportError:
+        return lambda address: None
+    assigned: Callable[[str], str | None] = table.country_code
+    return assigned
 
 
 def open_database(path: Path) -> maxminddb.Reader:

@@ -1,0 +1,213 @@
+"""POST /v1/events: key, limits, body → judged events → rows → spool → answer. A plain ASGI endpoint, for speed.
+
+Methods  POST, and OPTIONS for browsers' preflights; the application refuses the others before they come here
+Order    key, announced type and size, then the body within its limits and time: nothing is read before its turn
+Answer   200 is sent when the accepted events are on disk
+CORS     every page may send, none with credentials: the key alone decides
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from .addresses import Proxies, client_address
+from .appender import Appender
+from .body import check_headers
+from .counters import Counters
+from .enrich import Arrival, enrich
+from .errors import BatchReusedError, BodyError, LockedError, SpoolBrokenError, SpoolFullError, UsageError
+from .places import Places
+from .projects import Directory, Key
+from .rates import RateLimit
+from .request import Receive, Scope, Send, SenderGoneError, read_body, read_headers, read_token
+from .rows import Row, Unplaced
+from .spool import Appended, Entry
+from .wire import Batch, Limits, Rejection, decode
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON_HEADERS: Headers = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
+CORS: Headers = ((b"access-control-allow-origin", b"*"),)
+PREFLIGHT: Headers = (
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
+    (b"access-control-max-age", b"86400"),
+)
+# The client's reasons; whatever else a sender may claim counts as one, so that nobody fills the counters with names.
+CLIENT_REASONS = frozenset(
+    {"closed", "invalid", "offline_full", "queue_full", "retry_expired", "store_failed", "too_large"}
+)
+
+
+class Answer(Struct, frozen=True):
+    """A status and a body to be sent as JSON; None is no body."""
+
+    status: int
+    content: object = None
+    headers: Headers = ()
+
+
+class Ingest:
+    """The endpoint; it owns nothing but the buckets of its rate limit."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        appender: Appender,
+        counters: Counters,
+        places: Places,
+        limits: Limits,
+        trusted_proxies: Proxies,
+        rate_limit: float = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Accept events into the spool; `rate_limit` is events per second and key, 0 is none."""
+        self._directory = directory
+        self._appender = appender
+        self._counters = counters
+        self._places = places
+        self._limits = limits
+        self._proxies = trusted_proxies
+        self._rates = RateLimit(rate_limit)
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except SenderGoneError:
+            return
+        except (BodyError, BatchReusedError, SpoolFullError, SpoolBrokenError, LockedError) as exc:
+            answer = self._refuse(exc)
+        body = b"" if answer.content is None else msgspec.json.encode(answer.content)
+        headers = [*JSON_HEADERS, *CORS, *answer.headers, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        if scope["method"] == "OPTIONS":
+            return Answer(204, headers=PREFLIGHT)
+        headers = read_headers(scope)
+        token = read_token(headers, scope["query_string"])
+        key = self._write_key(token)
+        content_type, encoding = headers.get(b"content-type", ""), headers.get(b"content-encoding", "")
+        check_headers(content_type, encoding)
+        wait = self._rates.wait_seconds(key.prefix, self._clock())
+        if wait:
+            return error_answer(429, "rate_limit", "too many events for this key", retry_after(wait))
+        body = await read_body(receive, headers, self._limits.max_body_bytes)
+        batch = decode(body, content_type, encoding, self._limits)
+        if batch.keys - {token}:
+            raise BodyError(400, "two_keys", "the body names another write key than the request")
+        self._rates.take(key.prefix, len(batch.events) + len(batch.rejected))
+        if not batch.events:
+            self._count_rejected(batch.rejected)
+            return all_rejected(batch.rejected)
+        return await self._store(batch, self._arrival(batch, key, scope, headers))
+
+    def _write_key(self, token: str) -> Key:
+        key = self._directory.find_key(token) if token else None
+        if key is None:
+            raise BodyError(
+                401, "unknown_key" if token else "no_key", "a write key is needed: Authorization: Bearer wk_…"
+            )
+        if key.kind != "write":
+            raise BodyError(403, "wrong_key", f"a {key.kind} key cannot send events; a write key begins with wk_")
+        return key
+
+    def _arrival(self, batch: Batch, key: Key, scope: Scope, headers: Mapping[bytes, str]) -> Arrival:
+        try:
+            project = self._directory.project(key.project)
+        except UsageError as exc:  # deleted since the key was looked up
+            raise BodyError(401, "unknown_key", "the key's project is deleted") from exc
+        now = self._clock()
+        forwarded = headers.get(b"x-forwarded-for", ""), headers.get(b"forwarded", "")
+        return Arrival(
+            project=project.name,
+            batch_id=str(batch.batch_id),
+            library=batch.library,
+            sent_at=batch.sent_at.timestamp() if batch.sent_at else None,
+            received_at=round(now, 3),
+            address=client_address((scope["client"] or ("",))[0], *forwarded, self._proxies),
+            user_agent=headers.get(b"user-agent", ""),
+            is_refused=headers.get(b"sec-gpc") == "1" or headers.get(b"dnt") == "1",
+            ip_mode=project.ip,
+            retention_days=project.retention_days,
+            rollup_retention_days=project.rollup_retention_days,
+            salts=self._directory.salts(now),
+            country_of=self._places.country,
+        )
+
+    async def _store(self, batch: Batch, arrival: Arrival) -> Answer:
+        """Return the answer for a batch with accepted events; they are on disk then."""
+        rows: list[Row] = []
+        unplaced: list[Unplaced] = []
+        for event in batch.events:
+            row = enrich(event, arrival)
+            if isinstance(row, Row):
+                rows.append(row)
+            else:
+                unplaced.append(row)
+        appended = await self._appender.append(
+            Entry(arrival.project, batch.batch_id, batch.digest, rows, unplaced, arrival.received_at)
+        )
+        self._count(batch, appended)
+        return Answer(
+            200,
+            {
+                "accepted": appended.accepted,
+                "duplicates": appended.duplicates or batch.duplicates,
+                "rejected": batch.rejected,
+            },
+        )
+
+    def _count(self, batch: Batch, appended: Appended) -> None:
+        self._counters.add("accepted", amount=appended.accepted)
+        if appended.duplicates or batch.duplicates:
+            self._counters.add("duplicates", amount=appended.duplicates or batch.duplicates)
+        if appended.accepted:
+            for reason, events in batch.dropped.items():
+                self._counters.add("client_dropped", reason if reason in CLIENT_REASONS else "other", events)
+        self._count_rejected(batch.rejected)
+
+    def _count_rejected(self, rejected: Iterable[Rejection]) -> None:
+        for code, events in Counter(rejection.code for rejection in rejected).items():
+            self._counters.add("rejected", code, events)
+
+    def _refuse(self, exc: Exception) -> Answer:
+        answer = refusal(exc)
+        self._counters.add("refused", exc.code if isinstance(exc, BodyError) else str(answer.status))
+        return answer
+
+
+def refusal(exc: Exception) -> Answer:
+    """Return the answer to a request that failed as a whole; after a 503 the sender keeps its batch and comes again."""
+    match exc:
+        case BodyError(status=401):
+            return error_answer(401, exc.code, exc.reason, ((b"www-authenticate", b"Bearer"),))
+        case BodyError():
+            return error_answer(exc.status, exc.code, exc.reason)
+        case BatchReusedError():
+            return error_answer(400, "batch_id_reused", str(exc))
+        case SpoolFullError():
+            return error_answer(503, "spool_full", "nothing more can be stored now", retry_after(30))
+        case _:
+            return error_answer(503, "disk_failing", "nothing can be stored now", retry_after(5))
+
+
+def all_rejected(rejected: Sequence[Rejection]) -> Answer:
+    """Return the answer to a batch without a valid event; one event alone gives the error its own code."""
+    first = rejected[0]
+    code, reason = (first.code, first.reason) if len(rejected) == 1 else ("all_rejected", "every event was rejected")
+    return Answer(400, {"error": {"code": code, "reason": reason}, "rejected": rejected})
+
+
+def error_answer(status: int, code: str, reason: str, headers: Headers = ()) -> Answer:
+    return Answer(status, {"error": {"code": code, "reason": reason}}, headers)
+
+
+def retry_after(seconds: int) -> Headers:
+    return ((b"retry-after", str(seconds).encode()),)
