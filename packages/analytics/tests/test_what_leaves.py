@@ -75,9 +75,9 @@ def test_nothing_personal_and_no_secret_leaves(client: Make, server: Any, mode: 
 
 
 def test_the_fingerprint_that_leaves_is_the_one_that_can_be_printed(client: Make, server: Any, tmp_path: Path) -> None:
-    client(privacy="balanced").track("Opened")
-    client(privacy="balanced").flush(timeout=1)
-    server.wait_for(lambda: len(server.events) == 1)
+    analytics = client(privacy="balanced")
+    analytics.track("Opened")
+    assert analytics.flush(timeout=20)
     printed = Fingerprinter(privacy="balanced", project="shop", state_dir=tmp_path / "state").fingerprint()
     (event,) = server.events
     assert event["device_id"] == printed.device_id
