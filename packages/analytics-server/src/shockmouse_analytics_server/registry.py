@@ -107,8 +107,7 @@ async def create_project(database: Database, directory: Directory, name: str, de
 
     Raises UsageError: no name for a project. ServerError: the name is or was in use.
     """
-    if not PROJECT_NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a project: at most 32 of a-z, 0-9 and -, not first a -")
+    check_name(name)
     await sync(database, directory, time.time())
     taken = {project.name: project for project in await read_rows(database, READ_PROJECTS, Project)}
     if name in taken:
@@ -129,6 +128,13 @@ async def create_project(database: Database, directory: Directory, name: str, de
     await insert_rows(database, "projects", PROJECT_COLUMNS, [project])
     directory.store(projects=[project], keys=keys)
     return NewKeys(name, tokens["write"], tokens["read"], tokens["admin"])
+
+
+async def create_first_project(database: Database, directory: Directory, defaults: ProjectChange) -> NewKeys | None:
+    """Create the project `default` where there never was a project; return its keys."""
+    if await read_rows(database, READ_PROJECTS, Project):
+        return None
+    return await create_project(database, directory, "default", defaults)
 
 
 async def set_project(database: Database, directory: Directory, project: Project, change: ProjectChange) -> Project:
@@ -163,23 +169,31 @@ async def delete_project(database: Database, directory: Directory, project: Proj
 
 
 def changed(project: Project, change: ProjectChange) -> Project:
-    """Return the project with the change's settings.
-
-    Raises UsageError: one does not fit.
-    """
+    """Return the project with the change's settings. Raises UsageError: one does not fit."""
+    check_change(change)
     given = {name: value for name, value in structs.asdict(change).items() if value is not None}
-    for name in ("retention_days", "rollup_retention_days"):
-        if not 0 <= given.get(name, 0) <= MAX_DAYS:
-            raise UsageError(f"{name.replace('_', ' ')}: 0 (for ever) to {MAX_DAYS}")
-    if given.get("ip", "drop") not in IP_MODES:
-        raise UsageError(f"ip is one of {', '.join(IP_MODES)}")
-    if not is_zone(given.get("timezone", "UTC")):
-        raise UsageError(f"{given['timezone']!r} is not a time zone such as Europe/Paris")
     return structs.replace(project, **given)
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError when no project may have this name."""
+    if not PROJECT_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a project: at most 32 of a-z, 0-9 and -, not first a -")
+
+
+def check_change(change: ProjectChange) -> None:
+    """Raise UsageError when one of the settings does not fit."""
+    for days in (change.retention_days, change.rollup_retention_days):
+        if days is not None and not 0 <= days <= MAX_DAYS:
+            raise UsageError(f"{days} days: expected 0 (for ever) to {MAX_DAYS}")
+    if change.ip is not None and change.ip not in IP_MODES:
+        raise UsageError(f"{change.ip!r}: expected one of {', '.join(IP_MODES)}")
+    if change.timezone is not None and not is_zone(change.timezone):
+        raise UsageError(f"{change.timezone!r} is not a time zone such as Europe/Paris")
+
+
 def is_zone(name: str) -> bool:
-    return name in zoneinfo.available_timezones()
+    return name == "UTC" or name in zoneinfo.available_timezones()
 
 
 def key_row(directory: Directory, project: str, kind: str, token: str) -> KeyRow:

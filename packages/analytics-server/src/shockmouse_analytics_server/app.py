@@ -1,0 +1,171 @@
+"""create_app: the routes, who answers what is wrong, and what stands in front of them.
+
+guard → /v1/events: ingestion, plain ASGI, nothing in between
+      → everything else: Starlette, with one policy for all answers and one table from errors to answers
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request, cookie_parser
+from starlette.responses import JSONResponse, Response
+
+from . import api, dashboard, metrics, openapi
+from .addresses import Proxies
+from .appender import Appender
+from .clickhouse import Database
+from .config import ServerConfig
+from .counters import Counters
+from .errors import (
+    DatabaseAwayError,
+    DatabaseError,
+    LockedError,
+    QuestionError,
+    QuestionLimitError,
+    ServerError,
+    SpoolBrokenError,
+    SpoolFullError,
+    UsageError,
+)
+from .folder import directory_path
+from .guard import Application, Guard, Message, Receive, Scope, Send
+from .ingest import Ingest
+from .places import Places
+from .projects import Directory
+from .spool import Spool
+from .wire import Limits
+
+EVENTS_PATH = "/v1/events"
+RETRY_SECONDS = "5"
+POLICY = {
+    "Content-Security-Policy": dashboard.POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# The first that fits says status and code; None gives the error's own words as the reason.
+ANSWERS: tuple[tuple[type[ServerError], int, str, str | None], ...] = (
+    (UsageError, 404, "not_found", None),
+    (QuestionLimitError, 422, "over_limits", "the question needs more time, memory or rows than it may take"),
+    (DatabaseAwayError, 503, "database_away", "the database does not answer; try again"),
+    (DatabaseError, 500, "database_error", "the database refused the question"),
+    (SpoolFullError, 503, "spool_full", None),
+    (SpoolBrokenError, 503, "disk_failed", None),
+    (LockedError, 503, "busy", None),
+    (ServerError, 500, "failed", "the server failed; its log says more"),
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Door:
+    """Sends ingestion straight to its endpoint and the rest to Starlette, under one policy."""
+
+    def __init__(self, ingest: Ingest, events_paths: frozenset[str], pages: Starlette, directory: Directory) -> None:
+        self._ingest = ingest
+        self._events_paths = events_paths
+        self._pages = pages
+        self._directory = directory
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self._events_paths:
+            await self._ingest(scope, receive, send)
+            return
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            self._admit_dashboard(scope)
+
+        async def send_under_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(raw=message["headers"]).update(POLICY)
+            await send(message)
+
+        await self._pages(scope, receive, send_under_policy)
+
+    def _admit_dashboard(self, scope: Scope) -> None:
+        """Let the dashboard's cookie stand for a read key where a question only reads."""
+        headers = Headers(raw=scope["headers"])
+        if scope["method"] not in ("GET", "HEAD") or "authorization" in headers:
+            return
+        who = dashboard.signed_in(cookie_parser(headers.get("cookie", "")), self._directory)
+        if who is not None:
+            scope["dashboard_project"] = who.project
+
+
+class Parts(Struct, frozen=True):
+    """What a worker has opened for its application, for as long as that is used."""
+
+    directory: Directory
+    counters: Counters
+    spool: Spool
+    appender: Appender
+    places: Places
+    database: Database
+
+
+def create_app(config: ServerConfig, parts: Parts) -> Application:
+    """Return the application of one worker."""
+    directory, counters, appender = parts.directory, parts.counters, parts.appender
+    proxies = Proxies.parse(config.trusted_proxies)
+    ingest = Ingest(
+        directory=directory,
+        appender=appender,
+        limits=limits_of(config),
+        trusted_proxies=proxies,
+        places=parts.places,
+        rate_limit=config.rate_limit_events_per_second,
+        counters=counters,
+    )
+    pages = Starlette(
+        routes=[
+            *metrics.routes(appender, parts.spool, directory, counters),
+            *openapi.routes(),
+            *api.routes(parts.database, directory),
+            *dashboard.routes(directory, directory_path(config.data_dir), proxies),
+        ],
+        exception_handlers={ServerError: answer_failure, HTTPException: answer_http, Exception: answer_bug},
+    )
+    pages.router.redirect_slashes = False
+    return Guard(Door(ingest, frozenset((EVENTS_PATH, config.events_path)), pages, directory))
+
+
+def limits_of(config: ServerConfig) -> Limits:
+    return Limits(
+        max_body_bytes=config.max_body_bytes,
+        max_inflated_bytes=config.max_inflated_bytes,
+        max_batch_events=config.max_batch_events,
+        max_event_bytes=config.max_event_bytes,
+    )
+
+
+def error_answer(status: int, code: str, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+    further = {"Retry-After": RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    body = {"error": {"code": code, "reason": reason}}
+    return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store", **further, **(headers or {})})
+
+
+async def answer_failure(_: Request, error: Exception) -> Response:
+    """Answer one of our own errors as the table says."""
+    if isinstance(error, QuestionError):
+        return error_answer(error.status, error.code, error.reason)
+    status, code, reason = next((row[1:] for row in ANSWERS if isinstance(error, row[0])), (500, "failed", None))
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("a request failed", exc_info=error)
+    return error_answer(status, code, reason or str(error))
+
+
+async def answer_http(_: Request, error: Exception) -> Response:
+    """Answer what Starlette refuses: no such path, or another method."""
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).name.lower()
+    return error_answer(error.status_code, code, error.detail, error.headers)
+
+
+async def answer_bug(_: Request, __: Exception) -> Response:
+    """Answer what nobody foresaw; Starlette raises it again, so that it is logged."""
+    return error_answer(500, "failed", "the server failed; its log says more")

@@ -1,0 +1,7 @@
+"""`backup` and `restore`."""
+
+from .options import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add nothing yet."""

@@ -1,0 +1,65 @@
+"""The database and the mirror as a command uses them: serve's engine while serve runs, else one for the meantime."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from .. import migrate
+from ..clickhouse import Database
+from ..config import ServerConfig, prepare_data_dir
+from ..embedded import ensure_engine
+from ..errors import DatabaseAwayError, DatabaseError, LockedError
+from ..folder import database_of, directory_path
+from ..projects import Directory
+from ..serve import check_engine
+
+WAIT_SECONDS = 30.0
+RETRY_SECONDS = 0.2
+MIGRATION_LOCK_SECONDS = 60.0
+
+
+@contextlib.asynccontextmanager
+async def open_database(config: ServerConfig) -> AsyncIterator[Database]:
+    """Yield a database that answers.
+
+    Raises DatabaseAwayError: it did not within WAIT_SECONDS. LockedError: a process holds its folder and hangs.
+    """
+    check_engine(config)
+    prepare_data_dir(config.data_dir)
+    deadline = time.monotonic() + WAIT_SECONDS
+    async with contextlib.AsyncExitStack() as stack:
+        while True:
+            try:
+                database = await enter(config, stack)
+                break
+            except (DatabaseAwayError, LockedError):
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(RETRY_SECONDS)
+        yield database
+
+
+async def enter(config: ServerConfig, stack: contextlib.AsyncExitStack) -> Database:
+    """Return the database; what had to be started for it ends with the stack."""
+    async with contextlib.AsyncExitStack() as attempt:
+        if config.clickhouse_url is None:
+            await attempt.enter_async_context(ensure_engine(config.data_dir))
+        database = await attempt.enter_async_context(database_of(config, "admin"))
+        try:
+            await database.fetch("select 1 as one")
+        except DatabaseAwayError:
+            raise
+        except DatabaseError:
+            pass  # it answers: only our database is not there yet
+        stack.push_async_exit(attempt.pop_all())
+    return database
+
+
+@contextlib.asynccontextmanager
+async def open_projects(config: ServerConfig) -> AsyncIterator[tuple[Database, Directory]]:
+    """Yield the migrated database and this node's mirror."""
+    async with open_database(config) as database:
+        await migrate.up(database, cluster=config.clickhouse_cluster, wait_seconds=MIGRATION_LOCK_SECONDS)
+        with Directory(directory_path(config.data_dir)) as directory:
+            yield database, directory

@@ -1,0 +1,53 @@
+"""How commands are declared: parsers whose errors are one line, and every setting as a flag."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from ..config import FIELDS, ServerConfig, flag_name, variable_name
+
+Run = Callable[[argparse.Namespace, ServerConfig], int]
+Commands = Any  # argparse's collection of subparsers has no public type
+SETTING = "setting_"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations and explains a wrong use in one line."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        sys.exit(2)
+
+
+def add_command(commands: Commands, name: str, run: Run, about: str, *, without: Iterable[str] = ()) -> Parser:
+    """Return the parser of a new command that takes every setting but those it gives a meaning of its own."""
+    parser: Parser = commands.add_parser(name, help=about, description=about)
+    settings = parser.add_argument_group("settings", "a flag goes before its variable, the variable before the default")
+    for field in FIELDS:
+        if field not in without:
+            flag, variable = flag_name(field), variable_name(field)
+            settings.add_argument(flag, dest=SETTING + field, metavar="VALUE", help=f"or {variable}{default_of(field)}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_group(commands: Commands, name: str, about: str) -> Commands:
+    """Return the collection for a command's own commands."""
+    parser: Parser = commands.add_parser(name, help=about, description=about)
+    return parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+
+def default_of(field: str) -> str:
+    if field == "data_dir":
+        return "; the platform's user data folder"
+    value = FIELDS[field].default
+    return "" if value is None else f"; {','.join(value) if isinstance(value, tuple) else value}"
+
+
+def given_flags(options: argparse.Namespace) -> dict[str, str | None]:
+    found = vars(options).items()
+    return {name.removeprefix(SETTING): value for name, value in found if name.startswith(SETTING)}

@@ -1,0 +1,23 @@
+"""`serve`: the server itself."""
+
+import argparse
+import asyncio
+
+from .. import logs
+from ..config import ServerConfig, prepare_data_dir
+from .options import Commands, add_command
+
+
+def add(commands: Commands) -> None:
+    """Add the command that serves."""
+    parser = add_command(commands, "serve", run_serve, "start the server; migrates first")
+    parser.add_argument("--no-migrate", action="store_true", help="leave the schema as it is")
+
+
+def run_serve(options: argparse.Namespace, config: ServerConfig) -> int:
+    from .. import serve
+
+    logs.set_up("serve", level=config.log_level, form=config.log_format)
+    prepare_data_dir(config.data_dir)
+    asyncio.run(serve.run(config, migrates=not options.no_migrate))
+    return 0

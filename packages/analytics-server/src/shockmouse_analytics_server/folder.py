@@ -1,0 +1,42 @@
+"""The data folder's files by name, and the database of these settings: what every process and command opens."""
+
+from pathlib import Path
+
+from .clickhouse import Database, Role, open_database
+from .config import ServerConfig
+
+
+def spool_path(data_dir: Path) -> Path:
+    return data_dir / "spool.sqlite"
+
+
+def directory_path(data_dir: Path) -> Path:
+    return data_dir / "directory.sqlite"
+
+
+def counters_path(data_dir: Path) -> Path:
+    return data_dir / "counters.sqlite"
+
+
+def serve_lock(data_dir: Path) -> Path:
+    return data_dir / "serve.lock"
+
+
+def loader_lock(data_dir: Path) -> Path:
+    return data_dir / "loader.lock"
+
+
+def loading_lock(data_dir: Path) -> Path:
+    return data_dir / "loading.lock"
+
+
+def database_of(config: ServerConfig, role: Role) -> Database:
+    """Return the database, not opened yet."""
+    return open_database(
+        data_dir=config.data_dir,
+        clickhouse_url=config.clickhouse_url,
+        database=config.clickhouse_database,
+        user=config.clickhouse_user or "",
+        password=config.clickhouse_password or "",
+        role=role,
+    )
