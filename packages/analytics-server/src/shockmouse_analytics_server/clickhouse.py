@@ -6,6 +6,7 @@ Rows out   fetch() waits for the whole answer, so that its status is true; strea
 Errors     carry `Code: N`; they become the classes of errors.py here and nowhere else
 """
 
+import copy
 import datetime as dt
 import functools
 import re
@@ -39,13 +40,15 @@ QUERY_LIMITS: Mapping[str, object] = {
     "max_rows_to_read": 0,
     "max_threads": 2,
 }
-BAD_ROWS = frozenset(
-    {6, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 190, 306, 349, 376, 407, 441, 467, 675, 676}
-)
-LIMITS = frozenset({158, 159, 160, 161, 167, 168, 241, 307, 396})
-# Busy, out of space or memory, a replica or the keeper lost: the statement itself may be right.
-AWAY = frozenset({3, 74, 75, 76, 159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 265, 279, 285})
-AWAY |= frozenset({286, 319, 341, 364, 394, 415, 425, 439, 517, 529, 571, 574, 722, 999})
+# What can only lie in the rows: they do not parse, do not fit their columns, or lie in too many partitions.
+BAD_ROWS = frozenset({6, 20, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 190, 248, 306, 321, 349, 376})
+BAD_ROWS |= frozenset({407, 441, 467, 563, 565, 632, 645, 675, 676, 691, 760})
+# Rows, time, memory, depth.
+LIMITS = frozenset({158, 159, 160, 161, 162, 167, 168, 191, 241, 307, 396, 776, 777, 778})
+# Busy, out of space or memory, a replica or the keeper lost, cancelled: the statement itself may be right.
+AWAY = frozenset({74, 75, 76, 95, 96, 159, 173, 198, 201, 202, 203, 204, 209, 210, 225, 234, 236, 241, 242, 243, 244})
+AWAY |= frozenset({252, 254, 265, 279, 285, 286, 289, 294, 297, 319, 341, 364, 373, 394, 410, 415, 416, 425, 439, 473})
+AWAY |= frozenset({499, 517, 519, 529, 571, 574, 655, 659, 677, 700, 733, 735, 745, 749, 762, 776, 777, 778, 999, 1000})
 CODE = re.compile(r"Code: (\d+)\. (?:DB::\w+: )?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,126}")
 
@@ -104,6 +107,17 @@ class Database:
         client = self._client({}, {"database": "default"})
         await _answer(client.execute(f"create database if not exists `{self.name}` {on_cluster}"))
 
+    async def drop(self, *, on_cluster: str = "") -> None:
+        """The database is gone with everything in it."""
+        client = self._client({}, {"database": "default"})
+        await _answer(client.execute(f"drop database if exists `{self.name}` {on_cluster} sync"))
+
+    def beside(self, suffix: str) -> "Database":
+        """Return another database of the same server, reached through the same connections."""
+        other = copy.copy(self)
+        other.name = f"{self.name}_{suffix}"
+        return other
+
     async def execute(
         self, sql: str, *, params: Mapping[str, object] = {}, settings: Mapping[str, object] = {}
     ) -> None:
@@ -115,10 +129,7 @@ class Database:
     ) -> list[dict[str, Any]]:
         """Return the rows as dicts; 64-bit integers are numbers, times ISO strings in UTC."""
         client = self._client(params, {"wait_end_of_query": 1, **settings})
-        try:
-            return cast("list[dict[str, Any]]", await _answer(client.fetch(sql, json=True)))
-        except DatabaseAwayError as exc:
-            raise (QuestionLimitError(str(exc), exc.code) if exc.code in LIMITS else exc) from exc
+        return cast("list[dict[str, Any]]", await _answer(client.fetch(sql, json=True), question=True))
 
     async def insert(
         self,
@@ -127,7 +138,7 @@ class Database:
         body: bytes,
         *,
         settings: Mapping[str, object] = {},
-        format: str = "JSONCompactEachRow",
+        format: str = "JSONCompactEachRow",  # noqa: A002 # ClickHouse's word
     ) -> None:
         """The rows are stored as the table's settings promise.
 
@@ -143,7 +154,12 @@ class Database:
             raise
 
     async def stream(
-        self, sql: str, *, format: str, params: Mapping[str, object] = {}, settings: Mapping[str, object] = {}
+        self,
+        sql: str,
+        *,
+        format: str,  # noqa: A002
+        params: Mapping[str, object] = {},
+        settings: Mapping[str, object] = {},
     ) -> AsyncIterator[bytes]:
         """Yield the answer's bytes as they come.
 
@@ -156,7 +172,7 @@ class Database:
                 client.url, params=client.params, headers=client.headers, data=sql.encode()
             ) as response:
                 if response.status != 200:
-                    raise _mapped((await response.read()).decode(errors="replace"))
+                    raise _mapped((await response.read()).decode(errors="replace"), question=True)
                 tag = response.headers.get("X-ClickHouse-Exception-Tag", "")
                 async for chunk in _unbroken(response.content.iter_any(), f"__exception__\r\n{tag}".encode()):
                     yield chunk
@@ -236,19 +252,22 @@ def _identifiers(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-async def _answer(waiting: Any) -> Any:
+async def _answer(waiting: Any, *, question: bool = False) -> Any:
     try:
         return await waiting
     except ChClientError as exc:
-        raise _mapped(str(exc)) from exc
+        raise _mapped(str(exc), question=question) from exc
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
         raise DatabaseAwayError(f"ClickHouse does not answer: {exc!r}") from exc
 
 
-def _mapped(message: str) -> DatabaseError:
+def _mapped(message: str, *, question: bool) -> DatabaseError:
+    """Return the error of an answer; a question that is too large stays too large, an insert may fit later."""
     match = CODE.search(message)
     code = int(match[1]) if match else 0
     text = message.strip()[:2000]
+    if question and code in LIMITS:
+        return QuestionLimitError(text, code)
     return DatabaseAwayError(text, code) if code in AWAY or not match else DatabaseError(text, code)
 
 
@@ -259,7 +278,7 @@ async def _unbroken(chunks: AsyncIterator[bytes], mark: bytes) -> AsyncIterator[
         tail += chunk
         if mark != b"__exception__\r\n" and (at := tail.find(mark)) >= 0:
             rest = tail[at + len(mark) :] + b"".join([more async for more in chunks])
-            raise _mapped(rest.decode(errors="replace"))
+            raise _mapped(rest.decode(errors="replace"), question=True)
         keep = max(len(tail) - len(mark), 0)
         if keep:
             yield tail[:keep]

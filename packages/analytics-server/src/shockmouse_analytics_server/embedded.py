@@ -77,9 +77,7 @@ def read_request(query: Mapping[str, str], headers: Mapping[str, str], body: byt
         format=given[1] if given else default,
         database=query.get("database") or headers.get("X-ClickHouse-Database") or "default",
         params={name.removeprefix("param_"): text for name, text in query.items() if name.startswith("param_")},
-        settings={
-            name: text for name, text in query.items() if name not in RESERVED and not name.startswith("param_")
-        },
+        settings={name: text for name, text in query.items() if name not in RESERVED and not name.startswith("param_")},
     )
 
 

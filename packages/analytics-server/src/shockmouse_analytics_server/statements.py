@@ -2,8 +2,8 @@
 
 {{on_cluster}}                  nothing                | ON CLUSTER `name`
 {{local}}                       nothing                | _local, the part of a table that one shard holds
-{{MergeTree}}                   MergeTree              | ReplicatedMergeTree; so too Summing(…), Aggregating, Replacing(…)
-{{EverywhereMergeTree}}         MergeTree              | ReplicatedMergeTree with all rows on every shard; so too the others
+{{MergeTree}}                   MergeTree              | ReplicatedMergeTree; so Summing(…), Aggregating, Replacing(…)
+{{EverywhereMergeTree}}         MergeTree              | the same with all rows on every shard; so the others
 {{distributed(table, key)}}     no statement           | create table over the shards' table_local, sharded by key
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 # Strings and quoted names with both kinds of escape, comments (block comments nest), and what ends a statement.
 TOKEN = re.compile(
-    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`|--[^\n]*|\#[ !][^\n]*|/\*|\$(\w*)\$.*?\$\1\$|;""",
+    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`"""
+    r"""|--[^\n]*|\#[ !][^\n]*|/\*|\$(\w*)\$.*?\$\1\$|;""",
     re.DOTALL,
 )
 BLOCK = re.compile(r"/\*|\*/")
