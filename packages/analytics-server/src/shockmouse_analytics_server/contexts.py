@@ -86,6 +86,8 @@ def read_context(defaults: bytes, own: bytes) -> Context:
 
     Raises RefusedError: a known field has another type, or the rest is over a limit.
     """
+    if not defaults and not own:
+        return EMPTY
     if len(defaults) + len(own) <= _CACHED_BYTES:
         return _read_cached(defaults, own)
     return _read(defaults, own)

@@ -139,7 +139,7 @@ def _spoil_lone_surrogates(body: bytes) -> bytes:
     msgspec passes over such a byte where it only looks for an event's end, but not over the half; and refuses it where
     it reads the text: so the event is refused, and its neighbours are not.
     """
-    return _LONE_SURROGATE.sub(rb"\xff", body.replace(rb"\\", rb"\u005c"))
+    return _LONE_SURROGATE.sub(b"\xff", body.replace(rb"\\", rb"\u005c"))
 
 
 def _refusal(error: ValidationError, max_events: int) -> BodyError:

@@ -28,7 +28,7 @@ _Plain = (
     | bool
     | None
 )
-_flat = Decoder(dict[_Key, _Plain | list[_Plain]])
+_flat = Decoder(dict[_Key, _Plain | list[_Plain]] | None)
 _any = Decoder(dict[str, Any])
 _encode = Encoder().encode
 _FIELD = re.compile(r"(?:`\$\.|required field `)(\w+)")
@@ -47,12 +47,14 @@ class RefusedError(Exception):
 def decode_part(decoder: Decoder[_T], raw: Raw | bytes, field: str) -> _T:
     """Return what the decoder makes of one part of an event.
 
-    Raises RefusedError: it is not what the protocol says; the code is `bad_` and the name of the member at fault.
+    Raises RefusedError: it is not what the protocol says; the code is `bad_` and the field's name, or of an event
+    that of its member.
     """
     try:
         return decoder.decode(raw)
     except ValidationError as exc:
-        code = "bad_number" if "out of range" in str(exc) else f"bad_{field_of(exc) or field}"
+        member = (field_of(exc) if field == "event" else "") or field
+        code = "bad_number" if "out of range" in str(exc) else f"bad_{member}"
         raise RefusedError(code, f"{field}: {exc}") from exc
     except UnicodeDecodeError as exc:
         raise RefusedError("bad_text", f"{field}: a text is not valid Unicode") from exc
@@ -69,12 +71,12 @@ def field_of(error: ValidationError) -> str:
 
 
 def normalise(raw: Raw | bytes, field: str) -> tuple[Raw, int]:
-    """Return the object as it is stored, and how many keys it has at all levels.
+    """Return the object as it is stored, and how many keys it has at all levels; null is an empty one.
 
     Raises RefusedError: not an object, or over a limit.
     """
     try:
-        value: dict[str, Any] = _flat.decode(raw)
+        value: dict[str, Any] = _flat.decode(raw) or {}
         keys = len(value)
     except (DecodeError, UnicodeDecodeError):
         value = decode_part(_any, raw, field)

@@ -8,20 +8,20 @@ Promise whatever decode() accepts can be stored: ClickHouse never refuses a row 
 
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
-from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
+from msgspec import DecodeError, Meta, Raw, Struct
 from msgspec.json import Decoder
 
 from .body import check_headers, plain_bytes
-from .contexts import EMPTY, Context, excess_bytes, read_context
+from .contexts import Context, excess_bytes, read_context
 from .envelope import ABSENT, Envelope, Library, open_envelope
 from .errors import BodyError
+from .fingerprints import NO_FINGERPRINT, Fingerprint, read_fingerprint
 from .json_limits import EMPTY_OBJECT, RefusedError, check_keys, decode_part, normalise
+from .times import parse_time
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -40,13 +40,6 @@ class Rejection(Struct, frozen=True):
     event_id: str | None
     code: str
     reason: str
-
-
-class Fingerprint(Struct, frozen=True, gc=False):
-    """What tells one device from another, as its sender computed it; the signals are text."""
-
-    hash: str = ""
-    signals: dict[str, str] = {}
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
@@ -118,28 +111,18 @@ class _SentEvent(Struct, gc=False):
     write_key: Any = None
 
 
-class _SentFingerprint(Struct):
-    hash: Annotated[str, Meta(max_length=128)] = ""
-    signals: Annotated[
-        dict[_Word, Annotated[str, Meta(max_length=1024)] | int | float | bool | None], Meta(max_length=128)
-    ] = {}
-
-
 class _Identified(Struct):
     event_id: Any = None
 
 
 _event = Decoder(_SentEvent)
-_fingerprint = Decoder(_SentFingerprint | None)
 _identified = Decoder(_Identified)
 _Counts = Annotated[dict[_Word, Annotated[int, Meta(ge=0, le=1 << 53)]], Meta(max_length=64)]
 _dropped: Decoder[dict[str, int]] = Decoder(_Counts)
 _is_uuid = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-_LEAP_SECOND = re.compile(r"(.{17})60(.*)")
 # What programs write where an id is missing; as an id it would join strangers into one visitor.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})
 _CACHED_BYTES = 2048
-_NO_FINGERPRINT = Fingerprint()
 
 
 def decode(body: bytes, content_type: str, content_encoding: str, limits: Limits) -> Batch:
@@ -152,28 +135,6 @@ def decode(body: bytes, content_type: str, content_encoding: str, limits: Limits
         raise BodyError(413, "too_large", f"the body is larger than {limits.max_body_bytes} bytes")
     envelope = open_envelope(plain_bytes(body, content_encoding, limits.max_inflated_bytes), limits.max_batch_events)
     return _judge(envelope, _batch_context(envelope, limits), limits)
-
-
-def parse_time(text: str) -> datetime:
-    """Return an RFC 3339 time as an aware one; without a zone it is UTC, and a leap second is the second after it.
-
-    Raises ValueError.
-    """
-    try:
-        when = msgspec.convert(text, datetime)
-    except ValidationError as exc:
-        when = _parse_leap_second(text, exc)
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _parse_leap_second(text: str, error: ValidationError) -> datetime:
-    leap = _LEAP_SECOND.fullmatch(text)
-    if leap is None:
-        raise ValueError("not an RFC 3339 time") from error
-    try:
-        return msgspec.convert(f"{leap[1]}59{leap[2]}", datetime) + timedelta(seconds=1)
-    except (ValidationError, OverflowError) as exc:
-        raise ValueError("not an RFC 3339 time") from exc
 
 
 def _judge(envelope: Envelope[list[Raw]], context: bytes, limits: Limits) -> Batch:
@@ -237,7 +198,7 @@ def _read_event(raw: Raw, defaults: bytes, limits: Limits, keys: set[str]) -> Ev
         sample_rate=sent.sample_rate,
         boot_id=sent.boot_id,
         seq=sent.seq,
-        fingerprint=_read_fingerprint(sent.fingerprint),
+        fingerprint=NO_FINGERPRINT if sent.fingerprint is ABSENT else read_fingerprint(bytes(sent.fingerprint)),
         user_properties=user_properties,
         properties=properties,
         context=context,
@@ -286,29 +247,8 @@ def _event_time(text: str, field: str) -> datetime:
 
 
 def _read_context(defaults: bytes, own: Raw) -> Context:
-    if own is ABSENT:
-        return read_context(defaults, b"") if defaults else EMPTY
-    text = bytes(own)
+    text = b"" if own is ABSENT else bytes(own)
     return read_context(defaults, b"" if text == b"null" else text)
-
-
-def _read_fingerprint(raw: Raw) -> Fingerprint:
-    if raw is ABSENT:
-        return _NO_FINGERPRINT
-    text = bytes(raw)
-    return _fingerprint_of(text) if len(text) <= _CACHED_BYTES else _fingerprint_of.__wrapped__(text)
-
-
-@lru_cache(512)
-def _fingerprint_of(text: bytes) -> Fingerprint:
-    sent = decode_part(_fingerprint, text, "fingerprint")
-    if sent is None:
-        return _NO_FINGERPRINT
-    return Fingerprint(sent.hash, {name: _as_text(value) for name, value in sent.signals.items() if value is not None})
-
-
-def _as_text(value: str | int | float | bool) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _event_id(raw: Raw) -> str | None:
