@@ -1,6 +1,7 @@
 """The query API, GET /api/v1/…: who asks, which question, the answer as JSON. What each path tells: docs/api.md.
 
-Key        `Authorization: Bearer rk_…` decides the project, no parameter does
+Key        `Authorization: Bearer rk_…` decides the project, no parameter does; without one, the dashboard's cookie
+           does, which app.py has judged: it leaves the project in the scope
 List       {"rows": […], "next": a cursor or null, "exact": true}
 Refusals   are raised as QuestionError; app.py turns every error into its answer
 """
@@ -156,12 +157,14 @@ def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[
 
 
 def find_project(request: Request, directory: Directory) -> str:
-    """Return the project that the request's read key belongs to.
+    """Return the project that the request's read key belongs to, or else the one signed in to the dashboard.
 
     Raises QuestionError: there is no key, it is unknown, or of another kind.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = directory.find_key(token.strip()) if scheme.lower() == "bearer" else None
+    if key is None and "dashboard_project" in request.scope and "authorization" not in request.headers:
+        return str(request.scope["dashboard_project"])
     if key is None:
         raise QuestionError("give a read key: Authorization: Bearer rk_…", code="unknown_key", status=401)
     if key.kind != "read":

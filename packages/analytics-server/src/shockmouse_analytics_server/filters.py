@@ -17,6 +17,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from .clickhouse import Identifier
 from .errors import QuestionError
 
 # fmt: off
@@ -148,10 +149,10 @@ def express_property(column: str, name: str, prefix: str) -> Expression:
     """Return a property as text; dots in keys are stored as %2E (json_type_escape_dots_in_keys)."""
     key = f"{column}.{{{prefix}_key:Identifier}}"
     if "." not in name:
-        return Expression(f"toString({key})", {f"{prefix}_key": name})
+        return Expression(f"toString({key})", {f"{prefix}_key": Identifier(name)})
     path = f"{column}.{{{prefix}_path:Identifier}}"
     sql = f"if(isNull({key}), toString({path}), toString({key}))"
-    return Expression(sql, {f"{prefix}_key": name.replace(".", "%2E"), f"{prefix}_path": name})
+    return Expression(sql, {f"{prefix}_key": Identifier(name.replace(".", "%2E")), f"{prefix}_path": Identifier(name)})
 
 
 def compile_filters(filters: Iterable[Filter]) -> Conditions:

@@ -1,0 +1,232 @@
+"""Every question over random data answers what a plain recomputation of the same events says.
+
+Data       visits around midnights, changes of month and of daylight-saving time; events that come late, before their
+           session's first; sampled devices, bots, devices and sessions that share ids
+Compared   whole answers; counts exactly, means to the last digits of floating point
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import reference
+from asking import Asker, event
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from shockmouse_analytics_server.rows import Row
+
+pytestmark = pytest.mark.engine
+
+FIRST = datetime(2026, 3, 20, tzinfo=UTC)
+LAST = datetime(2026, 4, 12, tzinfo=UTC)
+BORDERS = [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)]
+BORDERS += [datetime(2026, 3, 31, 22, tzinfo=UTC), datetime(2026, 3, 31, 18, 30, tzinfo=UTC)]
+BORDERS += [datetime(2026, 4, 4, 14, tzinfo=UTC)]
+ZONES = ["UTC", "Europe/Paris", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Pacific/Auckland"]
+TYPES = ["page", "page", "screen", "track", "click", "form", "performance", "identify"]
+PATHS = ["/", "/a", "/b", "/A b"]
+KINDS = {"exclude": (False,), "include": (False, True), "only": (True,)}
+INTERVALS = ["hour", "day", "week", "month"]
+
+
+PROJECTS = itertools.count()
+
+
+class Happening(Struct, frozen=True):
+    """One event of a visit, some seconds from the visit's start; a late one may lie before it."""
+
+    seconds: int
+    type: str
+    path: str
+    plan: str
+    rate: float
+    is_bot: bool
+
+
+class Stay(Struct, frozen=True):
+    """One visit of a device."""
+
+    start: datetime
+    device: int
+    session: int
+    happenings: list[Happening]
+
+
+class Fit(Struct, frozen=True):
+    """A filter and what it means."""
+
+    text: str
+    event: Callable[[Row], bool] = lambda row: True
+    session: Callable[[list[Row]], bool] = lambda rows: True
+
+
+def plan(row: Row) -> str:
+    return str(json.loads(bytes(row.properties)).get("plan", ""))
+
+
+FITS = [
+    Fit("path:is:/a|/b", event=lambda row: row.path in ("/a", "/b")),
+    Fit("path:is_not:/", event=lambda row: row.path != "/"),
+    Fit("path:contains:a", event=lambda row: "a" in row.path.lower()),
+    Fit("path:not_contains:A|x", event=lambda row: "a" not in row.path.lower()),
+    Fit("type:is:page", event=lambda row: row.type == "page"),
+    Fit("property.plan:is:pro", event=lambda row: plan(row) == "pro"),
+    Fit("property.plan:gte:7", event=lambda row: plan(row) == "7"),
+    Fit("property.plan:is_set", event=lambda row: plan(row) != ""),
+    Fit("property.plan:is_not_set", event=lambda row: plan(row) == ""),
+    Fit("entry_path:is:/a", session=lambda rows: reference.entry_path(rows) == "/a"),
+    Fit("exit_path:is_not:/", session=lambda rows: reference.exit_path(rows) != "/"),
+]
+DIMENSIONS: dict[str, Callable[[Row], str]] = {
+    "path": lambda row: row.path,
+    "type": lambda row: row.type,
+    "device_id": lambda row: row.device_id,
+    "property.plan": plan,
+}
+SESSION_DIMENSIONS = {"entry_path": reference.entry_path, "exit_path": reference.exit_path}
+
+near_borders = st.builds(
+    lambda at, seconds: at + timedelta(seconds=seconds), st.sampled_from(BORDERS), st.integers(-3, 3)
+)
+anywhere = st.integers(0, int((LAST - FIRST).total_seconds())).map(lambda seconds: FIRST + timedelta(seconds=seconds))
+moments = near_borders | anywhere
+offsets = st.integers(0, 5400) | st.integers(0, 5400) | st.integers(-80_000, 80_000)
+happenings = st.builds(
+    Happening,
+    seconds=offsets,
+    type=st.sampled_from(TYPES),
+    path=st.sampled_from(PATHS),
+    plan=st.sampled_from(["", "pro", "free", "7"]),
+    rate=st.sampled_from([1.0, 1.0, 1.0, 0.5, 0.4, 0.1]),
+    is_bot=st.sampled_from([False] * 7 + [True]),
+)
+stays = st.builds(
+    Stay, start=moments, device=st.integers(0, 3), session=st.integers(0, 2),
+    happenings=st.lists(happenings, min_size=1, max_size=5),
+)  # fmt: skip
+histories = st.lists(stays, min_size=1, max_size=12)
+
+
+def rows_of(history: list[Stay], project: str) -> list[Row]:
+    """Return the events; no two at the same millisecond, so that first and last have one meaning."""
+    numbers = itertools.count()
+    return [
+        event(
+            project=project,
+            at=stay.start + timedelta(seconds=happening.seconds, milliseconds=next(numbers)),
+            session_started=stay.start,
+            device_id=f"device-{stay.device}",
+            session_id=f"session-{stay.session}",
+            type=happening.type,
+            path=happening.path,
+            properties={"plan": int(happening.plan) if happening.plan.isdigit() else happening.plan},
+            sample_rate=happening.rate,
+            bot="crawler" if happening.is_bot else "",
+        )
+        for stay in history
+        for happening in stay.happenings
+    ]
+
+
+@pytest.fixture
+def asker(migrated: Any, tmp_path: Path) -> Iterator[Asker]:
+    with Asker(migrated.open(), migrated.open(read_only=True), tmp_path) as asker:
+        yield asker
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    history=histories,
+    ends=st.tuples(moments, moments).map(sorted),
+    bots=st.sampled_from([*KINDS, "exclude"]),
+    zone=st.sampled_from(ZONES),
+    fit=st.sampled_from([None, None, *FITS]),
+    interval=st.sampled_from(INTERVALS),
+    metric=st.sampled_from(sorted(reference.COUNTS + reference.MEANS)),
+    dimension=st.sampled_from([*DIMENSIONS, *SESSION_DIMENSIONS]),
+)
+def test_answers_equal_a_recomputation(
+    asker: Asker,
+    history: list[Stay],
+    ends: list[datetime],
+    bots: str,
+    zone: str,
+    fit: Fit | None,
+    interval: str,
+    metric: str,
+    dimension: str,
+) -> None:
+    project = f"p{next(PROJECTS)}"
+    asker.add_project(project)
+    rows = rows_of(history, project)
+    for half in filter(None, (rows[::2], rows[1::2])):  # two parts, so that views are merged by the questions
+        asker.store(*half)
+    start, end = ends
+    meant = fit or Fit("")
+    visible = [row for row in rows if (row.bot != "") in KINDS[bots]]
+    world = reference.World(visible, start, end, meant.event, meant.session)
+
+    asked = {"from": start.isoformat(), "to": end.isoformat(), "bots": bots, "timezone": zone}
+    asked |= {"filter": fit.text} if fit else {}
+    every = {"metrics": ",".join([metric, *sorted({*reference.COUNTS, *reference.MEANS} - {metric})])}
+    stats, series, groups, listed, happened = asker.ask_all(
+        [
+            ("/stats", asked),
+            ("/timeseries", asked | {"interval": interval, "metric": metric}),
+            ("/breakdown", asked | every | {"dimension": dimension}),
+            ("/sessions", asked),
+            ("/events", asked),
+        ],
+        key=project,
+    )
+
+    assert stats == pytest.approx(reference.stats(world), rel=1e-12)
+    if fit is None:
+        assert stats["visitors"] <= stats["sessions"] <= stats["events"]
+    expected = reference.timeseries(world, zone=ZoneInfo(zone), interval=interval)
+    assert [row["start"] for row in series["rows"]] == list(expected)
+    assert [row["value"] for row in series["rows"]] == pytest.approx(
+        [row[metric] for row in expected.values()], rel=1e-12
+    )
+    assert {row.pop("value"): pytest.approx(row, rel=1e-12) for row in groups["rows"]} == (
+        reference.breakdown_of_sessions(world, SESSION_DIMENSIONS[dimension])
+        if dimension in SESSION_DIMENSIONS
+        else reference.breakdown_of_events(world, DIMENSIONS[dimension])
+    )
+    assert [sketch(session) for session in listed["rows"]] == newest_sessions(world)
+    assert [row["event_id"] for row in happened["rows"]] == [
+        row.event_id for row in sorted(world.happened(), key=lambda row: -row.at)
+    ]
+
+
+def sketch(session: dict[str, Any]) -> dict[str, Any]:
+    names = ("device_id", "session_id", "started_at", "ended_at", "entry_path", "exit_path", "bounce", "bot", "counts")
+    return {name: session[name] for name in names}
+
+
+def newest_sessions(world: reference.World) -> list[dict[str, Any]]:
+    return [
+        {
+            "device_id": rows[0].device_id,
+            "session_id": rows[0].session_id,
+            "started_at": written(rows[0]),
+            "ended_at": written(rows[-1]),
+            "entry_path": reference.entry_path(rows),
+            "exit_path": reference.exit_path(rows),
+            "bounce": reference.visit_of(rows, rows).is_bounce,
+            "bot": any(row.bot for row in rows),
+            "counts": {name: count for name in sorted(TYPES) if (count := sum(row.type == name for row in rows))},
+        }
+        for rows in sorted(world.began(), key=lambda rows: -rows[0].at)
+    ]
+
+
+def written(row: Row) -> str:
+    return reference.utc(row.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
