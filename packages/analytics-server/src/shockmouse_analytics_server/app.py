@@ -41,7 +41,7 @@ from .spool import Spool
 from .wire import Limits
 
 EVENTS_PATH = "/v1/events"
-RETRY_SECONDS = "5"
+RETRY_SECONDS = {429: "60", 503: "5"}
 POLICY = {
     "Content-Security-Policy": dashboard.POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -144,7 +144,7 @@ def limits_of(config: ServerConfig) -> Limits:
 
 
 def error_answer(status: int, code: str, reason: str, headers: Mapping[str, str] | None = None) -> Response:
-    further = {"Retry-After": RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    further = {"Retry-After": RETRY_SECONDS[status]} if status in RETRY_SECONDS else {}
     body = {"error": {"code": code, "reason": reason}}
     return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store", **further, **(headers or {})})
 

@@ -124,10 +124,10 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: given[-1] for name, given in fields.items()}
 
 
-def file_response(name: str) -> Response:
+def file_response(name: str, status: int = 200) -> Response:
     """Return one of the closed list of files."""
     body = files(__package__).joinpath("static", name).read_bytes()
-    return Response(body, media_type=STATIC[name], headers={"Cache-Control": "no-cache"})
+    return Response(body, status, media_type=STATIC[name], headers={"Cache-Control": "no-cache"})
 
 
 class Dashboard:
@@ -163,7 +163,7 @@ class Dashboard:
         token = request.query_params.get("token", "")
         project = await asyncio.to_thread(use_link, self._directory_path, token, time.time())
         if project is None:
-            raise QuestionError("this link was used or is too old; `project link` makes a new one", code="bad_link")
+            return file_response("dashboard.html", status=410)
         return self._welcome(request, project, "", file_response("dashboard.html"))
 
     async def sign_in_by_key(self, request: Request) -> Response:

@@ -1,16 +1,306 @@
-"""The OpenAPI document."""
+"""The OpenAPI 3.1 document: every route, its parameters and answers. Written by hand; a test finds what is missing."""
+
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from . import __version__
 
-def document() -> dict[str, object]:
-    return {}
+Node = dict[str, Any]
+
+METRICS = (
+    "visitors",
+    "sessions",
+    "pageviews",
+    "events",
+    "bounce_rate",
+    "session_duration_seconds",
+    "views_per_session",
+)
+EVENT_TYPES = (
+    "track",
+    "page",
+    "screen",
+    "click",
+    "form",
+    "performance",
+    "error",
+    "identify",
+    "group",
+    "alias",
+    "consent",
+)
+WRITE_KEY: list[Node] = [{"writeKey": []}, {"writeKeyInQuery": []}]
+READ_KEY: list[Node] = [{"readKey": []}, {"cookie": []}]
+
+
+def parameter(name: str, about: str, place: str = "query", **schema: Any) -> Node:
+    required = {"required": True} if place == "path" else {}
+    return {"name": name, "in": place, "description": about, "schema": {"type": "string", **schema}, **required}
+
+
+def answer(about: str, schema: Node | None = None, media_type: str = "application/json") -> Node:
+    return {"description": about, "content": {media_type: {"schema": schema or {"type": "string"}}}}
+
+
+def named(schema: str) -> Node:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def failures(*statuses: str) -> Node:
+    return {status: answer(FAILURES[status], named("Error")) for status in statuses}
+
+
+def question(summary: str, schema: Node, *parameters: Node) -> Node:
+    """Return the path item of one question."""
+    answers = {"200": answer("The answer.", schema), **failures("400", "401", "403", "422", "503")}
+    return {
+        "get": {
+            "summary": summary,
+            "security": READ_KEY,
+            "parameters": [*COMMON, *parameters],
+            "responses": answers,
+        }
+    }
+
+
+FAILURES = {
+    "400": "The request is not understood; the reason names what is wrong.",
+    "401": "No key, or an unknown or revoked one.",
+    "403": "A key of another kind.",
+    "404": "There is no such thing in this project.",
+    "408": "The request did not come in time.",
+    "410": "The link was used or is too old.",
+    "413": "Over a limit.",
+    "415": "Not JSON, or an encoding other than gzip.",
+    "422": "The question needs more time, memory or rows than it may take.",
+    "429": "Too much at once; Retry-After says when to come again.",
+    "503": "Not now; Retry-After says when to come again. A sender keeps its batch.",
+}
+ID = parameter("id", "As lists give it.", "path")
+LIMIT = parameter("limit", "Rows at most.", type="integer", minimum=1, maximum=1000, default=100)
+CURSOR = parameter("cursor", "`next` of the page before.")
+COMMON = [
+    parameter("from", "Start, RFC 3339 or YYYY-MM-DD; 30 days before `to` when missing."),
+    parameter("to", "End, not included; now when missing."),
+    parameter("timezone", "IANA name; the project's when missing."),
+    {
+        **parameter("filter", "DIMENSION:OPERATOR:VALUE[|VALUE…], repeated; all must hold.", type="array"),
+        "schema": {"type": "array", "items": {"type": "string"}},
+        "explode": True,
+    },
+    parameter("bots", "Whether events of bots count.", enum=["exclude", "include", "only"], default="exclude"),
+]
+STATS: Node = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "number"} for name in METRICS},
+        "previous": {"type": "object", "description": "The period before, with compare=previous."},
+    },
+}
+LIST: Node = {
+    "type": "object",
+    "required": ["rows", "next", "exact"],
+    "properties": {
+        "rows": {"type": "array", "items": {"type": "object"}},
+        "next": {"description": "Cursor or offset of the next page, or null."},
+        "exact": {"type": "boolean"},
+    },
+}
+EVENT: Node = {
+    "type": "object",
+    "required": ["event_id", "type", "timestamp"],
+    "properties": {
+        "event_id": {"type": "string", "format": "uuid"},
+        "type": {"type": "string", "enum": list(EVENT_TYPES)},
+        "name": {"type": "string", "description": "Required for track."},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "session_id": {"type": "string", "maxLength": 64},
+        "session_started_at": {"type": "string", "format": "date-time"},
+        "device_id": {"type": "string", "maxLength": 64},
+        "user_id": {"type": "string", "maxLength": 256},
+        "privacy": {"type": "string", "enum": ["strict", "balanced", "full"]},
+        "sample_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "fingerprint": {"type": "object"},
+        "user_properties": {"type": "object"},
+        "properties": {"type": "object"},
+        "context": {"type": "object"},
+    },
+}
+BATCH: Node = {
+    "type": "object",
+    "required": ["events"],
+    "properties": {
+        "batch_id": {"type": "string", "format": "uuid"},
+        "sent_at": {"type": "string", "format": "date-time"},
+        "library": {"type": "object"},
+        "context": {"type": "object", "description": "Defaults for every event's context."},
+        "events": {"type": "array", "items": named("Event")},
+    },
+}
+ACCEPTED: Node = {
+    "type": "object",
+    "required": ["accepted", "duplicates", "rejected"],
+    "properties": {
+        "accepted": {"type": "integer"},
+        "duplicates": {"type": "integer"},
+        "rejected": {"type": "array", "items": named("Rejection")},
+    },
+}
+REJECTION: Node = {
+    "type": "object",
+    "properties": {
+        "index": {"type": "integer"},
+        "event_id": {"type": ["string", "null"]},
+        "code": {"type": "string"},
+        "reason": {"type": "string"},
+    },
+}
+ERROR: Node = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "object", "properties": {"code": {"type": "string"}, "reason": {"type": "string"}}},
+        "rejected": {"type": "array", "items": named("Rejection")},
+    },
+}
+BATCH_BODY: Node = {
+    "required": True,
+    "content": {
+        kind: {"schema": {"anyOf": [named("Batch"), named("Event"), {"type": "array", "items": named("Event")}]}}
+        for kind in ("application/json", "text/plain")
+    },
+}
+STATUS: Node = {"type": "object", "properties": {"status": {"type": "string"}}}
+
+
+def ingestion() -> Node:
+    answers = {
+        "200": answer("The accepted events are on disk.", named("Accepted")),
+        **failures("400", "401", "403", "408", "413", "415", "429", "503"),
+    }
+    return {
+        "post": {
+            "summary": "Send a batch of events, one event, or a list of them; gzip is understood.",
+            "security": WRITE_KEY,
+            "requestBody": BATCH_BODY,
+            "responses": answers,
+        }
+    }
+
+
+def open_page(summary: str, media_type: str = "text/html", schema: Node | None = None) -> Node:
+    return {"get": {"summary": summary, "security": [], "responses": {"200": answer("Found.", schema, media_type)}}}
+
+
+def pages() -> Node:
+    """Return the path items of dashboard and operators."""
+    form = {
+        "application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": {"key": {"type": "string"}}}}
+    }
+    token = parameter("token", "The one-time token of `project link`.")
+    csrf = parameter("X-CSRF-Token", "`token` of /session.", "header")
+    signed_in = answer("Signed in: the cookie is set.", media_type="text/html")
+    return {
+        "/": open_page("The dashboard."),
+        "/static/{name}": {
+            "get": {
+                "summary": "The dashboard's files.",
+                "security": [],
+                "parameters": [parameter("name", "The file's name.", "path")],
+                "responses": {"200": answer("The file.", media_type="*/*"), **failures("404")},
+            }
+        },
+        "/sign-in": {
+            "get": {
+                "summary": "Sign in by a one-time link.",
+                "security": [],
+                "parameters": [token],
+                "responses": {"200": signed_in, **failures("410", "429")},
+            },
+            "post": {
+                "summary": "Sign in by a read key.",
+                "security": [],
+                "requestBody": {"required": True, "content": form},
+                "responses": {"303": {"description": "Signed in: the cookie is set."}, **failures("401", "403", "429")},
+            },
+        },
+        "/sign-out": {
+            "post": {
+                "summary": "Sign out.",
+                "security": [{"cookie": []}],
+                "parameters": [csrf],
+                "responses": {"200": answer("Signed out.", STATUS), **failures("403")},
+            }
+        },
+        "/session": {
+            "get": {
+                "summary": "Who is signed in to the dashboard.",
+                "security": [{"cookie": []}],
+                "responses": {"200": answer("Project, time zone, token.", {"type": "object"}), **failures("401")},
+            }
+        },
+        "/healthz": open_page("Alive.", "application/json", STATUS),
+        "/readyz": {
+            "get": {
+                "summary": "Ready: an append and fsync just worked, projects and keys are loaded.",
+                "security": [],
+                "responses": {"200": answer("Ready.", STATUS), **failures("503")},
+            }
+        },
+        "/metrics": open_page("Counters and gauges in Prometheus' text format.", "text/plain"),
+        "/openapi.json": open_page("This document.", "application/json", {"type": "object"}),
+    }
+
+
+def questions() -> Node:
+    """Return the path items of the query API."""
+    metric = parameter("metric", "What to count.", enum=list(METRICS), default="visitors")
+    interval = parameter("interval", "Length.", enum=["minute", "hour", "day", "week", "month"], default="day")
+    compare = parameter("compare", "Adds the period before.", enum=["previous"])
+    dimension = parameter("dimension", "A dimension, or property.NAME or user_property.NAME.")
+    metrics = parameter("metrics", "Some of the metrics, with commas between.")
+    offset = parameter("offset", "Rows to leave out.", type="integer", minimum=0, default=0)
+    device = parameter("device_id", "Which device, where several used the id; else the latest.")
+    single: Node = {"type": "object"}
+    return {
+        "/api/v1/stats": question("The project's totals.", named("Stats"), compare),
+        "/api/v1/timeseries": question("A metric by time, empty intervals included.", named("List"), metric, interval),
+        "/api/v1/breakdown": question(
+            "Metrics by a dimension.", named("List"), {**dimension, "required": True}, metrics, LIMIT, offset
+        ),
+        "/api/v1/sessions": question("Sessions, the latest first.", named("List"), LIMIT, CURSOR),
+        "/api/v1/sessions/{id}": question("A session with its events.", single, ID, device, LIMIT, CURSOR),
+        "/api/v1/devices": question("Devices.", named("List"), LIMIT, CURSOR),
+        "/api/v1/devices/summary": question("Device fingerprint statistics.", single, LIMIT),
+        "/api/v1/devices/{id}": question("A device.", single, ID),
+        "/api/v1/events": question("Events, the latest first.", named("List"), LIMIT, CURSOR),
+    }
+
+
+def document() -> Node:
+    """Return the document."""
+    keys = {
+        "writeKey": {"type": "http", "scheme": "bearer", "description": "wk_…"},
+        "writeKeyInQuery": {"type": "apiKey", "in": "query", "name": "key", "description": "wk_…, for beacons"},
+        "readKey": {"type": "http", "scheme": "bearer", "description": "rk_…; it decides the project"},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": "shockmouse"},
+    }
+    schemas = {"Event": EVENT, "Batch": BATCH, "Accepted": ACCEPTED, "Rejection": REJECTION, "Error": ERROR}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Shockmouse Analytics", "version": __version__, "license": {"name": "MIT"}},
+        "paths": {"/v1/events": ingestion(), **questions(), **pages()},
+        "components": {"securitySchemes": keys, "schemas": {**schemas, "Stats": STATS, "List": LIST}},
+    }
 
 
 def routes() -> list[Route]:
+    body = document()
+
     async def show(_: Request) -> Response:
-        return JSONResponse(document())
+        return JSONResponse(body)
 
     return [Route("/openapi.json", show)]
