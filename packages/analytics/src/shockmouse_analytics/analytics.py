@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .config import ClientConfig
 from .counts import Stats
@@ -31,6 +31,9 @@ from .requests_manager import Delivering, RequestsManager
 from .sampling import rate_for
 from .session import Sessions
 from .steps import BeforeSend, Steps
+
+if TYPE_CHECKING:
+    from .offline import OfflineStore
 
 logger = logging.getLogger("shockmouse_analytics")
 
@@ -79,14 +82,14 @@ class Analytics:
         self._sessions = Sessions(minutes=config.session_minutes)
         self._user_id: str | None = None
         self._registered: dict[str, Any] = {}
-        steps = Steps(
+        self._steps = Steps(
             fingerprinter=Fingerprinter(privacy=config.privacy, project=config.project, state_dir=remembered),
             consent=self._consent,
             sample_rate=config.sample_rate,
             before_send=before_send,
             library={"name": "shockmouse-analytics", "version": _version()},
         )
-        self._manager = RequestsManager(_delivering(config, state_dir), steps)
+        self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
 
     def track(self, name: str, properties: Properties | None = None) -> None:
         """Record that something happened: `track("Report exported", {"format": "pdf"})`."""
@@ -164,6 +167,10 @@ class Analytics:
     async def aflush(self, timeout: float = FLUSH_SECONDS) -> bool:  # noqa: ASYNC109 - the same as flush()
         """Return what flush() returns without blocking the running loop."""
         return self._judge(await self._manager.aflush(timeout))
+
+    def deliver_stored(self, timeout: float = FLUSH_SECONDS) -> bool:
+        """Send what waits on disk, of other processes too; return True when nothing waits any more within the time."""
+        return self._judge(self._manager.deliver_stored(timeout))
 
     def close(self) -> None:
         """Deliver for a second at most; what is not acknowledged then stays on disk. Happens by itself at exit."""
@@ -250,7 +257,7 @@ class Analytics:
         )
         if len(encoded) > MAX_EVENT_BYTES:
             raise ValueError(f"the event has {len(encoded)} bytes, but at most {MAX_EVENT_BYTES} are allowed")
-        return encoded
+        return encoded if context or user_properties else self._steps.mark(encoded, properties or ())
 
     def _record_duration(self, name: str, properties: Properties) -> None:
         self._record("performance", name, properties)
@@ -289,8 +296,21 @@ def _version() -> str:
     return __version__
 
 
+def open_queue(config: ClientConfig) -> "OfflineStore":
+    """Return the queue on disk that clients with these settings share. Raises StoreError."""
+    from .offline import OfflineStore
+
+    return OfflineStore(
+        config.state_dir() / _queue_name(config), owner=f"command {os.getpid()}", max_bytes=config.offline_bytes
+    )
+
+
+def _queue_name(config: ClientConfig) -> str:
+    destination = f"{config.endpoint.rstrip('/')}\n{config.project}"
+    return f"queue-{hashlib.sha256(destination.encode()).hexdigest()[:16]}.sqlite"
+
+
 def _delivering(config: ClientConfig, state_dir: Path) -> Delivering:
-    destination = hashlib.sha256(f"{config.endpoint.rstrip('/')}\n{config.project}".encode()).hexdigest()[:16]
     return Delivering(
         endpoint=config.endpoint,
         write_key=config.write_key,
@@ -303,5 +323,5 @@ def _delivering(config: ClientConfig, state_dir: Path) -> Delivering:
         retry_seconds=config.retry_seconds,
         offline_bytes=config.offline_bytes,
         offline_dir=state_dir if config.offline else None,
-        queue_name=f"queue-{destination}.sqlite",
+        queue_name=_queue_name(config),
     )

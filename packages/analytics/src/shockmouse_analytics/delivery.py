@@ -25,7 +25,7 @@ from .event import Batch, Boot, cut_batch, encode_body, halve
 from .offline import Group, Held, OfflineStore
 from .pending import Pending
 from .queue import EventQueue
-from .steps import Drop, Steps
+from .steps import Steps
 from .transport import Answer, Pauses, Transport, now
 
 logger = logging.getLogger("shockmouse_analytics")
@@ -62,6 +62,7 @@ class _Flush(Struct):
 
     future: Future[bool]
     mark: int
+    everyones: bool  # what other processes left on disk is waited for too
     ids: set[str] | None = None
 
 
@@ -90,7 +91,7 @@ class Delivery:
         self._cut_events = 0
         self._pauses = Pauses()
         self._pause_until = 0.0
-        self._failing = self._refused = self._connected = False
+        self._failing = self._refused = self._hurrying = self._connected = False
         self._store_next: float | None = None
         self._close_at: float | None = None
         self.last_error: DeliveryError | None = None
@@ -128,11 +129,11 @@ class Delivery:
         """Look again: something happened."""
         self._news.set()
 
-    def flush(self, future: Future[bool]) -> None:
+    def flush(self, future: Future[bool], *, everyones: bool = False) -> None:
         """Send at once what waits; the future says True when all of it is acknowledged, False if it cannot be."""
         self._drain(len(self._queue))
-        self._flushes.append(_Flush(future, self._cut_events + len(self._pending)))
-        self._pause_until, self._refused = 0.0, False
+        self._flushes.append(_Flush(future, self._cut_events + len(self._pending), everyones))
+        self._pause_until, self._refused, self._hurrying = 0.0, False, True
         self._news.set()
 
     def close(self, at: float) -> None:
@@ -223,15 +224,11 @@ class Delivery:
 
     def _drain(self, most: int) -> None:
         since = self._queue.since or time.monotonic()
-        finished: list[bytes] = []
-        for event in self._queue.take(most):
-            outcome = self._steps.apply(event)
-            if isinstance(outcome, Drop):
-                self._counts.drop(outcome.reason)
-            else:
-                finished.append(outcome)
-        if finished:
-            self._pending.add(finished, since)
+        finished = self._steps.finish(self._queue.take(most))
+        for reason, events in finished.dropped.items():
+            self._counts.drop(reason, events)
+        if finished.events:
+            self._pending.add(finished.events, since)
 
     def _slots(self) -> int:
         return 1 if self._failing else CONNECTIONS
@@ -254,10 +251,12 @@ class Delivery:
             self._fly(Held(batch), since, stored=False)
 
     def _take_stored(self, free: int) -> bool:
-        if self._store_next is None or not (self._failing or self._store_next <= time.time()):
+        before_due = self._failing or self._hurrying  # one batch tries for all; somebody asked to try at once
+        if self._store_next is None or not (before_due or self._store_next <= time.time()):
             return False
+        self._hurrying = False
         with self._saving():
-            taken = self._store.take(free, due_only=not self._failing, own_first=bool(self._flushes))
+            taken = self._store.take(free, due_only=not before_due, own_first=bool(self._flushes))
         for held in taken:
             self._fly(held, time.monotonic(), stored=True)
         return bool(taken)
@@ -454,6 +453,8 @@ class Delivery:
             return False
         if self._cut_events < flush.mark:
             return None
+        if flush.everyones:
+            return False if self._failing else self._is_empty() or None
         on_disk = self._store.own_ids("waiting") - set(self._acknowledged)
         if flush.ids is None:
             flush.ids = on_disk | self._flying.keys()
@@ -462,3 +463,6 @@ class Delivery:
         if flush.ids:
             return None
         return not self._store.own_ids("rejected")
+
+    def _is_empty(self) -> bool:
+        return not self._flying and self._store.next_attempt() is None

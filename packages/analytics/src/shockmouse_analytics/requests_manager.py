@@ -87,22 +87,23 @@ class RequestsManager:
 
     def flush(self, timeout_seconds: float) -> bool:
         """Return whether all events of this process are acknowledged within the time. Raises ClosedError."""
-        future = self._ask_to_flush()
-        if future is None:
+        if self._background is None and not len(self._queue):
+            self._check_open()
             return True
-        try:
-            return future.result(timeout_seconds)
-        except TimeoutError:
-            future.cancel()
-            return False
+        return self._wait_for(lambda delivery, future: delivery.flush(future), timeout_seconds)
+
+    def deliver_stored(self, timeout_seconds: float) -> bool:
+        """Return whether nothing of any process waits on disk within the time; False at the first failure."""
+        return self._wait_for(lambda delivery, future: delivery.flush(future, everyones=True), timeout_seconds)
 
     async def aflush(self, timeout_seconds: float) -> bool:
         """Return the same as flush() without blocking the running loop. Raises ClosedError."""
         import asyncio
 
-        future = self._ask_to_flush()
-        if future is None:
+        if self._background is None and not len(self._queue):
+            self._check_open()
             return True
+        future = self._ask(lambda delivery, future: delivery.flush(future))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), timeout_seconds)
         except TimeoutError:
@@ -150,6 +151,7 @@ class RequestsManager:
         self._queue = EventQueue(
             max_events=self._delivering.queue_events,
             max_bytes=self._delivering.queue_bytes,
+            has_disk=self._delivering.offline_dir is not None,
             wake_events=self._delivering.flush_events,
             wake=self._wake,
         )
@@ -214,17 +216,26 @@ class RequestsManager:
         if self._background is not None:
             self._background.call(lambda: what(self._delivery) if self._delivery else None)
 
-    def _ask_to_flush(self) -> "Future[bool] | None":
+    def _ask(self, what: "Callable[[Delivery, Future[bool]], None]") -> "Future[bool]":
         from concurrent.futures import Future
 
-        if self._closed:
-            raise ClosedError("the client is closed: make a new one")
-        if self._background is None and not len(self._queue):
-            return None
+        self._check_open()
         self._start()
         future: Future[bool] = Future()
-        self._tell(lambda delivery: delivery.flush(future))
+        self._tell(lambda delivery: what(delivery, future))
         return future
+
+    def _wait_for(self, what: "Callable[[Delivery, Future[bool]], None]", timeout_seconds: float) -> bool:
+        future = self._ask(what)
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError:
+            future.cancel()
+            return False
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the client is closed: make a new one")
 
     def _save_without_background(self) -> None:
         import asyncio

@@ -5,27 +5,40 @@ sample      drops all events of a device that is not kept, per type
 redact      replaces the values of keys that look like secrets
 identify    adds the device id and the privacy mode
 before_send the program's own function, the last to see and to change an event before it leaves
+
+Most events of a program have the same few keys. Once these are known to be harmless, track() says so of an event by
+leaving out its opening brace, and there is nothing to look for in it.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from .event import MAX_EVENT_BYTES, Event, decode, encode, encode_head
 from .fingerprint import Fingerprint, Fingerprinter
-from .privacy import Consent, redact_encoded
+from .privacy import Consent, redact, redact_encoded
 from .sampling import keeps, rate_for
 
 logger = logging.getLogger("shockmouse_analytics")
 
 BeforeSend = Callable[[Event], Event | None]
 
+_MAX_HARMLESS_KEYS = 10_000
+_OPENING = ord("{")
 
-class Drop(Struct, frozen=True):
-    """An event is left out, for this reason."""
 
+class Finished(Struct, frozen=True):
+    """Events ready for a batch, and how many were left out for each reason."""
+
+    events: list[bytes]
+    dropped: dict[str, int]
+
+
+class _Drop(Struct, frozen=True):
     reason: str
 
 
@@ -33,8 +46,12 @@ class _Typed(Struct):
     type: str
 
 
+class _Propertied(Struct):
+    properties: dict[str, Any] = {}
+
+
 class Steps:
-    """Runs events through the steps; belongs to the background, because identifying touches the disk."""
+    """Runs events through the steps; all but mark() belongs to the background, because identifying touches the disk."""
 
     def __init__(
         self,
@@ -51,6 +68,12 @@ class Steps:
         self._samples = sample_rate != 1.0
         self._before_send = before_send
         self._library = library
+        self._harmless: set[str] = set()
+
+    def mark(self, event: bytes, properties: Collection[str]) -> bytes:
+        """Return the event, without its opening brace if its properties are harmless and none of them is nested."""
+        is_harmless = self._harmless.issuperset(properties) and event.count(b"{") <= 2
+        return event[1:] if is_harmless else event
 
     def head(self) -> bytes:
         """Return the part of a batch before its events."""
@@ -63,31 +86,45 @@ class Steps:
         known = self._fingerprinter.fingerprint()
         return b'{"fingerprint":%b,%b' % (encode({"hash": known.hash, "signals": _text(known)}), event[1:])
 
-    def apply(self, event: bytes) -> bytes | Drop:
-        """Return the finished event, or why it is left out."""
+    def finish(self, events: list[bytes]) -> Finished:
+        """Run events through all steps."""
         if self._consent.refused:
-            return Drop("opted_out")
+            return Finished([], {"opted_out": len(events)})
         known = self._fingerprinter.fingerprint()
-        if self._samples and not self._is_kept(event, known.device_id):
-            return Drop("sampled")
-        event = redact_encoded(event)
-        event = b'{"device_id":"%b","privacy":"%b",%b' % (known.device_id.encode(), known.privacy.encode(), event[1:])
-        return event if self._before_send is None else self._ask(self._before_send, event)
+        start = b'{"device_id":"%b","privacy":"%b",' % (known.device_id.encode(), known.privacy.encode())
+        if self._samples or self._before_send is not None:
+            outcomes = [self._finish_with_care(event, start, known.device_id) for event in events]
+            dropped = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, _Drop))
+            return Finished([outcome for outcome in outcomes if isinstance(outcome, bytes)], dict(dropped))
+        return Finished([start + (self._redact(e)[1:] if e[0] == _OPENING else e) for e in events], {})
 
-    def _is_kept(self, event: bytes, device_id: str) -> bool:
+    def _finish_with_care(self, event: bytes, start: bytes, device_id: str) -> bytes | _Drop:
+        event = event if event[0] == _OPENING else b"{" + event
         kind = msgspec.json.decode(event, type=_Typed).type
-        return keeps(device_id, rate_for(self._sample_rate, kind))
+        if not keeps(device_id, rate_for(self._sample_rate, kind)):
+            return _Drop("sampled")
+        event = start + self._redact(event)[1:]
+        return event if self._before_send is None else _ask(self._before_send, event)
 
-    def _ask(self, before_send: BeforeSend, event: bytes) -> bytes | Drop:
-        try:
-            changed = before_send(decode(event))
-            finished = None if changed is None else encode(changed)
-        except Exception as exc:  # the program's own code may raise anything; the event must not leave unseen
-            logger.debug("before_send raised %r", exc)
-            return Drop("before_send_failed")
-        if finished is None:
-            return Drop("before_send")
-        return Drop("too_large") if len(finished) > MAX_EVENT_BYTES else finished
+    def _redact(self, event: bytes) -> bytes:
+        """Return the event without secrets, and remember its harmless keys."""
+        clean = redact_encoded(event)
+        if len(self._harmless) < _MAX_HARMLESS_KEYS:
+            keys = set(msgspec.json.decode(event, type=_Propertied).properties) - self._harmless
+            self._harmless.update(key for key in keys if redact({key: ""}) == {key: ""})
+        return clean
+
+
+def _ask(before_send: BeforeSend, event: bytes) -> bytes | _Drop:
+    try:
+        changed = before_send(decode(event))
+        finished = None if changed is None else encode(changed)
+    except Exception as exc:  # the program's own code may raise anything; the event must not leave unseen
+        logger.debug("before_send raised %r", exc)
+        return _Drop("before_send_failed")
+    if finished is None:
+        return _Drop("before_send")
+    return _Drop("too_large") if len(finished) > MAX_EVENT_BYTES else finished
 
 
 def _text(known: Fingerprint) -> dict[str, str]:

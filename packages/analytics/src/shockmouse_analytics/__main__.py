@@ -1,0 +1,135 @@
+"""Commands of the client.
+
+send NAME key=value…          record one event and deliver it
+fingerprint --privacy MODE    print exactly what would leave the machine
+queue status|flush|clear      look at, send or forget what waits on disk
+
+Exit 0: done; 1: it did not work; 2: wrong usage. Errors are one line on stderr.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from . import Analytics, __version__
+from .analytics import open_queue
+from .config import ClientConfig
+from .errors import AnalyticsError, ConfigError
+from .fingerprint import Fingerprinter
+
+SEND_SECONDS = 5.0
+FLUSH_SECONDS = 60.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    given = {name: getattr(arguments, name, None) for name in ClientConfig.__struct_fields__}
+    settings = {name: value for name, value in given.items() if value is not None}
+    try:
+        return int(arguments.run(arguments, settings))
+    except ConfigError as exc:
+        return _fail(exc, 2)
+    except (AnalyticsError, ValueError, TypeError) as exc:
+        return _fail(exc, 1)
+
+
+def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Deliver one event; what could not be delivered waits on disk."""
+    properties = dict(_property(text) for text in arguments.properties)
+    with Analytics(**settings, debug=True) as analytics:
+        analytics.track(arguments.name, properties)
+        analytics.flush(SEND_SECONDS)
+        stats = analytics.stats()
+    if stats.dropped:
+        raise AnalyticsError(f"not sent: {', '.join(stats.dropped)}")
+    if not stats.sent:
+        raise AnalyticsError(f"not acknowledged within {SEND_SECONDS:g} s; the event waits on disk")
+    return 0
+
+
+def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Print the device's fingerprint as one JSON object."""
+    config = ClientConfig.load({**settings, "enabled": False}, os.environ)
+    state_dir = None if config.privacy == "strict" else config.state_dir()
+    known = Fingerprinter(privacy=config.privacy, project=config.project, state_dir=state_dir).fingerprint()
+    print(msgspec.json.format(msgspec.json.encode(known)).decode())
+    return 0
+
+
+def queue_status(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Print what waits on disk as one JSON object."""
+    store = open_queue(ClientConfig.load(settings, os.environ))
+    print(msgspec.json.format(msgspec.json.encode(store.status())).decode())
+    store.close()
+    return 0
+
+
+def queue_flush(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Send what waits on disk, of every process that has ended."""
+    with Analytics(**settings, debug=True) as analytics:
+        is_empty = analytics.deliver_stored(FLUSH_SECONDS)
+        left = analytics.stats().stored
+    print(f"{left} events wait")
+    return 0 if is_empty else 1
+
+
+def queue_clear(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Forget what waits on disk."""
+    store = open_queue(ClientConfig.load(settings, os.environ))
+    with store.writing():
+        forgotten = store.clear()
+    store.close()
+    print(f"{forgotten} events forgotten")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="shockmouse-analytics", description="Send events, and see what is sent.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = _add(commands, "send", send, "record one event and deliver it")
+    command.add_argument("name", metavar="NAME")
+    command.add_argument("properties", nargs="*", metavar="key=value", help="a value is JSON if it can be, else text")
+
+    _add(commands, "fingerprint", fingerprint, "print exactly what would leave the machine")
+
+    queue = commands.add_parser("queue", help="what waits on disk").add_subparsers(required=True, metavar="ACTION")
+    _add(queue, "status", queue_status, "print what waits as JSON")
+    _add(queue, "flush", queue_flush, "send it now")
+    _add(queue, "clear", queue_clear, "forget it")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Any, explanation: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=explanation, description=explanation)
+    command.set_defaults(run=run)
+    command.add_argument("--write-key", help="wk_…, else SHOCKMOUSE_CLIENT_WRITE_KEY")
+    command.add_argument("--endpoint", help="the server's address")
+    command.add_argument("--privacy", choices=["strict", "balanced", "full"])
+    command.add_argument("--offline-dir", help="folder of the queue and of the install id")
+    return command
+
+
+def _property(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not key or not separator:
+        raise ConfigError(f"{text!r} should be key=value")
+    try:
+        return key, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return key, value
+
+
+def _fail(exc: Exception, code: int) -> int:
+    print(f"shockmouse-analytics: {' '.join(str(exc).split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

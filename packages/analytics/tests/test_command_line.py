@@ -1,0 +1,89 @@
+"""The commands do what they say, with exit codes and one line for an error."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def command(server, tmp_path):
+    """Runs the command for the test's server; returns exit code, output and errors."""
+
+    def run(*arguments: str, endpoint: str | None = None) -> tuple[int, str, str]:
+        environ = {
+            **os.environ,
+            "SHOCKMOUSE_CLIENT_WRITE_KEY": "wk_shop_0123456789",
+            "SHOCKMOUSE_CLIENT_ENDPOINT": endpoint or server.endpoint,
+            "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(tmp_path / "state"),
+        }
+        command = [sys.executable, "-W", "error", "-m", "shockmouse_analytics", *arguments]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_send_delivers_one_event_with_typed_properties(command, server):
+    assert command("send", "Report exported", "format=pdf", "pages=12", "draft=false") == (0, "", "")
+    (event,) = server.events
+    assert (event["name"], event["properties"]) == ("Report exported", {"format": "pdf", "pages": 12, "draft": False})
+
+
+def test_send_without_a_server_keeps_the_event_and_fails(command, server):
+    endpoint = server.endpoint
+    server.stop()
+    code, output, errors = command("send", "Lost", endpoint=endpoint)
+    assert (code, output, len(errors.splitlines())) == (1, "", 1)
+    code, output, errors = command("queue", "status", endpoint=endpoint)
+    status = json.loads(output)
+    assert (code, errors, status["batches"], status["events"], status["rejected"]) == (0, "", 1, 1, {})
+
+
+def test_queue_flush_sends_what_waits(command, server):
+    server.stop()
+    command("send", "Later")
+    server.start()
+    assert command("queue", "flush") == (0, "0 events wait\n", "")
+    assert server.names() == ["Later"]
+
+
+def test_queue_clear_forgets_what_waits(command, server):
+    server.stop()
+    command("send", "Never")
+    assert command("queue", "clear") == (0, "1 events forgotten\n", "")
+    server.start()
+    assert command("queue", "flush") == (0, "0 events wait\n", "")
+    assert server.names() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (("send", "Name", "no-value"), 2, "shockmouse-analytics: 'no-value' should be key=value\n"),
+        (("send", " "), 1, "shockmouse-analytics: name should have 1 to 255 characters\n"),
+        (
+            ("send", "Name", "--endpoint", "nowhere"),
+            2,
+            "shockmouse-analytics: endpoint is 'nowhere', but should be like https://stats.example.com\n",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(command, arguments, code, error):
+    assert command(*arguments) == (code, "", error)
+
+
+@pytest.mark.parametrize("arguments", [(), ("unknown",), ("queue",), ("fingerprint", "--privacy", "none")])
+def test_wrong_usage_exits_with_2(command, arguments):
+    assert command(*arguments)[0] == 2
+
+
+def test_fingerprint_prints_what_is_sent(command, server):
+    code, output, errors = command("fingerprint", "--privacy", "balanced")
+    known = json.loads(output)
+    assert (code, errors, known["privacy"]) == (0, "", "balanced")
+    assert command("send", "Seen")[0] == 0
+    (event,) = server.events
+    assert (event["device_id"], event["fingerprint"]["hash"]) == (known["device_id"], known["hash"])
