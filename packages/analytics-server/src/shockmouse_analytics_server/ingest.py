@@ -1,7 +1,6 @@
 """POST /v1/events: key, limits, body → judged events → rows → spool → answer. A plain ASGI endpoint, for speed.
 
-Methods  POST, and OPTIONS for browsers' preflights; the application refuses the others before they come here
-Order    key, announced type and size, then the body within its limits and time: nothing is read before its turn
+Order    method, key, announced type and size, then the body, within its limits and time: nothing before its turn
 Answer   200 is sent when the accepted events are on disk
 CORS     every page may send, none with credentials: the key alone decides
 """
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from .addresses import Proxies, client_address
+from .agents import read_agent
 from .appender import Appender
 from .body import check_headers
 from .counters import Counters
@@ -74,6 +74,7 @@ class Ingest:
         self._proxies = trusted_proxies
         self._rates = RateLimit(rate_limit)
         self._clock = clock
+        read_agent("Mozilla/5.0")  # the patterns are compiled now, not while the first event waits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -90,6 +91,8 @@ class Ingest:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if scope["method"] == "OPTIONS":
             return Answer(204, headers=PREFLIGHT)
+        if scope["method"] != "POST":
+            return error_answer(405, "method_not_allowed", "events come by POST", ((b"allow", b"OPTIONS, POST"),))
         headers = read_headers(scope)
         token = read_token(headers, scope["query_string"])
         key = self._write_key(token)
