@@ -110,7 +110,12 @@ class Ingestion:
         blocks.mkdir()
         for number, block in enumerate(self._spooled_blocks()):
             (blocks / f"{number:06}").write_bytes(block)
-        subprocess.run([*PROGRAM, "migrate", "up", "--data-dir", str(other)], check=True, env=clean_environment())
+        subprocess.run(
+            [*PROGRAM, "migrate", "up", "--data-dir", str(other)],
+            check=True,
+            env=clean_environment(),
+            stdout=subprocess.DEVNULL,
+        )
         command = [sys.executable, "-m", "tests.bench.engine", str(other), str(blocks)]
         measured: dict[str, int] = json.loads(subprocess.check_output(command, text=True, timeout=300))
         return measured
