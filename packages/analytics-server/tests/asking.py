@@ -15,20 +15,20 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from shockmouse_analytics_server import projects
 from shockmouse_analytics_server.api import routes
 from shockmouse_analytics_server.app import answer_failure, answer_http
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.errors import ServerError
 from shockmouse_analytics_server.keys import make_token, token_hash, token_prefix
 from shockmouse_analytics_server.loader import INSERT_SETTINGS
-from shockmouse_analytics_server.projects import Directory
+from shockmouse_analytics_server.projects import KEYS_SECRET, Directory, KeyRow, Project, make_secret
 from shockmouse_analytics_server.rows import ROW_COLUMNS, Row
 
 T = TypeVar("T")
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 RANGE = {"from": "2026-03-01", "to": "2026-04-01"}
 NUMBERS = itertools.count()
+ASKERS = itertools.count()
 
 
 def event(**overrides: Any) -> Row:
@@ -63,7 +63,7 @@ def event(**overrides: Any) -> Row:
 
 
 class Asker:
-    """The query API over one database, with read keys of the projects shop and rival."""
+    """The query API over one database, with keys of the projects shop and rival, which no other test uses."""
 
     def __init__(self, writing: Database, asking: Database, folder: Path) -> None:
         self._runner = asyncio.Runner()
@@ -71,6 +71,8 @@ class Asker:
         self._writing = writing
         self._asking = asking
         self._folder = folder
+        self._secret = make_secret(KEYS_SECRET, 0, version=1)
+        self._number = next(ASKERS)
         self.keys: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -98,35 +100,21 @@ class Asker:
         return self._runner.run(work)
 
     def add_project(self, name: str, timezone: str = "UTC") -> None:
-        """The project is there, with a key of each kind."""
-        secret = projects.make_secret(projects.KEYS_SECRET, 0, version=1)
-        if self._directory.secret(projects.KEYS_SECRET) is None:
-            self._directory.store(secrets=[secret])
-        hashing = self._directory.secret(projects.KEYS_SECRET) or b""
-        tokens = {kind: make_token(kind, name) for kind in ("read", "write", "admin")}
-        project = projects.Project(
-            name=name,
-            created_at=0,
-            retention_days=0,
-            rollup_retention_days=0,
-            ip="truncate",
-            timezone=timezone,
-            version=1,
-        )
-        keys = [
-            projects.KeyRow(
-                project=name, kind=kind, prefix=token_prefix(token) or "", hash=token_hash(token, hashing), token="",
-                created_at=0, version=1,
-            )
-            for kind, token in tokens.items()
-        ]  # fmt: skip
-        self._directory.store(projects=[project], keys=keys)
-        self.keys[name] = tokens["read"]
-        self.keys |= {f"{name} {kind}": token for kind, token in tokens.items()}
+        """The project is there, under a name of this test's own, with a key of each kind."""
+        own = f"{name}-{self._number}"
+        tokens = {kind: make_token(kind, own) for kind in ("read", "write", "admin")}
+        hashing = bytes.fromhex(self._secret.value)
+        keys = [KeyRow(project=own, kind=kind, prefix=token_prefix(token) or "", hash=token_hash(token, hashing),
+                       token="", created_at=0, version=1) for kind, token in tokens.items()]  # fmt: skip
+        project = Project(name=own, created_at=0, retention_days=0, rollup_retention_days=0, ip="truncate",
+                          timezone=timezone, version=1)  # fmt: skip
+        self._directory.store(projects=[project], keys=keys, secrets=[self._secret])
+        self.keys |= {name: tokens["read"]} | {f"{name} {kind}": token for kind, token in tokens.items()}
 
     def store(self, *rows: Row) -> None:
         """The rows are in the events table and in every view."""
-        body = b"\n".join(map(msgspec.json.encode, rows))
+        own = [msgspec.structs.replace(row, project=f"{row.project}-{self._number}") for row in rows]
+        body = b"\n".join(map(msgspec.json.encode, own))
         self.run(self._writing.insert("events", ROW_COLUMNS, body, settings=INSERT_SETTINGS))
 
     def response(self, path: str, params: Any = (), *, key: str = "shop", headers: Any = None) -> httpx.Response:

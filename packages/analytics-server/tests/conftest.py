@@ -4,6 +4,7 @@ With SHOCKMOUSE_TEST_CLICKHOUSE_URL (and _USER, _PASSWORD) set, the same tests r
 """
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -82,14 +83,29 @@ def engine() -> Iterator[Engine]:
             child.stdin.close()
 
 
-@pytest.fixture
-def database(engine: Engine) -> Iterator[Place]:
-    """An empty database, dropped after the test."""
+@contextlib.contextmanager
+def own_database(engine: Engine) -> Iterator[Place]:
+    """An empty database, dropped at the end."""
     place = Place(engine, f"test_{uuid.uuid4().hex[:12]}")
     place.run(lambda opened: opened.create())
     yield place
     engine_wide = Place(engine, "default")
     engine_wide.run(lambda opened: opened.execute(f"drop database if exists `{place.name}` sync"))
+
+
+@pytest.fixture
+def database(engine: Engine) -> Iterator[Place]:
+    """An empty database, dropped after the test."""
+    with own_database(engine) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def shared(engine: Engine) -> Iterator[Place]:
+    """A database with the product's schema for all tests that keep to projects of their own."""
+    with own_database(engine) as place:
+        place.run(lambda opened: up(opened))
+        yield place
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ PROPERTIES = {
 
 
 @pytest.fixture
-def asker(migrated: Any, tmp_path: Path) -> Iterator[Asker]:
-    with Asker(migrated.open(), migrated.open(read_only=True), tmp_path) as asker:
+def asker(shared: Any, tmp_path: Path) -> Iterator[Asker]:
+    with Asker(shared.open(), shared.open(read_only=True), tmp_path) as asker:
         yield asker
 
 

@@ -136,8 +136,8 @@ def rows_of(history: list[Stay], project: str) -> list[Row]:
 
 
 @pytest.fixture
-def asker(migrated: Any, tmp_path: Path) -> Iterator[Asker]:
-    with Asker(migrated.open(), migrated.open(read_only=True), tmp_path) as asker:
+def asker(shared: Any, tmp_path: Path) -> Iterator[Asker]:
+    with Asker(shared.open(), shared.open(read_only=True), tmp_path) as asker:
         yield asker
 
 

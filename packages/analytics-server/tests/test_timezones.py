@@ -23,8 +23,8 @@ def starts(zone: str, start: str, end: str, interval: str) -> list[str]:
 
 
 @pytest.fixture
-def asker(migrated: Any, tmp_path: Path) -> Iterator[Asker]:
-    with Asker(migrated.open(), migrated.open(read_only=True), tmp_path) as asker:
+def asker(shared: Any, tmp_path: Path) -> Iterator[Asker]:
+    with Asker(shared.open(), shared.open(read_only=True), tmp_path) as asker:
         yield asker
 
 
