@@ -50,10 +50,9 @@ class Pending:
         """Return the events of the next batch; they stay until removed."""
         return self._events[: self._end(0)]
 
-    def batches(self, *, everything: bool) -> list[list[bytes]]:
-        """Return the events of all full batches, with `everything` of the last one too; they stay until removed."""
+    def batches(self, start: int, *, everything: bool) -> list[list[bytes]]:
+        """Return the events from `start` on in full batches, with `everything` the rest too; nothing is removed."""
         found: list[list[bytes]] = []
-        start = 0
         while start < len(self._events):
             end = self._end(start)
             if end == len(self._events) and end - start < self._flush_events and not everything:

@@ -183,32 +183,39 @@ class RequestsManager:
         return self._delivery.run
 
     def _make_delivery(self) -> "Delivery":
-        from .delivery import CONNECTIONS, Delivery, Limits
+        from .delivery import CONNECTIONS, Delivery
+        from .ledger import Ledger, Limits
         from .offline import open_store, temporary_folder
         from .transport import Transport
 
         to = self._delivering
-        return Delivery(
-            queue=self._queue,
-            counts=self.counts,
-            boot=self.boot,
+        limits = Limits(
+            flush_events=to.flush_events,
+            flush_seconds=to.flush_seconds,
+            batch_bytes=to.batch_bytes,
+            queue_bytes=to.queue_bytes,
+            retry_seconds=to.retry_seconds,
+        )
+        ledger = Ledger(
             steps=self._steps,
-            limits=Limits(
-                flush_events=to.flush_events,
-                flush_seconds=to.flush_seconds,
-                batch_bytes=to.batch_bytes,
-                queue_bytes=to.queue_bytes,
-                retry_seconds=to.retry_seconds,
-            ),
-            transport=Transport(
-                endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS
-            ),
+            boot=self.boot,
+            counts=self.counts,
+            limits=limits,
             open_store=lambda: open_store(
                 [to.offline_dir, temporary_folder()] if to.offline_dir else [],
                 to.queue_name,
                 owner=self.boot.id,
                 max_bytes=to.offline_bytes if to.offline_dir else to.queue_bytes,
             ),
+        )
+        transport = Transport(endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS)
+        return Delivery(
+            queue=self._queue,
+            counts=self.counts,
+            steps=self._steps,
+            limits=limits,
+            transport=transport,
+            ledger=ledger,
         )
 
     def _tell(self, what: "Callable[[Delivery], object]") -> None:

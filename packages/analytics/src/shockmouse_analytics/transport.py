@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from .errors import RejectedError, ThrottledError, TooLargeError, UnreachableError
+from .errors import DeliveryError, RejectedError, ThrottledError, TooLargeError, UnreachableError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -171,15 +171,46 @@ def retry_after(value: str | None, at: datetime) -> float | None:
     return min(max((until - at).total_seconds(), 0.0), LONGEST_PAUSE_SECONDS)
 
 
-class Pauses:
-    """How long to wait between attempts: exponential with full jitter, from 0.5 s to 5 minutes."""
+class Breaker:
+    """Whether to send now: after a failure nothing until a pause is over, then one batch at a time until a success.
+
+    Pauses grow exponentially with full jitter, from 0.5 s to 5 minutes; the server's own wish goes before. A refused
+    key or address is tried every 5 minutes.
+    """
 
     def __init__(self) -> None:
         self._steps: Generator[float, Any, None] | None = None
         self._jitter: Callable[[float], float] = float
+        self.until = 0.0  # monotonic
+        self.is_failing = False
+        self.is_refused = False
 
-    def next(self) -> float:
-        """Return the seconds to wait after one more failure."""
+    def slots(self, at: float, most: int) -> int:
+        """Return how many batches may be on their way at this monotonic time."""
+        if at < self.until:
+            return 0
+        return 1 if self.is_failing else most
+
+    def hurry(self) -> None:
+        """Try again at once: somebody asks for it."""
+        self.until, self.is_refused = 0.0, False
+
+    def succeed(self) -> None:
+        """Go on at full speed."""
+        self._steps = None
+        self.until, self.is_failing, self.is_refused = 0.0, False, False
+
+    def fail(self, error: DeliveryError, at: float) -> None:
+        """Pause, as long as the error asks for."""
+        seconds = self._next_pause()
+        if isinstance(error, ThrottledError) and error.retry_after_seconds is not None:
+            seconds = error.retry_after_seconds
+        if isinstance(error, RejectedError):
+            seconds, self.is_refused = LONGEST_PAUSE_SECONDS, True
+        self.is_failing = True
+        self.until = max(self.until, at + seconds)
+
+    def _next_pause(self) -> float:
         if self._steps is None:
             import backoff
 
@@ -187,7 +218,3 @@ class Pauses:
             self._steps = backoff.expo(factor=FIRST_PAUSE_SECONDS, max_value=LONGEST_PAUSE_SECONDS)
             next(self._steps)  # the first value is None, for backoff's own use
         return self._jitter(next(self._steps))
-
-    def reset(self) -> None:
-        """Begin again with the shortest wait: something was acknowledged."""
-        self._steps = None

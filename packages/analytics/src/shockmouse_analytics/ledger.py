@@ -1,0 +1,257 @@
+"""Where every undelivered event of this process is: pending in memory, flying to the server, or in the store.
+
+Durable  save() puts on disk what has been in memory only for PERSIST_SECONDS, in one transaction
+Once     a group becomes a batch on disk before that batch is sent; memory changes only after the transaction
+Fallback when the disk fails a store in memory takes its place, until the disk can be used again
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from .counts import Counts
+from .errors import StoreError
+from .event import Batch, Boot, cut_batch, halve
+from .offline import Group, Held, OfflineStore
+from .pending import Pending
+from .steps import Steps
+
+logger = logging.getLogger("shockmouse_analytics")
+
+PERSIST_SECONDS = 0.1
+GROUP_LEASE_SECONDS = 15.0
+RETURN_SECONDS = 5.0
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of a batch, of the memory and of patience."""
+
+    flush_events: int
+    flush_seconds: float
+    batch_bytes: int
+    queue_bytes: int
+    retry_seconds: float
+
+
+class Flight(Struct):
+    """A batch on its way; `since` is the monotonic time at which its oldest event that is not on disk was tracked."""
+
+    held: Held
+    since: float
+    stored: bool
+    attempted_at: float
+    forgotten: bool = False
+
+
+class Ledger:
+    """Moves events between memory and disk; used by one loop only."""
+
+    def __init__(
+        self, *, steps: Steps, boot: Boot, counts: Counts, limits: Limits, open_store: Callable[[], OfflineStore]
+    ) -> None:
+        self._steps, self._boot, self._counts = steps, boot, counts
+        self._limits, self._open_store = limits, open_store
+        self.pending = Pending(flush_events=limits.flush_events, batch_bytes=limits.batch_bytes)
+        self.flying: dict[str, Flight] = {}
+        self.acknowledged: list[str] = []  # on disk still
+        self.left = 0  # how many events have left `pending`
+        self.stored = 0
+        self.store_next: float | None = None  # wall time at which something in the store may be taken
+        self._return_at: float | None = None  # monotonic time to try the disk again
+
+    def open(self) -> None:
+        """Open the store and read what identifies the device: the first use of the disk."""
+        self._store = self._open_store()
+        self._head = self._steps.head()
+        self._look()
+
+    def close(self) -> None:
+        """Put everything on disk and let go of it, so that the next process finds it at once."""
+        try:
+            self.save(cut_all=True, everything=True)
+            with self._store.writing():
+                self._store.release()
+        except StoreError as exc:
+            self._counts.drop("store_failed", self.unsaved)
+            logger.warning("%d events could not be kept on disk: %s", self.unsaved, exc)
+        if self._store.path is None:
+            self._counts.drop("not_kept", self.stored)
+        self._store.close()
+
+    @property
+    def unsaved(self) -> int:
+        """How many events are in memory only."""
+        return self.pending.unsaved + sum(f.held.batch.events for f in list(self.flying.values()) if not f.stored)
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the store outlives the process."""
+        return self._store.path is not None
+
+    def cut(self) -> Flight:
+        """Take the oldest pending events as a batch that is in memory only; none of them may be in a group."""
+        events, since = self.pending.first(), self.pending.unsaved_since
+        flight = Flight(Held(self._batch(events)), since, stored=False, attempted_at=time.time())
+        self._leave(len(events))
+        self.flying[flight.held.batch.id] = flight
+        return flight
+
+    def take(self, most: int, *, before_due: bool, own_first: bool) -> list[Flight]:
+        """Take the oldest batches from the store, those that should wait longer too if `before_due`."""
+        with self._saving():
+            taken = self._store.take(most, due_only=not before_due, own_first=own_first)
+        flights = [Flight(held, time.monotonic(), stored=True, attempted_at=time.time()) for held in taken]
+        self.flying.update({flight.held.batch.id: flight for flight in flights})
+        return flights
+
+    def is_saving_due(self, at: float, *, hurried: bool) -> bool:
+        """Return whether save() has something to do at this monotonic time."""
+        before = at - PERSIST_SECONDS
+        return (
+            (self.pending.unsaved > 0 and self.pending.unsaved_since <= before)
+            or self.pending.bytes > self._limits.queue_bytes // 2
+            or (self.pending.unsaved == 0 and len(self.pending) > 0 and (hurried or self.pending.is_full()))
+            or any(not flight.stored and flight.since <= before for flight in self.flying.values())
+            or (bool(self.acknowledged) and not self.flying)
+        )
+
+    def save(self, *, cut_all: bool, everything: bool = False) -> None:
+        """Put on disk what is only in memory: flights, full batches, and the rest as a group; or all as batches."""
+        pending, before = self.pending, time.monotonic() - PERSIST_SECONDS
+        flights = [f for f in self.flying.values() if not f.stored and (everything or f.since <= before)]
+        cuts = cut_all or pending.is_full()
+        with self._saving():
+            # Events that another process took, after a long sleep of this one, are not ours any more.
+            gone = pending.grouped - self._store.uncollect() if pending.grouped and cuts else 0
+            parts = pending.batches(gone, everything=cut_all) if cuts else []
+            cut = gone + sum(map(len, parts))
+            for flight in flights:
+                self._store.add(Held(flight.held.batch, flight.attempted_at), leased=True)
+            for part in parts:
+                self._store.add(Held(self._batch(part)), leased=False)
+            rest = pending.rest(cut if cuts else pending.grouped)
+            if rest:
+                lease_seconds = GROUP_LEASE_SECONDS + self._limits.flush_seconds
+                self._store.collect(Group(len(rest), b",".join(rest)), lease_seconds=lease_seconds)
+        self._leave(cut)
+        pending.grouped = len(pending)
+        for flight in flights:
+            flight.stored = True
+
+    def recover(self) -> None:
+        """Drop what may not be sent any more, and make batches of what a process that is gone had collected."""
+        with self._saving():
+            self._counts.drop("retry_expired", self._store.expire(self._limits.retry_seconds))
+            for group in self._store.adopt():
+                batch = self._batch([group.content])
+                self._store.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
+
+    def purge(self) -> None:
+        """Forget every event in memory and on disk; of those on their way nothing is kept."""
+        self._counts.drop("opted_out", self.pending.unsaved)
+        self._leave(len(self.pending))
+        for flight in self.flying.values():
+            flight.forgotten = True
+        with self._saving():
+            self._counts.drop("opted_out", self._store.clear())
+
+    def own_ids(self) -> set[str]:
+        """Return the batches of this process that are not acknowledged, but those that are set aside."""
+        return (self._store.own_ids("waiting") - set(self.acknowledged)) | self.flying.keys()
+
+    def has_set_aside(self) -> bool:
+        """Return whether a batch of this process was refused."""
+        return bool(self._store.own_ids("rejected"))
+
+    # --- what became of a flight
+
+    def acknowledge(self, flight: Flight) -> None:
+        """Forget the batch: the server has it."""
+        if flight.stored:
+            self.acknowledged.append(flight.held.batch.id)
+
+    def put_back(self, held: Held, *, next_attempt: float, reason: str) -> None:
+        """Keep the batch in the store until it is tried again."""
+        with self._saving():
+            self._store.put_back(held, next_attempt=next_attempt, reason=reason)
+
+    def set_aside(self, held: Held, reason: str) -> None:
+        """Keep the batch in the store, not to be sent again."""
+        with self._saving():
+            self._store.set_aside(held, reason)
+
+    def halve(self, batch: Batch) -> tuple[str, str]:
+        """Replace the batch by two in the store, and return their ids."""
+        first, second = halve(batch, (self._new_id(), self._new_id()))
+        with self._saving():
+            self._store.remove([batch.id])
+            for half in (first, second):
+                self._store.add(Held(half), leased=False)
+        self.pending.batch_bytes = max(len(batch.content) // 2, 1)
+        return first.id, second.id
+
+    # --- the store
+
+    def give_up_disk(self, exc: StoreError) -> None:
+        """Go on in memory for a while. What is on disk stays there; what flies is in memory as well."""
+        logger.warning("the offline store failed and memory takes its place: %s", exc)
+        kept = self._store.take(-1, due_only=False, own_first=False) if self._store.path is None else []
+        self._store.close()
+        self._store = OfflineStore(None, owner=self._boot.id, max_bytes=self._limits.queue_bytes)
+        self._leave(self.pending.grouped)
+        self.acknowledged.clear()
+        for flight in self.flying.values():
+            flight.stored = False
+        self._add_all(kept)
+        self._return_at = time.monotonic() + RETURN_SECONDS
+
+    def return_to_disk(self) -> None:
+        """Move what is kept in memory to the disk, when it is time to try and the disk can be used again."""
+        if self._return_at is None or time.monotonic() < self._return_at:
+            return
+        self._return_at = time.monotonic() + RETURN_SECONDS
+        store = self._open_store()
+        if store.path is None:
+            store.close()
+            return
+        kept, memory = self._store.take(-1, due_only=False, own_first=False), self._store
+        with store.writing():
+            store.release()
+            for held in kept:
+                store.add(held, leased=held.batch.id in self.flying)
+        self._store, self._return_at = store, None
+        memory.close()
+        self._look()
+
+    def _add_all(self, kept: Sequence[Held]) -> None:
+        with self._saving():
+            for held in kept:
+                self._store.add(held, leased=False)
+
+    @contextlib.contextmanager
+    def _saving(self) -> Iterator[None]:
+        """One transaction, which also forgets what was acknowledged and keeps the store within its bounds."""
+        with self._store.writing():
+            self._store.remove(self.acknowledged)
+            yield
+            trimmed = self._store.trim()
+        self.acknowledged.clear()
+        self._counts.drop("offline_full", trimmed)
+        self._look()
+
+    def _look(self) -> None:
+        self.store_next = self._store.next_attempt()
+        self.stored = self._store.stored_events()
+
+    def _leave(self, count: int) -> None:
+        self.pending.remove(count)
+        self.left += count
+
+    def _batch(self, events: list[bytes]) -> Batch:
+        return cut_batch(self._new_id(), self._head, [self._steps.with_fingerprint(events[0]), *events[1:]])
+
+    def _new_id(self) -> str:
+        return self._boot.event_id(int(time.time() * 1000), self._boot.next())
