@@ -188,8 +188,9 @@ def remove(connection: sqlite3.Connection, segment: Segment) -> None:
     connection.execute("update waiting set rows = rows - ?, bytes = bytes - ?", (rows, size))
 
 
-def divide(file: SpoolFile, segment: Segment, bad_row: int | None, block: int) -> None:
+def divide(file: SpoolFile, segment: Segment, bad_row: int | None, block: int) -> list[Segment]:
     """Replace a refused segment of several rows by parts: around the row at fault when it is known, else by halves."""
+    parts = []
     rows = segment.range.rows
     ends = [rows // 2, rows] if bad_row is None else [bad_row, bad_row + 1, rows]
     lines = split_lines(segment.body)
@@ -198,8 +199,9 @@ def divide(file: SpoolFile, segment: Segment, bad_row: int | None, block: int) -
         for start, end in zip([0, *ends], ends, strict=False):
             if start < end:
                 part = narrowed(segment.range, pieces, start, end)
-                _keep(connection, part, segment.depth + 1, block, b"".join(lines[start:end]))
+                parts.append(_keep(connection, part, segment.depth + 1, block, b"".join(lines[start:end])))
         remove(connection, segment)
+    return parts
 
 
 def narrowed(slice_: Range, pieces: Sequence[Piece], start: int, end: int) -> Range:

@@ -110,9 +110,17 @@ class Spool:
 
     def _check_disk(self, added_bytes: int) -> None:
         # The log and the file may each need the room, before a checkpoint lets go of the log.
+        needed = self._reserve_bytes + 2 * added_bytes
         disk = os.statvfs(self.file.path.parent)
-        if disk.f_bavail * disk.f_frsize < self._reserve_bytes + 2 * added_bytes:
+        if disk.f_bavail * disk.f_frsize < needed and disk.f_bavail * disk.f_frsize + self._unused_bytes() < needed:
             raise SpoolFullError(f"less than {self._reserve_bytes >> 20} MiB are free on {self.file.path.parent}")
+
+    def _unused_bytes(self) -> int:
+        """Return how much of the file is free for new rows."""
+        with self.file.reading() as connection:
+            (pages,) = connection.execute("pragma freelist_count").fetchone()
+            (page_bytes,) = connection.execute("pragma page_size").fetchone()
+        return int(pages * page_bytes)
 
     def probe(self) -> None:
         """Write and fsync; returning means that an append would have worked just now.
