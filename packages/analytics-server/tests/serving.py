@@ -1,0 +1,131 @@
+"""A real `serve` on a data folder of its own, and the program's other commands beside it."""
+
+import contextlib
+import http.client
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+from msgspec import Struct
+
+PROGRAM = (sys.executable, "-m", "shockmouse_analytics_server")
+READY = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+
+
+class Done(Struct, frozen=True):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Reply(Struct, frozen=True):
+    """What the server answered; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def environment(**settings: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SHOCKMOUSE_")}
+    return kept | {f"SHOCKMOUSE_{name.upper()}": value for name, value in settings.items()}
+
+
+def command(data_dir: Path, *arguments: str, **settings: str) -> Done:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        env=environment(data_dir=str(data_dir), **settings),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Return when it holds; TimeoutError names what never came true."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {seconds} s still not: {what}")
+        time.sleep(0.05)
+
+
+class Server:
+    """One running `serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], lines: list[str], port: int) -> None:
+        self.process = process
+        self.printed = lines
+        self.port = port
+
+    def ask(self, method: str, target: str, body: bytes | None = None, **headers: str) -> Reply:
+        """Return the answer; an underscore in a header's name is a hyphen."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, target, body, named)
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, found, response.read())
+
+    def children(self, role: str) -> list[psutil.Process]:
+        """Return the living children of this role: http, loader or engine."""
+        alive = psutil.Process(self.process.pid).children()
+        return [child for child in alive if child.status() != psutil.STATUS_ZOMBIE and f"_{role}" in child.cmdline()]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+
+@contextlib.contextmanager
+def serving(data_dir: Path, *flags: str, **settings: str) -> Iterator[Server]:
+    """A server that has said that it listens, on a free port; none of its processes outlives the block."""
+    process = subprocess.Popen(
+        [*PROGRAM, "serve", "--port", "0", *flags],
+        env=environment(data_dir=str(data_dir), **settings),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    lines: queue.Queue[str] = queue.Queue()
+    reader = threading.Thread(target=read_lines, args=(process.stdout, lines), daemon=True)
+    reader.start()
+    printed: list[str] = []
+    try:
+        while not (found := READY.fullmatch(printed[-1] if printed else "")):
+            printed.append(lines.get(timeout=40))
+        yield Server(process, printed, int(found[1]))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+        reader.join(10)
+        process.stdout.close()
+
+
+def read_lines(stream: IO[str], lines: "queue.Queue[str]") -> None:
+    for line in stream:
+        lines.put(line.rstrip("\n"))

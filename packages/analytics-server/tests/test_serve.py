@@ -1,0 +1,199 @@
+"""`serve`: first start, restarts of its processes, locks and ends."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import stat
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .serving import Server, command, serving, wait_until
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served") / "data"
+
+
+@pytest.fixture(scope="module")
+def server(data_dir: Path) -> Iterator[Server]:
+    with serving(data_dir, "--workers", "2") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def keys(server: Server) -> dict[str, str]:
+    """The keys that the first start has printed, by kind."""
+    words = [line.split() for line in server.printed if " key " in line]
+    return {found[0]: found[2] for found in words}
+
+
+def event() -> dict[str, str]:
+    return {
+        "event_id": str(uuid.uuid4()),
+        "type": "page",
+        "name": "Home",
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+
+
+def send(server: Server, key: str) -> int:
+    headers = {"Authorization": f"Bearer {key}", "Content_Type": "application/json"}
+    return server.ask("POST", "/v1/events", json.dumps(event()).encode(), **headers).status
+
+
+def count(server: Server, key: str) -> int:
+    answer = server.ask("GET", "/api/v1/stats", Authorization=f"Bearer {key}")
+    return int(answer.json()["events"]) if answer.status == 200 else -1
+
+
+def test_the_first_start_prints_keys_a_link_and_where_it_listens(server: Server) -> None:
+    said = [line.split()[0] for line in server.printed]
+    assert said == ["project", "write", "read", "admin", "dashboard", "listening"]
+    assert [key[:11] for key in (line.split()[2] for line in server.printed[1:4])] == [
+        "wk_default_",
+        "rk_default_",
+        "ak_default_",
+    ]
+    assert server.printed[4].split()[1].startswith(f"http://127.0.0.1:{server.port}/sign-in?token=")
+
+
+def test_an_event_is_in_the_answers_two_seconds_later(server: Server, keys: dict[str, str]) -> None:
+    before = count(server, keys["read"])
+    assert send(server, keys["write"]) == 200
+    wait_until(lambda: count(server, keys["read"]) == before + 1, 5, "the event is counted")
+
+
+@pytest.mark.parametrize("role", ["engine", "loader", "http"])
+def test_a_killed_process_is_started_again_and_ingestion_goes_on(
+    server: Server, keys: dict[str, str], role: str
+) -> None:
+    before = count(server, keys["read"])
+    killed = server.children(role)[0]
+    killed.kill()
+    assert [send(server, keys["write"]) for _ in range(5)] == [200] * 5
+    wait_until(lambda: killed not in server.children(role), 5, "the killed one is gone")
+    wait_until(lambda: len(server.children(role)) == (2 if role == "http" else 1), 15, f"{role} is back")
+    wait_until(lambda: count(server, keys["read"]) == before + 5, 20, "everything is counted")
+
+
+def test_commands_work_beside_it_and_new_keys_on_every_worker_at_once(server: Server, data_dir: Path) -> None:
+    for number in range(3):
+        made = command(data_dir, "project", "create", f"p{number}", "--json").json()
+        assert [send(server, made["write_key"]) for _ in range(8)] == [200] * 8
+
+
+def test_a_revoked_key_ends_on_every_worker(server: Server, data_dir: Path) -> None:
+    made = command(data_dir, "project", "create", "revoked", "--json").json()
+    assert send(server, made["write_key"]) == 200
+    command(data_dir, "project", "delete", "revoked", "--yes")
+    wait_until(lambda: send(server, made["write_key"]) == 401, 10, "one worker refuses")
+    time.sleep(1.2)  # a worker looks once a second
+    assert [send(server, made["write_key"]) for _ in range(12)] == [401] * 12
+
+
+def test_everything_in_the_data_folder_is_its_owners_alone(server: Server, data_dir: Path) -> None:
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    files = [path for path in data_dir.iterdir() if path.is_file() or path.is_socket()]
+    assert {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in files if path.stat().st_mode & 0o077} == {}
+
+
+def test_no_key_stands_in_any_process_s_arguments(server: Server) -> None:
+    supervisor = psutil.Process(server.process.pid)
+    words = [word for process in (supervisor, *supervisor.children()) for word in process.cmdline()]
+    assert [word for word in words if word.startswith(("wk_", "rk_", "ak_"))] == []
+
+
+def test_another_serve_on_the_folder_waits_and_then_refuses(server: Server, data_dir: Path) -> None:
+    started = time.monotonic()
+    refused = command(data_dir, "serve", "--port", "0")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert "another process uses this data folder" in refused.err
+    assert 9 < time.monotonic() - started < 20
+
+
+def test_metrics_are_summed_over_the_workers(server: Server, keys: dict[str, str]) -> None:
+    def accepted() -> int:
+        lines = server.ask("GET", "/metrics").body.decode().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("shockmouse_events_accepted_total ")))
+
+    before = accepted()
+    assert [send(server, keys["write"]) for _ in range(10)] == [200] * 10
+    wait_until(lambda: accepted() == before + 10, 5, "both workers' events are counted")
+
+
+def test_sigterm_ends_all_within_ten_seconds(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as running:
+        children = psutil.Process(running.process.pid).children()
+        started = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - started < 10
+        assert (len(children), [child for child in children if child.is_running()]) == (3, [])
+
+
+def test_children_end_with_a_killed_supervisor_even_stopped_ones(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as running:
+        children = psutil.Process(running.process.pid).children()
+        children[0].send_signal(signal.SIGSTOP)
+        running.process.kill()
+        if sys.platform != "linux":
+            children[0].send_signal(signal.SIGCONT)
+        assert psutil.wait_procs(children, timeout=2)[1] == []
+    started = time.monotonic()
+    with serving(tmp_path / "data") as running:
+        assert time.monotonic() - started < 15
+        assert [line.split()[0] for line in running.printed] == ["listening"]
+
+
+def test_with_clickhouse_away_a_known_folder_accepts_events_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as running:
+        write_key = running.printed[1].split()[2]
+        running.stop()
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as nobody:
+        address = nobody.getsockname()[1]
+    with serving(tmp_path / "data", clickhouse_url=f"http://127.0.0.1:{address}") as running:
+        assert send(running, write_key) == 200
+        assert running.ask("GET", "/readyz").status == 200
+        answer = running.ask("GET", "/api/v1/stats", Authorization="Bearer " + write_key.replace("wk_", "rk_"))
+        assert answer.status == 401
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "spool.sqlite")) as spool:
+        assert spool.execute("select rows from waiting").fetchone() == (1,)
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = command(tmp_path / "data", "serve", port=str(taken.getsockname()[1]))
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "cannot listen on 127.0.0.1:" in refused.err
+
+
+def test_without_any_clickhouse_both_ways_out_are_named(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfind = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'chdb' else find(name, *rest)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    os_environ = os.environ | {"PYTHONPATH": path}
+    done = psutil.subprocess.run(
+        [sys.executable, "-m", "shockmouse_analytics_server", "serve", "--data-dir", str(tmp_path / "data")],
+        env=os_environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "[embedded]" in done.stderr
+    assert "SHOCKMOUSE_CLICKHOUSE_URL" in done.stderr
