@@ -110,28 +110,34 @@ class Parts(Struct, frozen=True):
 
 def create_app(config: ServerConfig, parts: Parts) -> Application:
     """Return the application of one worker."""
-    directory, counters, appender = parts.directory, parts.counters, parts.appender
     proxies = Proxies.parse(config.trusted_proxies)
     ingest = Ingest(
-        directory=directory,
-        appender=appender,
+        directory=parts.directory,
+        appender=parts.appender,
         limits=limits_of(config),
         trusted_proxies=proxies,
         places=parts.places,
         rate_limit=config.rate_limit_events_per_second,
-        counters=counters,
+        counters=parts.counters,
     )
+    events_paths = frozenset((EVENTS_PATH, config.events_path))
+    return Guard(Door(ingest, events_paths, make_pages(config, parts), parts.directory))
+
+
+def make_pages(config: ServerConfig, parts: Parts) -> Starlette:
+    """Return everything but ingestion."""
+    directory = parts.directory
     pages = Starlette(
         routes=[
-            *metrics.routes(appender, parts.spool, directory, counters),
+            *metrics.routes(parts.appender, parts.spool, directory, parts.counters),
             *openapi.routes(),
             *api.routes(parts.database, directory),
-            *dashboard.routes(directory, directory_path(config.data_dir), proxies),
+            *dashboard.routes(directory, directory_path(config.data_dir), Proxies.parse(config.trusted_proxies)),
         ],
         exception_handlers={ServerError: answer_failure, HTTPException: answer_http, Exception: answer_bug},
     )
     pages.router.redirect_slashes = False
-    return Guard(Door(ingest, frozenset((EVENTS_PATH, config.events_path)), pages, directory))
+    return pages
 
 
 def limits_of(config: ServerConfig) -> Limits:

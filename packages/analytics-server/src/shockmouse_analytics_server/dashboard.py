@@ -96,7 +96,15 @@ def signed_in(cookies: Mapping[str, str], directory: Directory) -> SignedIn | No
 
 def write_token(cookie: str, directory: Directory) -> str:
     """Return what our own script must send with a write of this cookie's session."""
-    return hmac.new(directory.secret(COOKIES_SECRET) or b"", b"write:" + cookie.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(cookie_secret(directory), b"write:" + cookie.encode(), hashlib.sha256).hexdigest()
+
+
+def cookie_secret(directory: Directory) -> bytes:
+    """Return the secret. Raises QuestionError: it is not here yet."""
+    secret = directory.secret(COOKIES_SECRET)
+    if secret is None:
+        raise QuestionError("the server is not ready for this yet", code="not_ready", status=503)
+    return secret
 
 
 def is_own_page(request: Request) -> bool:
@@ -196,7 +204,7 @@ class Dashboard:
     def _welcome(self, request: Request, project: str, prefix: str, response: Response) -> Response:
         """Put the cookie on the response; Secure when the proxy that we trust says that the visitor came by TLS."""
         ends_at = int(time.time()) + SESSION_DAYS * 86_400
-        cookie = sign(SignedIn(project, prefix, ends_at), self._directory.secret(COOKIES_SECRET) or b"")
+        cookie = sign(SignedIn(project, prefix, ends_at), cookie_secret(self._directory))
         response.set_cookie(
             COOKIE,
             cookie,

@@ -1,0 +1,185 @@
+"""Signing in to the dashboard, and what the cookie is worth."""
+
+import http.client
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from msgspec import Struct
+
+from shockmouse_analytics_server.dashboard import ATTEMPTS_PER_MINUTE, SignedIn, sign
+from shockmouse_analytics_server.folder import directory_path
+from shockmouse_analytics_server.links import add_link
+from shockmouse_analytics_server.projects import COOKIES_SECRET, Directory, make_secret
+from shockmouse_analytics_server.registry import revoke
+
+from .worker import Worker, running_worker
+
+COOKIE = re.compile(r"shockmouse=([^;]+)")
+STATIC = Path(__file__).parent.parent / "src" / "shockmouse_analytics_server" / "static"
+
+
+class Page(Struct, frozen=True):
+    """An answer to a browser."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def cookie(self) -> str:
+        """Return what a browser would send back."""
+        found = COOKIE.match(self.headers.get("set-cookie", ""))
+        return f"shockmouse={found[1]}" if found else ""
+
+
+class Browser:
+    """Asks like a browser; each has an address of its own, so that attempts do not add up between tests."""
+
+    addresses = iter(range(1, 250))
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._address = f"198.51.100.{next(self.addresses)}"
+
+    def ask(self, method: str, target: str, body: str | None = None, **headers: str) -> Page:
+        connection = http.client.HTTPConnection(*self.worker.address, timeout=30)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, target, body, {"X-Forwarded-For": self._address, **named})
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        page = Page(response.status, found, response.read().decode())
+        connection.close()
+        return page
+
+    def sign_in(self, key: str, **headers: str) -> Page:
+        return self.ask("POST", "/sign-in", urlencode({"key": key}), **headers)
+
+    def link(self) -> str:
+        return "/sign-in?token=" + add_link(directory_path(self.worker.data_dir), "site", time.time())
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with running_worker(tmp_path_factory.mktemp("worker")) as running:
+        with Directory(directory_path(running.data_dir)) as directory:
+            directory.store(secrets=[make_secret(COOKIES_SECRET, 0.0, version=1)])
+        yield running
+
+
+@pytest.fixture
+def browser(worker: Worker) -> Browser:
+    return Browser(worker)
+
+
+@pytest.fixture
+def directory(worker: Worker) -> Iterator[Directory]:
+    with Directory(directory_path(worker.data_dir)) as opened:
+        yield opened
+
+
+def test_a_read_key_signs_in(browser: Browser) -> None:
+    answer = browser.sign_in(browser.worker.read_key)
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert "SameSite=strict" in answer.headers["set-cookie"]
+    assert "Secure" not in answer.headers["set-cookie"]
+    assert browser.ask("GET", "/session", Cookie=answer.cookie).status == 200
+
+
+def test_behind_tls_the_cookie_is_secure(browser: Browser) -> None:
+    assert "Secure" in browser.sign_in(browser.worker.read_key, X_Forwarded_Proto="https").headers["set-cookie"]
+
+
+def test_a_link_signs_in_once(browser: Browser) -> None:
+    link = browser.link()
+    first, second = browser.ask("GET", link), browser.ask("GET", link)
+    assert (first.status, first.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert '"project":"site"' in browser.ask("GET", "/session", Cookie=first.cookie).body
+    assert (second.status, second.cookie) == (410, "")
+
+
+@pytest.mark.parametrize("kind", ["write", "other", "nonsense", "empty"])
+def test_nothing_else_signs_in(browser: Browser, kind: str) -> None:
+    worker = browser.worker
+    tried = {"write": worker.key, "other": worker.other_key, "nonsense": "rk_site_x", "empty": ""}[kind]
+    answer = browser.sign_in(tried)
+    assert (answer.status, answer.cookie) == (401, "")
+
+
+def test_the_cookie_stands_for_a_read_key(browser: Browser) -> None:
+    cookie = browser.sign_in(browser.worker.read_key).cookie
+    assert browser.ask("GET", "/api/v1/stats", Cookie=cookie).status == 503  # asked, but there is no database here
+    assert browser.ask("GET", "/api/v1/stats").status == 401
+    assert browser.ask("GET", "/api/v1/stats", Cookie=cookie, Authorization="Bearer rk_no").status == 401
+
+
+def test_a_cookie_that_was_changed_or_is_too_old_is_worth_nothing(browser: Browser, directory: Directory) -> None:
+    good = browser.sign_in(browser.worker.read_key).cookie
+    secret = directory.secret(COOKIES_SECRET) or b""
+    old = "shockmouse=" + sign(SignedIn("site", "", int(time.time()) - 1), secret)
+    gone = "shockmouse=" + sign(SignedIn("nothing", "", int(time.time()) + 60), secret)
+    forged = "shockmouse=" + sign(SignedIn("site", "", int(time.time()) + 60), b"")
+    tried = [
+        good.replace("site", "other"),
+        good[:-1],
+        good + "0",
+        old,
+        gone,
+        forged,
+        "shockmouse=",
+        "shockmouse=a.b.c.d",
+    ]
+    assert [browser.ask("GET", "/session", Cookie=cookie).status for cookie in tried] == [401] * len(tried)
+
+
+def test_signing_out_needs_the_token_of_our_own_page(browser: Browser) -> None:
+    cookie = browser.sign_in(browser.worker.read_key).cookie
+    token = re.search(r'"token":"(\w+)"', browser.ask("GET", "/session", Cookie=cookie).body)
+    assert token is not None
+    given = {"Cookie": cookie, "X_CSRF_Token": token[1]}
+    assert browser.ask("POST", "/sign-out", Cookie=cookie).status == 403
+    assert browser.ask("POST", "/sign-out", **given, Sec_Fetch_Site="cross-site").status == 403
+    assert browser.ask("POST", "/sign-out", **given, Origin="https://evil.example").status == 403
+    out = browser.ask("POST", "/sign-out", **given)
+    assert out.status == 200
+    assert "Max-Age=0" in out.headers["set-cookie"]
+
+
+def test_another_site_cannot_sign_a_visitor_in(browser: Browser) -> None:
+    answer = browser.sign_in(browser.worker.read_key, Origin="https://evil.example", Sec_Fetch_Site="cross-site")
+    assert (answer.status, answer.cookie) == (403, "")
+
+
+def test_attempts_are_limited_by_address(browser: Browser) -> None:
+    statuses = [browser.sign_in("rk_no").status for _ in range(ATTEMPTS_PER_MINUTE * 2 + 1)]
+    assert set(statuses) == {401, 429}
+    assert Browser(browser.worker).sign_in(browser.worker.read_key).status == 303
+
+
+def test_an_endless_form_is_refused(browser: Browser) -> None:
+    assert browser.ask("POST", "/sign-in", "key=" + "a" * 10_000).status == 413
+
+
+def test_the_pages_hold_no_inline_script_or_style_and_no_inner_html() -> None:
+    html = (STATIC / "dashboard.html").read_text(encoding="utf-8")
+    script = (STATIC / "dashboard.js").read_text(encoding="utf-8")
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|https?://", html) == []
+    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script) == []
+
+
+def test_the_page_and_its_files_are_served(browser: Browser) -> None:
+    page = browser.ask("GET", "/")
+    names = re.findall(r'(?:src|href)="(/[^"]+)"', page.body)
+    assert sorted(names) == ["/static/dashboard.css", "/static/dashboard.js", "/static/icon.svg"]
+    assert {browser.ask("GET", name).status for name in names} == {200}
+
+
+def test_a_revoked_key_ends_its_sessions(browser: Browser, directory: Directory) -> None:
+    cookie = browser.sign_in(browser.worker.read_key).cookie
+    assert browser.ask("GET", "/session", Cookie=cookie).status == 200
+    directory.store(keys=[revoke(row) for row in directory.keys("site") if row.kind == "read"])
+    assert browser.ask("GET", "/session", Cookie=cookie).status == 401
