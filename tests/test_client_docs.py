@@ -28,4 +28,4 @@ def test_the_examples_of_the_documentation_arrive(server: Server, tmp_path: Path
     )
     wait_until(lambda: count_events(server.data_dir) >= sum(SENT.values()), 20, "all events are stored")
     rows = server.ask("breakdown", dimension="type", metrics="events", limit="1000")["rows"]
-    assert {row["type"]: row["events"] for row in rows} == SENT
+    assert {row["value"]: row["events"] for row in rows} == SENT
