@@ -125,3 +125,105 @@ def test_a_stream_that_fails_midway_raises(database):
     with pytest.raises(DatabaseError, match="throwIf"):
         database.run(scenario)
     assert size > 1_000_000
+
+
+REFUSED = [
+    "select * from file('/etc/passwd', 'LineAsString')",
+    "select file('/etc/hostname')",
+    "select `file` /* */ ('/etc/hostname')",
+    "select * from url('http://127.0.0.1:1/', 'LineAsString')",
+    "select * from remote('127.0.0.1', 'system', 'one')",
+    "select * from executable('x', 'TSV', 'a String')",
+    "select * from sqlite('/tmp/x', 't')",
+    "select * from s3('http://127.0.0.1:1/bucket/key', 'TSV', 'a String')",
+    "select * from mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+    "select 1 into outfile '/tmp/shockmouse-outfile'",
+    "insert into t values (2)",
+    "create table u (x UInt8) engine = Memory",
+    "create temporary table u (x UInt8)",
+    "alter table t delete where 1",
+    "truncate table t",
+    "drop table t",
+    "system shutdown",
+    "kill query where 1",
+    "set readonly = 0",
+    "select 1 settings readonly = 0",
+]
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_the_query_role_only_reads_tables(database, sql):
+    async def scenario(opened: Database) -> None:
+        await opened.execute("create table t (x UInt8) engine = MergeTree order by x")
+        await opened.insert("t", ("x",), b"[1]")
+
+    async def question(opened: Database) -> list:
+        with pytest.raises(DatabaseError):
+            await opened.fetch(sql)
+        with pytest.raises(DatabaseError):
+            await opened.execute(sql)
+        return await opened.fetch("select x from t")
+
+    database.run(scenario)
+    assert database.run(question, read_only=True) == [{"x": 1}]
+
+
+def test_a_parameter_may_be_long(database):
+    text = "ü" * 100_000
+
+    async def scenario(opened: Database) -> list:
+        return await opened.fetch("select lengthUTF8({text:String}) as n", params={"text": text})
+
+    assert database.run(scenario) == [{"n": 100_000}]
+
+
+def test_an_empty_block_is_no_insert(database):
+    async def scenario(opened: Database) -> list:
+        await opened.execute("create table t (x UInt8) engine = MergeTree order by x")
+        await opened.insert("t", ("x",), b"")
+        return await opened.fetch("select x from t")
+
+    assert database.run(scenario) == []
+
+
+@pytest.mark.parametrize("format_name", ["Native", "Parquet", "JSONEachRow"])
+def test_what_streams_out_goes_in_again(database, format_name):
+    async def scenario(opened: Database) -> list:
+        for table in ("here", "there"):
+            await opened.execute(
+                f"create table {table} (a UInt64, b Array(String), j JSON) engine = MergeTree order by a"
+            )
+        sql = """insert into here select number, [toString(number), '\n'], '{"a":{"b":1}}' from numbers(1000)"""
+        await opened.execute(sql)
+        body = b"".join([chunk async for chunk in opened.stream("select * from here order by a", format=format_name)])
+        await opened.insert("there", ("a", "b", "j"), body, format=format_name)
+        hashes = "select sum(cityHash64(a, b, toString(j))) as hash, count() as rows from {}"
+        return [await opened.fetch(hashes.format(table)) for table in ("here", "there")]
+
+    here, there = database.run(scenario)
+    assert here == there
+    assert here[0]["rows"] == 1000
+
+
+@pytest.mark.parametrize("format_name", ["Native", "JSONCompactEachRow"])
+def test_a_view_that_fails_is_heard_and_healed_by_the_same_block(database, format_name):
+    token = {"insert_deduplication_token": "a", "deduplicate_blocks_in_dependent_materialized_views": 1}
+    window = "settings non_replicated_deduplication_window = 100"
+    failing = "create materialized view v to target as select a + throwIf(a = 2) as a from raw"
+    healthy = "create materialized view v to target as select a from raw"
+
+    async def scenario(opened: Database) -> list:
+        for table in ("raw", "target"):
+            await opened.execute(f"create table {table} (a UInt64) engine = MergeTree order by a {window}")
+        rows = "select toUInt64(number + 1) as a from numbers(2)"
+        body = b"".join([chunk async for chunk in opened.stream(rows, format=format_name)])
+        await opened.execute(failing)
+        with pytest.raises(DatabaseError) as caught:
+            await opened.insert("raw", ("a",), body, settings=token, format=format_name)
+        await opened.execute("drop table v sync")
+        await opened.execute(healthy)
+        await opened.insert("raw", ("a",), body, settings=token, format=format_name)
+        counted = await opened.fetch("select (select count() from raw) as raw, (select count() from target) as target")
+        return [type(caught.value), counted]
+
+    assert database.run(scenario) == [DatabaseError, [{"raw": 2, "target": 2}]]

@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 from aiochclient import ChClient, ChClientError
 
+from .engine_socket import socket_of
 from .errors import BadRowsError, ConfigError, DatabaseAwayError, DatabaseError, QuestionLimitError
 
 Role = Literal["admin", "loader", "query"]
@@ -148,12 +149,15 @@ class Database:
 
         Raises BadRowsError: the rows cannot be read, and none was stored.
         """
+        if not body:
+            return
         sql = f"insert into {_identifiers([table])} ({_identifiers(columns)}) format {_identifiers([format])}"
         try:
             await _answer(self._client({}, settings).insert_file(sql, body))
         except DatabaseError as exc:
             # A view that fails has seen rows which were readable: the same block again heals it.
-            if exc.code in BAD_ROWS and "while pushing to view" not in str(exc):
+            names_a_row = exc.code in BAD_ROWS or "(at row " in str(exc)
+            if names_a_row and "while pushing to view" not in str(exc):
                 raise BadRowsError(str(exc), exc.code) from exc
             raise
 
@@ -214,12 +218,6 @@ def open_database(
         timeout_seconds=seconds,
         settings=settings,
     )
-
-
-def socket_of(data_dir: Path) -> Path:
-    """Return where the data folder's engine listens: a short runtime folder when the data folder's name is too long."""
-    address = data_dir / "engine.address"
-    return Path(address.read_text()) if address.exists() else data_dir / "engine.sock"
 
 
 def escape(value: object) -> str:

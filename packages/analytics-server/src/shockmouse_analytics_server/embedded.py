@@ -1,7 +1,7 @@
 """ClickHouse's engine inside: chDB in a process of its own, which speaks ClickHouse's HTTP protocol on a Unix socket.
 
-Protocol   POST / with the statement in `query` or the body, rows of an INSERT in the body; GET /ping
-           `database`, `default_format`, `param_*`, every other parameter is a setting of this request only
+Answers    POST / and GET /: one statement (engine_request.py); GET /ping; POST /lease, open as long as a command needs
+           an engine that another command has started; GET /unused, answered when there is no lease (any more)
 Errors     `Code: N. DB::Exception: …` with X-ClickHouse-Exception-Code; in the middle of an answer ClickHouse's
            `__exception__` mark with the tag that the header named
 Files      engine/ (chDB's), engine.lock (held while the process lives), engine.sock 0600, engine.address (where it is)
@@ -11,108 +11,40 @@ Lifetime   the process ends when its standard input does, so that it cannot outl
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import os
-import re
 import secrets
 import signal
 import stat
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientError, web
 
-from .errors import ConfigError, LockedError
+from .engine_request import carry_out, exception_code, exception_text, read_request
+from .engine_socket import engine_address, prepare_socket, publish_socket, socket_of
+from .errors import ConfigError, LockedError, ServerError
+from .lifeline import end_with_parent
+from .locks import hold
+
+__all__ = ["engine_address", "ensure_engine", "main", "run_engine", "start_engine"]
 
 MAX_BODY_BYTES = 64 << 20
+MAX_LINE_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 20
-SOCKET_PATH_BYTES = 100
+LOCK_SECONDS = 10.0
+RETRY_SECONDS = 0.1
+ANSWER_SECONDS = 5.0
 ENGINE_OPTIONS = {
     "max_server_memory_usage_to_ram_ratio": "0.6",
     "mark_cache_size": str(128 << 20),
     "background_pool_size": "2",
     "background_schedule_pool_size": "4",
 }
-# Formats whose blocks follow each other without head or foot; others are answered whole.
-STREAMED = frozenset(
-    {"JSONEachRow", "JSONCompactEachRow", "CSV", "TabSeparated", "TSV", "Native", "RowBinary", "LineAsString"}
-)
-RESERVED = frozenset({"query", "database", "default_format", "query_id", "user", "password", "wait_end_of_query"})
-RESERVED |= {"buffer_size", "enable_http_compression", "compress", "decompress"}
-FORMAT = re.compile(r"\bformat\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
-SELECT = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*\(?\s*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
-INSERT = re.compile(r"\s*insert\s", re.IGNORECASE)
-SETTING = re.compile(r"[a-z][a-z0-9_]*")
-CODE = re.compile(r"Code: (\d+)\. DB::")
-STATUS = {60: 404, 81: 404, 36: 400, 47: 400, 62: 400, 115: 404, 164: 403, 456: 400}
-
-
-class Request(NamedTuple):
-    """One statement with everything that belongs to it."""
-
-    sql: str
-    body: bytes
-    format: str
-    database: str
-    params: dict[str, str]
-    settings: dict[str, str]
-
-
-def read_request(query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Request:
-    """Return what is asked; rows are what follows an INSERT that came as a parameter."""
-    sql, rows = query.get("query", ""), body
-    if not (sql and body and INSERT.match(sql)):
-        sql, rows = "\n".join(filter(None, (sql, body.decode()))), b""
-    given = FORMAT.search(sql)
-    default = query.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated"
-    if rows and given:
-        sql = sql[: given.start()]
-    return Request(
-        sql=sql,
-        body=rows,
-        format=given[1] if given else default,
-        database=query.get("database") or headers.get("X-ClickHouse-Database") or "default",
-        params={name.removeprefix("param_"): text for name, text in query.items() if name.startswith("param_")},
-        settings={name: text for name, text in query.items() if name not in RESERVED and not name.startswith("param_")},
-    )
-
-
-def run_statement(connect: Any, path: str, request: Request) -> Iterator[bytes]:
-    """Yield the answer's bytes; the connection lasts as long as the answer does."""
-    with connect(path) as connection:
-        prepare(connection, request)
-        if request.body:
-            # Without finish() chDB stores nothing and says nothing.
-            with connection.send_insert(request.sql, request.format) as insert:
-                insert.append(request.body)
-                insert.finish()
-        elif request.format in STREAMED and SELECT.match(request.sql):
-            with connection.send_query(request.sql, request.format, params=request.params) as chunks:
-                for chunk in chunks:
-                    yield chunk.bytes()
-        else:
-            yield connection.query(request.sql, request.format, params=request.params).bytes()
-
-
-def prepare(connection: Any, request: Request) -> None:
-    """The connection has the request's database and settings; readonly comes last, for after it nothing changes."""
-    name = request.database.replace("\\", "\\\\").replace("`", "\\`")
-    connection.query(f"use `{name}`", "TabSeparated")
-    settings = {"implicit_select": "0", "allow_introspection_functions": "0", **request.settings}
-    readonly = settings.pop("readonly", "0")
-    if not all(SETTING.fullmatch(setting) for setting in settings):
-        raise ValueError("Code: 115. DB::Exception: a setting's name is not made of letters and underscores")
-    texts = [f"{setting} = {_quoted(text)}" for setting, text in settings.items()]
-    texts += [f"readonly = {_quoted(readonly)}"] if readonly != "0" else []
-    connection.query(f"set {', '.join(texts)}", "TabSeparated")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+STATUS = {36: 400, 47: 400, 60: 404, 62: 400, 81: 404, 115: 404, 164: 403, 456: 400}
 
 
 class Engine:
@@ -123,36 +55,71 @@ class Engine:
         self._path = path
         self._questions = ThreadPoolExecutor(4, "question")
         self._inserts = ThreadPoolExecutor(2, "insert")
+        self._leases = 0
+        self._is_closing = False
+        self._changed = asyncio.Condition()
 
-    async def answer(self, incoming: web.Request) -> web.StreamResponse:
+    async def statement(self, incoming: web.Request) -> web.StreamResponse:
         """Answer whole what ends within the buffer, in pieces what does not."""
-        request = read_request(incoming.query, incoming.headers, await incoming.read())
+        try:
+            request = read_request(incoming.query, incoming.headers, await incoming.read())
+        except ValueError as exc:
+            return refusal(str(exc))
         loop = asyncio.get_running_loop()
         threads = self._inserts if request.body else self._questions
-        chunks = run_statement(self._connect, self._path, request)
+        chunks = carry_out(self._connect, self._path, request)
         limit = sys.maxsize if incoming.query.get("wait_end_of_query") == "1" else BUFFER_BYTES
         try:
-            head, more = await loop.run_in_executor(threads, _take, chunks, limit)
-        except (RuntimeError, ValueError) as exc:
+            head, has_more = await loop.run_in_executor(threads, take, chunks, limit)
+        except RuntimeError as exc:
             return refusal(str(exc))
-        if not more:
+        if not has_more:
             return web.Response(body=head)
-        response = web.StreamResponse(headers={"X-ClickHouse-Exception-Tag": secrets.token_hex(8)})
+        tag = secrets.token_hex(8)
+        response = web.StreamResponse(headers={"X-ClickHouse-Exception-Tag": tag})
         await response.prepare(incoming)
         try:
             await response.write(head)
-            while more:
-                head, more = await loop.run_in_executor(threads, _take, chunks, BUFFER_BYTES)
+            while has_more:
+                head, has_more = await loop.run_in_executor(threads, take, chunks, BUFFER_BYTES)
                 await response.write(head)
         except RuntimeError as exc:
-            tag = response.headers["X-ClickHouse-Exception-Tag"]
-            await response.write(f"__exception__\r\n{tag}\r\n{clean(str(exc))}\r\n".encode())
+            await response.write(f"__exception__\r\n{tag}\r\n{exception_text(str(exc))}\r\n".encode())
         finally:
-            await loop.run_in_executor(threads, chunks.close)  # type: ignore[attr-defined]
+            await loop.run_in_executor(threads, chunks.close)
         return response
 
+    async def ping(self, _: web.Request) -> web.Response:
+        """Say that the engine is there."""
+        return web.Response(text="Ok.\n")
 
-def _take(chunks: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
+    async def lease(self, incoming: web.Request) -> web.StreamResponse:
+        """Stay until the other side goes away."""
+        if self._is_closing:
+            return web.Response(status=503)
+        self._leases += 1
+        try:
+            response = web.StreamResponse()
+            await response.prepare(incoming)
+            await response.write(b"\n")
+            await incoming.content.read()  # it ends with the connection
+        except (ClientError, ConnectionError):
+            pass
+        finally:
+            self._leases -= 1
+            async with self._changed:
+                self._changed.notify_all()
+        return response
+
+    async def unused(self, _: web.Request) -> web.Response:
+        """Answer when nobody has a lease; from then on nobody gets one."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._leases == 0)
+        self._is_closing = True
+        return web.Response()
+
+
+def take(chunks: Generator[bytes, None, None], limit: int) -> tuple[bytes, bool]:
     """Return about `limit` bytes and whether there may be more."""
     taken, size = [], 0
     for chunk in chunks:
@@ -163,44 +130,41 @@ def _take(chunks: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
     return b"".join(taken), False
 
 
-def clean(message: str) -> str:
-    """Return the message from ClickHouse's code on."""
-    match = CODE.search(message)
-    return message[match.start() :] if match else f"Code: 1002. DB::Exception: {message}"
-
-
 def refusal(message: str) -> web.Response:
     """Return ClickHouse's way of saying no."""
-    text = clean(message)
-    match = CODE.search(text)
-    code = int(match[1]) if match else 1002
+    text = exception_text(message)
+    code = exception_code(text)
     return web.Response(status=STATUS.get(code, 500), text=text, headers={"X-ClickHouse-Exception-Code": str(code)})
 
 
-async def ping(_: web.Request) -> web.Response:
-    """Say that the engine is there."""
-    return web.Response(text="Ok.\n")
+async def run_engine(data_dir: Path, stopping: asyncio.Event, *, lock_seconds: float = LOCK_SECONDS) -> None:
+    """Answer on the data folder's socket until told to stop.
 
-
-async def run_engine(data_dir: Path, stopping: asyncio.Event) -> None:
-    """Answer on the data folder's socket until told to stop."""
-    with folder_lock(data_dir / "engine.lock"), contextlib.ExitStack() as stack:
+    Raises LockedError: another process has the folder's engine.
+    """
+    async with hold(data_dir / "engine.lock", lock_seconds):
         connect = load_chdb()
-        path = f"{data_dir / 'engine'}?{'&'.join(f'{name}={text}' for name, text in ENGINE_OPTIONS.items())}"
-        keeper = stack.enter_context(connect(path))  # the engine lives as long as one connection does
-        keeper.query("select 1", "TabSeparated")
-        socket_path = socket_place(data_dir, stack)
-        engine = Engine(connect, str(data_dir / "engine"))
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.add_routes([web.get("/ping", ping), web.get("/", engine.answer), web.post("/", engine.answer)])
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        await web.UnixSite(runner, str(socket_path)).start()
-        socket_path.chmod(0o600)
-        publish(data_dir / "engine.address", str(socket_path))
-        print("ready", flush=True)  # noqa: T201 # who started the process waits for this line
-        await stopping.wait()
-        await runner.cleanup()
+        path = str(data_dir / "engine")
+        options = "&".join(f"{name}={text}" for name, text in ENGINE_OPTIONS.items())
+        with connect(f"{path}?{options}") as keeper:  # the engine lives as long as one connection does
+            keeper.query("select 1", "TabSeparated")
+            socket_path = prepare_socket(data_dir)
+            runner = await listen(Engine(connect, path), socket_path)
+            publish_socket(data_dir, socket_path)
+            print("ready", flush=True)  # noqa: T201 # who started the process waits for this line
+            await stopping.wait()
+            await runner.cleanup()
+
+
+async def listen(engine: Engine, socket_path: Path) -> web.AppRunner:
+    """Return what answers on the socket."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.add_routes([web.get("/", engine.statement), web.post("/", engine.statement), web.get("/ping", engine.ping)])
+    app.add_routes([web.post("/lease", engine.lease), web.get("/unused", engine.unused)])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=MAX_LINE_BYTES)
+    await runner.setup()
+    await web.UnixSite(runner, str(socket_path)).start()
+    return runner
 
 
 def load_chdb() -> Any:
@@ -215,71 +179,70 @@ def load_chdb() -> Any:
     return connect
 
 
-def socket_place(data_dir: Path, stack: contextlib.ExitStack) -> Path:
-    """Return a free path for the socket, short enough for the kernel."""
-    path = data_dir / "engine.sock"
-    if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
-        runtime = os.environ.get("XDG_RUNTIME_DIR")
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shockmouse-", dir=runtime))) / "sock"
-    path.unlink(missing_ok=True)
-    return path
-
-
-def publish(path: Path, text: str) -> None:
-    """The file has this text, never half of it."""
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.replace(path)
-
-
-@contextlib.contextmanager
-def folder_lock(path: Path) -> Iterator[None]:
-    """Hold the lock; the kernel lets go of it whatever ends the process. Raises LockedError."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise LockedError(f"{path} is held by another process") from exc
-        yield
-
-
-def engine_address(data_dir: Path) -> Path | None:
-    """Return the socket of the engine that holds the folder, None without one."""
-    address = data_dir / "engine.address"
-    return Path(address.read_text()) if address.exists() else None
-
-
-async def answers(socket_path: Path) -> bool:
-    """Tell whether an engine listens there."""
-    try:
-        reader, writer = await asyncio.open_unix_connection(socket_path)
-    except OSError:
-        return False
-    writer.write(b"GET /ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
-    answer = await reader.read(64)
-    writer.close()
-    return answer.startswith(b"HTTP/1.1 200")
-
-
 @contextlib.asynccontextmanager
 async def ensure_engine(data_dir: Path, *, wait_seconds: float = 30) -> AsyncIterator[None]:
-    """While inside, an engine answers for the data folder: the one that runs, else one of our own."""
-    socket_path = engine_address(data_dir)
-    if socket_path and await answers(socket_path):
-        yield
-        return
-    child = await start_engine(data_dir, wait_seconds=wait_seconds)
+    """While inside, an engine answers for the data folder: the one that runs, else one of our own.
+
+    Raises LockedError: an engine holds the folder and does not answer.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        lease = await take_lease(data_dir)
+        if lease is not None:
+            try:
+                yield
+            finally:
+                lease.close()
+            return
+        try:
+            child = await start_engine(data_dir, wait_seconds=wait_seconds, lock_seconds=0)
+            break
+        except LockedError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(RETRY_SECONDS)
     try:
         yield
+        await unused(data_dir)
     finally:
         assert child.stdin is not None
         child.stdin.close()
         await child.wait()
 
 
-async def start_engine(data_dir: Path, *, wait_seconds: float = 30) -> asyncio.subprocess.Process:
-    """Return an engine process that answers; it ends when its standard input is closed."""
-    command = [sys.executable, "-m", "shockmouse_analytics_server.embedded", "--data-dir", str(data_dir)]
+async def take_lease(data_dir: Path) -> asyncio.StreamWriter | None:
+    """Return the connection that is the lease; None when no engine answers, or it is about to end."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(socket_of(data_dir))
+    except OSError:
+        return None
+    writer.write(b"POST /lease HTTP/1.1\r\nHost: engine\r\nTransfer-Encoding: chunked\r\n\r\n")
+    with contextlib.suppress(OSError, TimeoutError):
+        line = await asyncio.wait_for(reader.readline(), ANSWER_SECONDS)
+        if line.startswith(b"HTTP/1.1 200"):
+            return writer
+    writer.close()
+    return None
+
+
+async def unused(data_dir: Path) -> None:
+    """Nobody needs the folder's engine any more, or there is none."""
+    with contextlib.suppress(OSError):
+        reader, writer = await asyncio.open_unix_connection(socket_of(data_dir))
+        writer.write(b"GET /unused HTTP/1.1\r\nHost: engine\r\n\r\n")
+        await reader.readline()
+        writer.close()
+
+
+async def start_engine(
+    data_dir: Path, *, wait_seconds: float = 30, lock_seconds: float = LOCK_SECONDS
+) -> asyncio.subprocess.Process:
+    """Return an engine process that answers; it ends when its standard input is closed.
+
+    Raises LockedError: it did not come up in time, most often because another has the folder.
+    """
+    options = ["--data-dir", str(data_dir), "--lock-seconds", str(lock_seconds)]
+    command = [sys.executable, "-m", "shockmouse_analytics_server.embedded", *options]
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     assert child.stdout is not None
@@ -287,34 +250,46 @@ async def start_engine(data_dir: Path, *, wait_seconds: float = 30) -> asyncio.s
         line = await asyncio.wait_for(child.stdout.readline(), wait_seconds)
     except TimeoutError:
         line = b""
-    if line != b"ready\n":
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
-        raise LockedError(f"the engine of {data_dir} did not start")
-    return child
+    if line == b"ready\n":
+        return child
+    with contextlib.suppress(ProcessLookupError):
+        child.kill()
+    await child.wait()
+    raise LockedError(line.decode().strip() or f"the engine of {data_dir} did not start within {wait_seconds:g} s")
 
 
-async def serve(data_dir: Path) -> None:
-    """Run the engine until SIGTERM or the end of standard input."""
+async def serve(data_dir: Path, lock_seconds: float) -> None:
+    """Run the engine until SIGTERM; Ctrl-C is for who started it."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    if stat.S_ISFIFO(os.fstat(0).st_mode):
-        loop.add_reader(0, stopping.set)
-    await run_engine(data_dir, stopping)
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None if has_parent() else stopping.set())
+    await run_engine(data_dir, stopping, lock_seconds=lock_seconds)
+
+
+def has_parent() -> bool:
+    """Tell whether standard input is somebody's pipe."""
+    mode = os.fstat(0).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the engine of a data folder; its one line `ready` says that it answers."""
+    """Run the engine of a data folder; its one line is `ready` when it answers, else why it cannot."""
     parser = argparse.ArgumentParser(prog="engine")
     parser.add_argument("--data-dir", type=Path, required=True)
-    data_dir = parser.parse_args(arguments).data_dir
+    parser.add_argument("--lock-seconds", type=float, default=LOCK_SECONDS)
+    options = parser.parse_args(arguments)
     os.umask(0o077)
-    data_dir.mkdir(parents=True, exist_ok=True)
-    asyncio.run(serve(data_dir))
-    return 0
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    if has_parent():
+        end_with_parent()
+    try:
+        asyncio.run(serve(options.data_dir, options.lock_seconds))
+    except ServerError as exc:
+        print(exc, flush=True)  # noqa: T201 # instead of `ready`
+        return 1
+    # A question may still run in a thread, and Python would wait for it; nothing of it is worth that.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,172 @@
+"""The engine's process: it keeps what it acknowledged, ends with its parent, and serves one folder at a time."""
+
+import asyncio
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shockmouse_analytics_server.clickhouse import Database, open_database
+from shockmouse_analytics_server.embedded import ensure_engine, start_engine
+from shockmouse_analytics_server.engine_socket import socket_of
+from shockmouse_analytics_server.errors import DatabaseAwayError, LockedError
+
+COMMAND = """
+import asyncio, sys
+from pathlib import Path
+from shockmouse_analytics_server.embedded import ensure_engine
+async def main():
+    async with ensure_engine(Path(sys.argv[1])):
+        print("inside", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+asyncio.run(main())
+"""
+
+
+def command(folder: Path) -> subprocess.Popen:
+    """A process that needs the engine until a line is written to it."""
+    pipe = subprocess.PIPE
+    child = subprocess.Popen([sys.executable, "-c", COMMAND, str(folder)], stdin=pipe, stdout=pipe, text=True)
+    assert child.stdout.readline() == "inside\n"
+    return child
+
+
+def engines(parent: int) -> list[psutil.Process]:
+    return [child for child in psutil.Process(parent).children() if "embedded" in " ".join(child.cmdline())]
+
+
+async def one(folder: Path) -> list:
+    async with open_database(data_dir=folder, clickhouse_url=None, database="default") as database:
+        return await database.fetch("select 1 as one")
+
+
+def test_a_command_starts_the_engine_and_ends_it(tmp_path):
+    async def scenario() -> list:
+        async with ensure_engine(tmp_path):
+            inside = await one(tmp_path)
+        with pytest.raises(DatabaseAwayError):
+            await one(tmp_path)
+        return inside
+
+    assert asyncio.run(scenario()) == [{"one": 1}]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "engine",
+        "engine.address",
+        "engine.lock",
+        "engine.sock",
+    ]
+
+
+def test_nobody_else_reaches_the_engine(tmp_path):
+    async def scenario() -> list:
+        async with ensure_engine(tmp_path):
+            return [(path.name, stat.S_IMODE(path.stat().st_mode) & 0o077) for path in tmp_path.iterdir()]
+
+    assert {mode for _, mode in asyncio.run(scenario())} == {0}
+
+
+def test_a_long_folder_has_its_socket_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+
+    async def scenario() -> list:
+        async with ensure_engine(folder):
+            return await one(folder)
+
+    assert asyncio.run(scenario()) == [{"one": 1}]
+    assert socket_of(folder).parent.parent == tmp_path
+
+
+def test_commands_share_the_engine_until_the_last_has_ended(tmp_path):
+    with command(tmp_path) as first, command(tmp_path) as second:
+        assert [len(engines(first.pid)), len(engines(second.pid))] == [1, 0]
+        first.stdin.write("\n")
+        first.stdin.flush()
+        with pytest.raises(subprocess.TimeoutExpired):
+            first.wait(0.5)
+        assert asyncio.run(one(tmp_path)) == [{"one": 1}]
+        second.communicate("\n", timeout=10)
+        assert [first.wait(10), second.returncode] == [0, 0]
+
+
+def test_many_commands_at_once_find_an_engine(tmp_path):
+    pipe = subprocess.PIPE
+    options = [sys.executable, "-c", COMMAND, str(tmp_path)]
+    children = [subprocess.Popen(options, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
+    outputs = [child.communicate("\n", timeout=60)[0] for child in children]
+    assert (outputs, [child.returncode for child in children]) == (["inside\n"] * 4, [0] * 4)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_engine_ends_with_its_parent(tmp_path, number):
+    with command(tmp_path) as parent:
+        (engine,) = engines(parent.pid)
+        parent.send_signal(number)
+        started = time.monotonic()
+        psutil.wait_procs([engine], timeout=10)
+        assert time.monotonic() - started < 2
+    assert not engine.is_running()
+
+
+def test_a_running_question_does_not_keep_the_engine_alive(tmp_path):
+    async def scenario() -> float:
+        child = await start_engine(tmp_path)
+        async with open_database(data_dir=tmp_path, clickhouse_url=None, database="default") as database:
+            endless = "select max(sipHash64(number)) as n from numbers(1000000000000)"
+            asking = asyncio.create_task(database.fetch(endless))
+            await asyncio.sleep(0.3)
+            started = time.monotonic()
+            child.stdin.close()
+            await child.wait()
+            with pytest.raises(DatabaseAwayError):
+                await asking
+        return time.monotonic() - started
+
+    assert asyncio.run(scenario()) < 2
+
+
+def test_one_folder_has_one_engine(tmp_path):
+    async def scenario() -> str:
+        async with ensure_engine(tmp_path):
+            with pytest.raises(LockedError) as caught:
+                await start_engine(tmp_path, lock_seconds=0)
+            return str(caught.value)
+
+    assert str(tmp_path / "engine.lock") in asyncio.run(scenario())
+
+
+def test_a_killed_engine_keeps_what_it_acknowledged(tmp_path):
+    async def insert_until_killed(database: Database) -> int:
+        child = await start_engine(tmp_path)
+        await database.execute(
+            "create table if not exists t (n UInt64) engine = MergeTree order by n "
+            "settings fsync_after_insert = 1, fsync_part_directory = 1"
+        )
+        asyncio.get_running_loop().call_later(0.4, child.kill)
+        start = len(acknowledged)
+        while True:
+            try:
+                await database.insert("t", ("n",), f"[{start + len(acknowledged)}]".encode())
+            except DatabaseAwayError:
+                break
+            acknowledged.append(start + len(acknowledged))
+        return await child.wait()
+
+    async def scenario() -> list:
+        async with open_database(data_dir=tmp_path, clickhouse_url=None, database="default") as database:
+            for _ in range(3):
+                await insert_until_killed(database)
+            async with ensure_engine(tmp_path):
+                return [row["n"] for row in await database.fetch("select n from t order by n")]
+
+    acknowledged: list[int] = []
+    kept = asyncio.run(scenario())
+    assert set(acknowledged) <= set(kept)
+    assert len(kept) == len(set(kept))
+    assert len(acknowledged) > 3
