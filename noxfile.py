@@ -102,7 +102,7 @@ def build(session: nox.Session) -> None:
 @nox.session(requires=["build"], python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Both packages' own tests that need no engine, on every Python that is here."""
-    install_packages(session, *TEST_LIBRARIES)
+    install_packages(session, *TEST_LIBRARIES, extra="[geo]")
     for package in PACKAGES:
         session.run("pytest", "-m", "not engine and not faults", str(package / "tests"), *session.posargs)
 
@@ -110,7 +110,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def engine(session: nox.Session) -> None:
     """Prepare the environment with the embedded engine; the sessions below run in it."""
-    install_packages(session, *TEST_LIBRARIES, extra="[embedded]")
+    install_packages(session, *TEST_LIBRARIES, extra="[embedded,geo]")
 
 
 @nox.session(requires=["engine"], venv_backend="none")
