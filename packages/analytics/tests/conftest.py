@@ -2,10 +2,14 @@
 
 import gzip
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,8 @@ from typing import Any
 import pytest
 
 from shockmouse_analytics import Analytics
+
+KEY = "wk_shop_0123456789"
 
 Body = dict[str, Any]
 Reply = tuple[int, dict[str, str], Any]
@@ -144,9 +150,53 @@ def client(server: Server, tmp_path: Path) -> Iterator[Callable[..., Analytics]]
 
     def make(**settings: Any) -> Analytics:
         given = {"endpoint": server.endpoint, "offline_dir": tmp_path / "state", "debug": True, **settings}
-        made.append(Analytics("wk_shop_0123456789", **given))
+        made.append(Analytics(KEY, **given))
         return made[-1]
 
     yield make
     for analytics in made:
         analytics.close()
+
+
+class Program:
+    """Programs of users: Python text run by another interpreter, with the client's settings in its environment."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.state = folder / "state"
+
+    def start(self, text: str, **settings: str) -> "subprocess.Popen[str]":
+        """Start a program that sends to the server; settings such as `flush_seconds` go into its environment."""
+        given = {"write_key": KEY, "endpoint": self.server.endpoint, "offline_dir": str(self.state), **settings}
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("SHOCKMOUSE")}
+        environ |= {f"SHOCKMOUSE_CLIENT_{name.upper()}": value for name, value in given.items()}
+        return subprocess.Popen(
+            [sys.executable, "-c", text], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, text: str, **settings: str) -> "Ended":
+        """Run a program to its end; its last line of output may say since when it is ending, see `ENDING`."""
+        process = self.start(text, **settings)
+        output, errors = process.communicate(timeout=60)
+        ended_at = time.time()
+        lines = output.splitlines()
+        began = next((float(line.removeprefix("ending ")) for line in lines if line.startswith("ending ")), ended_at)
+        return Ended(process.returncode, output, errors, ended_at - began)
+
+
+ENDING = "import time; print('ending', time.time(), flush=True)\n"
+
+
+@dataclass
+class Ended:
+    """How a program ended; `exit_seconds` is the time from the line of ENDING until the process was gone."""
+
+    code: int
+    output: str
+    errors: str
+    exit_seconds: float
+
+
+@pytest.fixture
+def program(server: Server, tmp_path: Path) -> Program:
+    return Program(server, tmp_path)

@@ -3,9 +3,11 @@
 Loop      asyncio's, imported on the thread itself: the program does not wait for that
 Blocking  calls that the loop hands out (resolving a name, importing) go to a second daemon thread: the usual pool is
           joined at exit, so that a name server that hangs would keep the program alive
-Exit      since Python 3.12 no thread can be started while the interpreter ends, so both start together
+Exit      while the interpreter ends, no thread can be started (since Python 3.12) and concurrent.futures cannot be
+          imported, so both threads start together and after that import
 Fork      a child has no threads: it makes a new Background, and keeps the old one, because collecting it would close
-          what the parent still uses
+          what the parent still uses. A lock that a thread held while importing stays locked in the child for ever, so
+          that a fork has to wait until everything is loaded
 """
 
 import threading
@@ -23,15 +25,20 @@ Call = Callable[[], object]
 class Background:
     """Runs one coroutine on its own thread and loop until it returns."""
 
-    def __init__(self, prepare: Callable[[], Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    def __init__(self, prepare: Callable[[Call], Callable[[], Coroutine[Any, Any, None]]]) -> None:
         """Start; `prepare` is called on the thread and returns the coroutine function.
+
+        What `prepare` is handed is to be called once nothing is left to be imported.
 
         Raises RuntimeError: the interpreter is ending.
         """
+        import concurrent.futures.thread  # noqa: F401
+
         self._prepare = prepare
         self._calls: deque[Call] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = threading.Event()
+        self._loaded = threading.Event()
         self._blocking: SimpleQueue[Call | None] = SimpleQueue()
         threading.Thread(target=self._work, name="shockmouse-blocking", daemon=True).start()
         try:
@@ -50,13 +57,17 @@ class Background:
             except RuntimeError:  # it ended in between
                 return
 
+    def wait_until_loaded(self, timeout_seconds: float) -> None:
+        """Return when nothing is left to be imported, or when the time is over."""
+        self._loaded.wait(timeout_seconds)
+
     def wait(self, timeout_seconds: float) -> bool:
         """Return whether the coroutine returned in time."""
         return self._ended.wait(timeout_seconds)
 
     def _run(self) -> None:
         try:
-            main = self._prepare()
+            main = self._prepare(self._loaded.set)
             import asyncio
 
             from .executor import DaemonExecutor
@@ -72,6 +83,7 @@ class Background:
                 loop.close()
         finally:
             self._blocking.put(None)
+            self._loaded.set()
             self._ended.set()
 
     def _run_calls(self) -> None:

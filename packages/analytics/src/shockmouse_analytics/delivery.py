@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from msgspec import Struct
@@ -70,10 +71,13 @@ class Delivery:
 
     # --- the life of the loop
 
-    async def run(self) -> None:
-        """Deliver until closed; then everything that is not acknowledged is in the store."""
+    async def run(self, loaded: Callable[[], object]) -> None:
+        """Deliver until closed; then everything that is not acknowledged is in the store.
+
+        `loaded` is called when no more modules will be imported.
+        """
         self._ledger.open()
-        connecting = asyncio.create_task(self._connect())
+        connecting = asyncio.create_task(self._connect(loaded))
         while True:
             try:
                 self._turn()
@@ -111,12 +115,14 @@ class Delivery:
         self._drain(len(self._queue))
         self._ledger.purge()
 
-    async def _connect(self) -> None:
+    async def _connect(self, loaded: Callable[[], object]) -> None:
         try:
             await self._transport.open()
         except Exception:  # the top of this task; events go to the store until a later run can send
             logger.exception("nothing can be sent")
             return
+        finally:
+            loaded()
         self._is_connected = True
         self._news.set()
 

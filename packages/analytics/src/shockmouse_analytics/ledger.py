@@ -22,7 +22,7 @@ from .steps import Steps
 logger = logging.getLogger("shockmouse_analytics")
 
 PERSIST_SECONDS = 0.1
-GROUP_LEASE_SECONDS = 15.0
+GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
 RETURN_SECONDS = 5.0
 
 
@@ -103,7 +103,11 @@ class Ledger:
         """Take the oldest batches from the store, those that should wait longer too if `before_due`."""
         with self._saving():
             taken = self._store.take(most, due_only=not before_due, own_first=own_first)
-        flights = [Flight(held, time.monotonic(), stored=True, attempted_at=time.time()) for held in taken]
+        flights = [
+            Flight(held, time.monotonic(), stored=True, attempted_at=time.time())
+            for held in taken
+            if held.batch.id not in self.flying  # a lease of our own that ran out
+        ]
         self.flying.update({flight.held.batch.id: flight for flight in flights})
         return flights
 

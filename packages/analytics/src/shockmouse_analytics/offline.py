@@ -7,6 +7,7 @@ groups    events that wait for their batch to be full, in the order of track(); 
           before that batch is sent, so that nobody can ever send them under two batch ids
 Leases    whoever sends a batch or collects a group holds it for some seconds; when the time has passed others may take
           it. Two processes that send the same batch do no harm: its id is the same
+Fork      SQLite's own locks must be free in the child, so a fork waits for the call that is going on
 Memory    without a path the same tables live in memory, for as long as the process does
 """
 
@@ -15,6 +16,7 @@ import logging
 import os
 import sqlite3
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +30,13 @@ from .event import Batch
 
 logger = logging.getLogger("shockmouse_analytics")
 
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = 5.0
 BUSY_SECONDS = 0.5
 _TRIM_ROWS = 8
+
+_SQLITE = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_SQLITE.acquire, after_in_parent=_SQLITE.release, after_in_child=_SQLITE.release)
 
 _SCHEMA = """
 create table if not exists batches (
@@ -81,17 +87,18 @@ class OfflineStore:
         self._max_bytes = max_bytes
         self._clock = clock
         self._db = _connect(path)
-        with _mapped_errors():
+        with _using_sqlite():
             self._page_bytes: int = self._one("pragma page_size")
 
     def close(self) -> None:
         """Close the file; leases end by themselves or by release()."""
-        self._db.close()
+        with _using_sqlite():
+            self._db.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Make what is done inside one transaction, on disk when it ends. Raises StoreError."""
-        with _mapped_errors():
+        with _using_sqlite():
             self._db.execute("begin immediate")
             try:
                 yield
@@ -210,13 +217,13 @@ class OfflineStore:
 
     def own_ids(self, state: Literal["waiting", "rejected"]) -> set[str]:
         """Return the ids of the batches on disk that this process cut."""
-        with _mapped_errors():
+        with _using_sqlite():
             query = "select id from batches where origin = ? and state = ?"
             return {row[0] for row in self._db.execute(query, (self._owner, state))}
 
     def next_attempt(self) -> float | None:
         """Return the wall time at which a batch or an orphaned group may be taken; None when nothing waits."""
-        with _mapped_errors():
+        with _using_sqlite():
             value: float | None = self._one(
                 "select min(at) from (select min(max(next_attempt, lease_until)) as at from batches"
                 " where state = 'waiting' union all select min(lease_until) from groups)"
@@ -225,12 +232,12 @@ class OfflineStore:
 
     def stored_events(self) -> int:
         """Return how many events are on disk, set-aside ones too."""
-        with _mapped_errors():
+        with _using_sqlite():
             return int(self._one("select (select total(events) from batches) + (select total(events) from groups)"))
 
     def status(self) -> StoreStatus:
         """Return what waits and what was set aside."""
-        with _mapped_errors():
+        with _using_sqlite():
             batches, events = self._db.execute(
                 "select count(*), total(events) from batches where state = 'waiting'"
             ).fetchone()
@@ -283,7 +290,7 @@ def _open_or_replace(path: Path, owner: str, max_bytes: int) -> OfflineStore:
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:
-    with _mapped_errors():
+    with _using_sqlite():
         if path is not None:
             _make_private(path)
         db = sqlite3.connect(
@@ -305,6 +312,13 @@ def _make_private(path: Path) -> None:
     if hasattr(os, "getuid") and path.parent.stat().st_uid != os.getuid():
         raise PermissionError(f"{path.parent} belongs to another user")
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+@contextlib.contextmanager
+def _using_sqlite() -> Iterator[None]:
+    """Keep forks out, and map what SQLite, zlib and the system say to StoreError."""
+    with _SQLITE, _mapped_errors():
+        yield
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ logger = logging.getLogger("shockmouse_analytics")
 CLOSE_SECONDS = 0.9
 END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
 WARN_SECONDS = 60.0
+LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
 
 
 class Delivering(Struct, frozen=True, kw_only=True):
@@ -156,6 +157,11 @@ class RequestsManager:
             wake=self._wake,
         )
 
+    def wait_until_loaded(self) -> None:
+        """Return when the background imports nothing more, so that the program may fork."""
+        if self._background is not None:
+            self._background.wait_until_loaded(LOAD_SECONDS)
+
     def begin_in_child(self) -> None:
         """Start anew after a fork. What was inherited is kept, unused: collecting it would disturb the parent."""
         self._inherited += [self._background, self._delivery, self._queue]
@@ -178,9 +184,9 @@ class RequestsManager:
                 return  # the interpreter is ending: close() will put the events on disk
         _close_with_multiprocessing(self)
 
-    def _prepare(self) -> Callable[[], Coroutine[Any, Any, None]]:
-        self._delivery = self._make_delivery()
-        return self._delivery.run
+    def _prepare(self, loaded: Callable[[], object]) -> Callable[[], Coroutine[Any, Any, None]]:
+        delivery = self._delivery = self._make_delivery()
+        return lambda: delivery.run(loaded)
 
     def _make_delivery(self) -> "Delivery":
         from .delivery import CONNECTIONS, Delivery
@@ -249,10 +255,15 @@ class RequestsManager:
 
         delivery = self._make_delivery()
         delivery.close(time.monotonic())
-        asyncio.new_event_loop().run_until_complete(delivery.run())
+        asyncio.new_event_loop().run_until_complete(delivery.run(lambda: None))
 
 
 _MANAGERS: "weakref.WeakSet[RequestsManager]" = weakref.WeakSet()
+
+
+def _wait_until_loaded() -> None:
+    for manager in list(_MANAGERS):
+        manager.wait_until_loaded()
 
 
 def _begin_in_child() -> None:
@@ -275,4 +286,4 @@ def _close_with_multiprocessing(manager: RequestsManager) -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+    os.register_at_fork(before=_wait_until_loaded, after_in_child=_begin_in_child)

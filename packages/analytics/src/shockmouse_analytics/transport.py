@@ -76,7 +76,7 @@ class Transport:
 
     async def open(self) -> None:
         """Import what sending needs, beside the loop because that takes long, and make the session."""
-        await asyncio.get_running_loop().run_in_executor(None, _import_aiohttp)
+        await asyncio.get_running_loop().run_in_executor(None, _import_all)
         import aiohttp
 
         self._session = aiohttp.ClientSession(
@@ -132,8 +132,12 @@ class Transport:
             raise UnreachableError(f"{self.url} answered 200, but not as the analytics server does") from exc
 
 
-def _import_aiohttp() -> None:
+def _import_all() -> None:
+    """Import what the sending of a batch may need at any time: nothing is imported later."""
+    import encodings.idna  # noqa: F401 - resolving a name does it
+
     import aiohttp  # noqa: F401
+    import backoff  # noqa: F401
 
 
 def _in_words(exc: Exception) -> str:
