@@ -110,13 +110,16 @@ def serving(data_dir: Path, *flags: str, **settings: str) -> Iterator[Server]:
         start_new_session=True,
     )
     assert process.stdout is not None
-    lines: queue.Queue[str] = queue.Queue()
+    lines: queue.Queue[str | None] = queue.Queue()
     reader = threading.Thread(target=read_lines, args=(process.stdout, lines), daemon=True)
     reader.start()
     printed: list[str] = []
     try:
         while not (found := READY.fullmatch(printed[-1] if printed else "")):
-            printed.append(lines.get(timeout=40))
+            line = lines.get(timeout=40)
+            if line is None:
+                raise RuntimeError(f"serve ended with {process.wait(10)} after {printed}")
+            printed.append(line)
         yield Server(process, printed, int(found[1]))
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -126,6 +129,8 @@ def serving(data_dir: Path, *flags: str, **settings: str) -> Iterator[Server]:
         process.stdout.close()
 
 
-def read_lines(stream: IO[str], lines: "queue.Queue[str]") -> None:
+def read_lines(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
+    """Hand on the lines, and None at their end."""
     for line in stream:
         lines.put(line.rstrip("\n"))
+    lines.put(None)

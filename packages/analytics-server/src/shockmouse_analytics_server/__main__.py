@@ -1,8 +1,10 @@
 """`shockmouse-analytics-server COMMAND`: exit 0 done, 1 failed, 2 wrong usage; errors are one line on stderr."""
 
 import argparse
+import logging
 import os
 import sys
+from collections.abc import Callable
 
 from . import __version__, config, logs
 from .commands import backups, checks, migrations, projects, serving, spooling
@@ -61,12 +63,16 @@ def make_parser() -> Parser:
     return parser
 
 
-def start_child(role: str) -> config.ServerConfig:
-    """Return the settings that the supervisor put into our environment; our life hangs on its."""
+def run_child(role: str, body: Callable[[config.ServerConfig], int]) -> int:
+    """Run a process of `serve`: its settings are in the environment, its life hangs on the supervisor's."""
     end_with_parent()
     settings = config.load({}, os.environ)
     logs.set_up(role, level=settings.log_level, form=settings.log_format)
-    return settings
+    try:
+        return body(settings)
+    except Exception:
+        logging.getLogger(__name__).exception("%s failed", role)
+        return 1
 
 
 def run_http(arguments: list[str]) -> int:
@@ -74,20 +80,20 @@ def run_http(arguments: list[str]) -> int:
 
     parser = Parser(prog="_http")
     parser.add_argument("--listen-fd", type=int, required=True)
-    return workers.run_http(start_child("http"), parser.parse_args(arguments).listen_fd)
+    listen_fd = parser.parse_args(arguments).listen_fd
+    return run_child("http", lambda settings: workers.run_http(settings, listen_fd))
 
 
 def run_loader(_: list[str]) -> int:
     from . import workers
 
-    return workers.run_loader(start_child("loader"))
+    return run_child("loader", workers.run_loader)
 
 
 def run_engine(arguments: list[str]) -> int:
     from . import embedded
 
-    logs.set_up("engine", level="info", form="text")
-    return embedded.main(arguments)
+    return run_child("engine", lambda _: embedded.main(arguments))
 
 
 CHILDREN = {"_http": run_http, "_loader": run_loader, "_engine": run_engine}

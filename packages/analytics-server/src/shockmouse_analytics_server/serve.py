@@ -23,7 +23,7 @@ import backoff
 
 from . import migrate, registry
 from .config import PREFIX, ServerConfig, to_environ
-from .errors import ConfigError, DatabaseAwayError
+from .errors import ConfigError, DatabaseAwayError, SchemaError
 from .folder import database_of, directory_path, serve_lock
 from .links import add_link
 from .locks import hold
@@ -58,7 +58,10 @@ class Child:
         delays = restart_delays()
         while not self.is_ending.is_set():
             started = time.monotonic()
-            code = await self._run()
+            try:
+                code = await self._run()
+            except OSError as exc:  # no memory or no process to be had
+                code = f"none: {exc.strerror}"
             if self.is_ending.is_set():
                 return
             if time.monotonic() - started > STEADY_SECONDS:
@@ -82,7 +85,7 @@ class Child:
             signal_process(process, signal.SIGKILL)
             await process.wait()
 
-    async def _run(self) -> int:
+    async def _run(self) -> int | str:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *self._command, stdin=pipe, stdout=pipe, env=self._environ, pass_fds=self._files
@@ -171,6 +174,8 @@ class Supervisor:
         async with database_of(config, "admin") as database:
             if self._migrates:
                 await migrate.up(database, cluster=config.clickhouse_cluster, wait_seconds=MIGRATION_LOCK_SECONDS)
+            elif await migrate.plan(database, cluster=config.clickhouse_cluster):
+                raise SchemaError("migrations are missing: run `migrate up`, or serve without --no-migrate")
             await registry.sync(database, self._directory, time.time())
             keys = await registry.create_first_project(database, self._directory, defaults_of(config))
         if keys is not None:
@@ -290,5 +295,7 @@ def signal_process(process: asyncio.subprocess.Process, number: signal.Signals) 
 
 
 def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """Print for the person who started us; events are accepted whether anybody still reads or not."""
+    with contextlib.suppress(OSError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()

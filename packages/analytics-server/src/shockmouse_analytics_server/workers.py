@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import resource
 import signal
 import sys
 import time
@@ -38,6 +39,7 @@ SYNC_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 20.0
 HEADER_BYTES = 16 << 10
+MAX_FILES = 65_536
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class PlainHTTP(H11Protocol):
 
 def run_http(config: ServerConfig, listen_fd: int) -> int:
     """Answer requests on the supervisor's socket; 1: the disk failed under the spool."""
+    raise_file_limit()
     hypercorn.protocol.H11Protocol = PlainHTTP  # type: ignore[attr-defined]
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serve_http(config, listen_fd))
@@ -156,6 +159,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop
 
     return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
+
+
+def raise_file_limit() -> None:
+    """Allow as many connections as the system lets us; the usual 1024 are few for keep-alive."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS calls its limit infinite and then refuses it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MAX_FILES), hard))
 
 
 def say_ready() -> None:
