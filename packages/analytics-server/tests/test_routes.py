@@ -130,5 +130,6 @@ def test_without_a_database_questions_are_answered_503_and_events_200(worker: Wo
 
 def test_unread_bodies_do_not_cost_the_sender_its_answer(worker: Worker) -> None:
     body = b"x" * (900 << 10)
-    head = f"POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer wk_no\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = "POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer wk_no\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     assert worker.talk(head.encode(), body).startswith(b"HTTP/1.1 401 ")
