@@ -57,7 +57,12 @@ def divide(total: float, count: float) -> float:
 
 async def count_sessions(database: Database, question: Question, edges: Edges) -> dict[int, Totals]:
     """Return visitors and what is known of sessions, by the start of the interval; empty ones are missing."""
-    rows = await database.fetch(question.sql("sessions_by_interval"), params=question.params() | edges.params())
+    params = question.params() | edges.params()
+    rows = await database.fetch(question.sql("sessions_by_interval"), params=params)
+    if max((row.pop("heaviest") for row in rows), default=1) > 1:
+        weighted = await database.fetch(question.sql("visitors_by_interval"), params=params)
+        visitors = {row["interval_ms"]: row["visitors"] for row in weighted}
+        rows = [row | {"visitors": visitors.get(row["interval_ms"], row["visitors"])} for row in rows]
     return {row.pop("interval_ms"): Totals(**row) for row in rows}
 
 
