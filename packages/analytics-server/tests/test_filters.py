@@ -179,3 +179,10 @@ def test_entry_and_exit_pages_choose_sessions_and_their_events(asker: Asker) -> 
     assert (stats["sessions"], stats["events"]) == (1, 2)
     assert names(asker, "entry_path:is:/in", "path:is:/out") == {""}
     assert asker.ask("/stats", RANGE | {"filter": "exit_path:is:/out"})["sessions"] == 2
+
+
+@pytest.mark.engine
+def test_a_long_filter_reaches_the_database(asker: Asker) -> None:
+    text = "it's \\ é" * 1500
+    asker.store(event(name="long", path=text))
+    assert names(asker, "path:is:" + text.replace("\\", "\\\\")) == {"long"}

@@ -1,5 +1,6 @@
 """What each path answers, in what shape; how lists are paged; what is refused, and who may ask."""
 
+import shlex
 import socket
 import uuid
 from collections.abc import Iterator
@@ -299,6 +300,18 @@ def test_a_key_shows_its_own_project_only(asker: Asker, path: str) -> None:
     assert "secret" not in response.text
     assert response.status_code == (404 if path in ("/sessions/session", "/devices/device") else 200)
     assert asker.response(path, RANGE | ASKED[path], key="rival").status_code == 200
+
+
+def test_the_documentations_examples_are_answered(asker: Asker) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    asked = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("ask /")]
+    paths = [path for path, *_ in asked]
+    ids = [path.partition("/{")[0] for path in (known.path for known in PATHS)]
+    assert [name for name in ids if not any(path.startswith(name) for path in paths)] == []
+    for path, *options in asked:
+        params = [tuple(option.split("=", 1)) for option in options if not option.startswith("-")]
+        expected = 404 if path.startswith(("/sessions/", "/devices/6")) else 200
+        assert asker.response(path, params).status_code == expected, path
 
 
 def test_every_path_is_asked_here() -> None:
