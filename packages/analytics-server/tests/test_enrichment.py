@@ -39,7 +39,7 @@ def arrival(**overrides: Any) -> Arrival:
         "ip_mode": "truncate",
         "retention_days": 395,
         "rollup_retention_days": 0,
-        "salts": (b"today", b"yesterday"),
+        "salts": lambda: (b"today", b"yesterday"),
         "country_of": lambda address: "",
     }
     return Arrival(**{**plain, **overrides})
@@ -151,15 +151,15 @@ def test_a_device_without_an_id_is_known_by_network_agent_project_and_day() -> N
         derived(arrival(user_agent=CHROME, address="81.2.70.142")),
         derived(arrival(user_agent="curl/8.0")),
         derived(arrival(user_agent=CHROME, project="other")),
-        derived(arrival(user_agent=CHROME, salts=(b"tomorrow", b"later"))),
+        derived(arrival(user_agent=CHROME, salts=lambda: (b"tomorrow", b"later"))),
     ]
     assert same == [base] * 3
     assert len({*base, *(device for devices in others for device in devices)}) == 10
 
 
 def test_the_day_before_comes_first_and_is_what_was_today_then() -> None:
-    saturday = derived(arrival(salts=(b"saturday", b"friday")))
-    sunday = derived(arrival(salts=(b"sunday", b"saturday")))
+    saturday = derived(arrival(salts=lambda: (b"saturday", b"friday")))
+    sunday = derived(arrival(salts=lambda: (b"sunday", b"saturday")))
     assert (sunday[0], sunday[1] == saturday[1], len(sunday[0])) == (saturday[1], False, 32)
 
 

@@ -288,7 +288,7 @@ def make_arrival(batch: Batch) -> Arrival:
         ip_mode="keep",
         retention_days=0,
         rollup_retention_days=0,
-        salts=(b"today", b"yesterday"),
+        salts=lambda: (b"today", b"yesterday"),
         country_of=lambda address: "",
     )
 

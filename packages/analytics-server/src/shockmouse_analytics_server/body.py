@@ -5,6 +5,7 @@ Encoding  none or gzip; exactly one member, inflated no further than the limit
 """
 
 import zlib
+from functools import lru_cache
 
 from .errors import BodyError
 
@@ -13,6 +14,7 @@ _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
+@lru_cache(64)
 def check_headers(content_type: str, content_encoding: str) -> None:
     """Pass when the body is announced as JSON in an encoding we read.
 

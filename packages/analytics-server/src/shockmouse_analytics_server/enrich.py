@@ -33,7 +33,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
 
     address: the client's, behind trusted proxies. user_agent: the request's own header.
     is_refused: the request carried `Sec-GPC: 1` or `DNT: 1`.
-    salts: today's and yesterday's.
+    salts: asks for today's and yesterday's, which few events need.
     """
 
     project: str
@@ -47,7 +47,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     ip_mode: str
     retention_days: int
     rollup_retention_days: int
-    salts: tuple[bytes, bytes]
+    salts: Callable[[], tuple[bytes, bytes]]
     country_of: Callable[[str], str]
 
     @property
@@ -151,7 +151,7 @@ def derive_devices(event: Event, arrival: Arrival) -> tuple[str, str]:
     """
     network = anonymise(event.context.ip or arrival.address, "truncate")
     visitor = f"{arrival.project}\0{network}\0{event.context.user_agent or arrival.user_agent}"
-    today, yesterday = arrival.salts
+    today, yesterday = arrival.salts()
     return _device_id(visitor, yesterday), _device_id(visitor, today)
 
 

@@ -8,6 +8,7 @@ CORS     every page may send, none with credentials: the key alone decides
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +31,8 @@ from .wire import Batch, Limits, Rejection, decode
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON_HEADERS: Headers = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
+KNOWN_CLIENTS = 1024
+KNOWN_BYTES = 256
 CORS: Headers = ((b"access-control-allow-origin", b"*"),)
 PREFLIGHT: Headers = (
     (b"access-control-allow-methods", b"POST"),
@@ -72,6 +75,7 @@ class Ingest:
         self._places = places
         self._limits = limits
         self._proxies = trusted_proxies
+        self._known_address = lru_cache(KNOWN_CLIENTS)(partial(client_address, proxies=trusted_proxies))
         self._rates = RateLimit(rate_limit)
         self._clock = clock
         read_agent("Mozilla/5.0")  # the patterns are compiled now, not while the first event waits
@@ -127,22 +131,28 @@ class Ingest:
         except UsageError as exc:  # deleted since the key was looked up
             raise BodyError(401, "unknown_key", "the key's project is deleted") from exc
         now = self._clock()
-        forwarded = headers.get(b"x-forwarded-for", ""), headers.get(b"forwarded", "")
         return Arrival(
             project=project.name,
             batch_id=str(batch.batch_id),
             library=batch.library,
             sent_at=batch.sent_at.timestamp() if batch.sent_at else None,
             received_at=round(now, 3),
-            address=client_address((scope["client"] or ("",))[0], *forwarded, self._proxies),
+            address=self._address(scope, headers),
             user_agent=headers.get(b"user-agent", ""),
             is_refused=headers.get(b"sec-gpc") == "1" or headers.get(b"dnt") == "1",
             ip_mode=project.ip,
             retention_days=project.retention_days,
             rollup_retention_days=project.rollup_retention_days,
-            salts=self._directory.salts(now),
+            salts=partial(self._directory.salts, now),
             country_of=self._places.country,
         )
+
+    def _address(self, scope: Scope, headers: Mapping[bytes, str]) -> str:
+        peer = scope["client"][0] if scope["client"] else ""
+        hops = headers.get(b"x-forwarded-for", ""), headers.get(b"forwarded", "")
+        if len(hops[0]) + len(hops[1]) > KNOWN_BYTES:  # not worth remembering
+            return client_address(peer, *hops, self._proxies)
+        return self._known_address(peer, *hops)
 
     async def _store(self, batch: Batch, arrival: Arrival) -> Answer:
         """Return the answer for a batch with accepted events; they are on disk then."""
