@@ -17,8 +17,11 @@ CLIENT_ROWS = (
     {"__main__", "autotrack"},
     {"analytics"},
     {"requests_manager", "performance"},
-    {"fingerprint", "privacy", "session", "sampling", "offline", "transport"},
-    {"machine"},
+    {"delivery"},
+    {"ledger"},
+    {"queue", "steps"},
+    {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
+    {"machine", "counts", "background", "executor"},
     {"event"},
     {"errors"},
 )

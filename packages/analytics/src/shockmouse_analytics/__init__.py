@@ -17,6 +17,7 @@ from .errors import (
 from .event import Event
 from .fingerprint import Fingerprint, Fingerprinter
 from .requests_manager import RequestsManager
+from .visitor import Visitor
 
 __all__ = [
     "Analytics",
@@ -33,5 +34,6 @@ __all__ = [
     "ThrottledError",
     "TooLargeError",
     "UnreachableError",
+    "Visitor",
     "__version__",
 ]

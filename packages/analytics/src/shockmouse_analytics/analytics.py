@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from .config import ClientConfig
 from .counts import Stats
 from .event import (
@@ -31,6 +33,7 @@ from .requests_manager import Delivering, RequestsManager
 from .sampling import rate_for
 from .session import Sessions
 from .steps import BeforeSend, Steps
+from .visitor import Visitor
 
 if TYPE_CHECKING:
     from .offline import OfflineStore
@@ -76,6 +79,7 @@ class Analytics:
         state_dir = config.state_dir()
         remembered = None if config.privacy == "strict" else state_dir
         self._debug = config.debug
+        self._privacy = config.privacy
         self._enabled = config.enabled
         self._sample_rate = config.sample_rate
         self._consent = Consent(project=config.project, state_dir=state_dir)
@@ -91,9 +95,12 @@ class Analytics:
         )
         self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
 
-    def track(self, name: str, properties: Properties | None = None) -> None:
-        """Record that something happened: `track("Report exported", {"format": "pdf"})`."""
-        self._record("track", name, properties)
+    def track(self, name: str, properties: Properties | None = None, *, visitor: Visitor | None = None) -> None:
+        """Record that something happened: `track("Report exported", {"format": "pdf"})`.
+
+        In a program that serves others, `visitor` says whose doing it is.
+        """
+        self._record("track", name, properties, visitor=visitor)
 
     def page(
         self,
@@ -103,11 +110,12 @@ class Analytics:
         referrer: str | None = None,
         name: str | None = None,
         properties: Properties | None = None,
+        visitor: Visitor | None = None,
     ) -> None:
-        """Record a page view."""
+        """Record a page view, of a visitor where the program serves others."""
         page = {"url": url, "title": title, "referrer": referrer}
         context = {"page": {key: value for key, value in page.items() if value is not None}}
-        self._record("page", name, properties, context=context)
+        self._record("page", name, properties, context=context, visitor=visitor)
 
     def screen(self, name: str, properties: Properties | None = None) -> None:
         """Record that a program's window or view was shown."""
@@ -204,6 +212,7 @@ class Analytics:
         *,
         user_properties: Properties | None = None,
         context: Properties | None = None,
+        visitor: Visitor | None = None,
     ) -> None:
         if not self._enabled:
             return
@@ -213,20 +222,20 @@ class Analytics:
         if self._registered:
             properties = {**self._registered, **(properties or {})}
         try:
-            encoded = self._encode(kind, name, properties, user_properties, context)
+            encoded = self._encode(self._event(kind, name, properties, user_properties, context), visitor)
         except (TypeError, ValueError, OverflowError, RecursionError) as exc:
             self._misused(exc)
             return
         self._manager.put(encoded)
 
-    def _encode(
+    def _event(
         self,
         kind: EventType,
         name: str | None,
         properties: Properties | None,
         user_properties: Properties | None,
         context: Properties | None,
-    ) -> bytes:
+    ) -> Event:
         if name is None:
             if kind in ("track", "screen", "performance"):
                 raise TypeError(f"an event of type {kind} needs a name")
@@ -238,26 +247,29 @@ class Analytics:
         seq = boot.next()
         at = time.time()
         session = self._sessions.touch(time.monotonic(), at)
-        encoded = encode(
-            Event(
-                event_id=boot.event_id(int(at * 1000), seq),
-                type=kind,
-                timestamp=datetime.fromtimestamp(at, UTC),
-                name=name,
-                boot_id=boot.id,
-                seq=seq,
-                session_id=session.id,
-                session_started_at=session.started_at,
-                user_id=self._user_id,
-                sample_rate=rate_for(self._sample_rate, kind),
-                user_properties=_as_dict(user_properties),
-                properties=_as_dict(properties),
-                context=context,
-            )
+        return Event(
+            event_id=boot.event_id(int(at * 1000), seq),
+            type=kind,
+            timestamp=datetime.fromtimestamp(at, UTC),
+            name=name,
+            boot_id=boot.id,
+            seq=seq,
+            session_id=session.id,
+            session_started_at=session.started_at,
+            user_id=self._user_id,
+            sample_rate=rate_for(self._sample_rate, kind),
+            user_properties=_as_dict(user_properties),
+            properties=_as_dict(properties),
+            context=context,
         )
+
+    def _encode(self, event: Event, visitor: Visitor | None) -> bytes:
+        encoded = encode(event if visitor is None else _of_visitor(event, visitor, self._privacy))
         if len(encoded) > MAX_EVENT_BYTES:
             raise ValueError(f"the event has {len(encoded)} bytes, but at most {MAX_EVENT_BYTES} are allowed")
-        return encoded if context or user_properties else self._steps.mark(encoded, properties or ())
+        if visitor is not None:
+            return self._steps.mark_visitor(encoded)
+        return encoded if event.context or event.user_properties else self._steps.mark(encoded, event.properties or ())
 
     def _record_duration(self, name: str, properties: Properties) -> None:
         self._record("performance", name, properties)
@@ -288,6 +300,20 @@ def _as_dict(properties: Properties | None) -> dict[str, Any] | None:
     if isinstance(properties, Mapping):
         return dict(properties)
     raise TypeError(f"properties are {type(properties).__name__}, but should be a mapping")
+
+
+def _of_visitor(event: Event, visitor: Visitor, privacy: Privacy) -> Event:
+    """Return the event as the visitor's: nothing of this program's own device, session and user is left in it."""
+    return msgspec.structs.replace(
+        event,
+        device_id=visitor.device_id,
+        session_id=visitor.session_id,
+        session_started_at=None,
+        user_id=visitor.user_id,
+        privacy=privacy if visitor.device_id else "strict",
+        sample_rate=1.0,
+        context={**visitor.context(), **(event.context or {})},
+    )
 
 
 def _version() -> str:

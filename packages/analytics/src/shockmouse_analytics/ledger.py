@@ -255,7 +255,7 @@ class Ledger:
         self.left += count
 
     def _batch(self, events: list[bytes]) -> Batch:
-        return cut_batch(self._new_id(), self._head, [self._steps.with_fingerprint(events[0]), *events[1:]])
+        return cut_batch(self._new_id(), self._head, self._steps.with_fingerprint(events))
 
     def _new_id(self) -> str:
         return self._boot.event_id(int(time.time() * 1000), self._boot.next())

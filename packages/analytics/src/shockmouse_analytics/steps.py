@@ -7,7 +7,8 @@ identify    adds the device id and the privacy mode
 before_send the program's own function, the last to see and to change an event before it leaves
 
 Most events of a program have the same few keys. Once these are known to be harmless, track() says so of an event by
-leaving out its opening brace, and there is nothing to look for in it.
+leaving out its opening brace, and there is nothing to look for in it. An event of a visitor (visitor.py) has `@` before
+it: its device is not this program's, so it is neither identified nor sampled here.
 """
 
 import logging
@@ -29,6 +30,7 @@ BeforeSend = Callable[[Event], Event | None]
 
 _MAX_HARMLESS_KEYS = 10_000
 _OPENING = ord("{")
+_VISITOR = ord("@")
 
 
 class Finished(Struct, frozen=True):
@@ -75,16 +77,25 @@ class Steps:
         is_harmless = self._harmless.issuperset(properties) and event.count(b"{") <= 2
         return event[1:] if is_harmless else event
 
+    def mark_visitor(self, event: bytes) -> bytes:
+        """Return the event, marked as that of a visitor."""
+        return b"@" + event
+
     def head(self) -> bytes:
         """Return the part of a batch before its events."""
         signals = self._fingerprinter.fingerprint().signals
         context = {"locale": signals.get("language"), "timezone": signals.get("timezone")}
         return encode_head(self._library, {name: value for name, value in context.items() if value})
 
-    def with_fingerprint(self, event: bytes) -> bytes:
-        """Return a finished event with the device's fingerprint; one event of a batch is enough."""
+    def with_fingerprint(self, events: list[bytes]) -> list[bytes]:
+        """Return finished events, the first of this program's own device with its fingerprint; one is enough."""
         known = self._fingerprinter.fingerprint()
-        return b'{"fingerprint":%b,%b' % (encode({"hash": known.hash, "signals": _text(known)}), event[1:])
+        own = b'"device_id":"%b"' % known.device_id.encode()
+        for number, event in enumerate(events):
+            if own in event:
+                told = encode({"hash": known.hash, "signals": _text(known)})
+                return [*events[:number], b'{"fingerprint":%b,%b' % (told, event[1:]), *events[number + 1 :]]
+        return events
 
     def finish(self, events: list[bytes]) -> Finished:
         """Run events through all steps."""
@@ -96,15 +107,21 @@ class Steps:
             outcomes = [self._finish_with_care(event, start, known.device_id) for event in events]
             dropped = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, _Drop))
             return Finished([outcome for outcome in outcomes if isinstance(outcome, bytes)], dict(dropped))
-        return Finished([start + (self._redact(e)[1:] if e[0] == _OPENING else e) for e in events], {})
+        return Finished([self._identify(event, start) for event in events], {})
+
+    def _identify(self, event: bytes, start: bytes) -> bytes:
+        if event[0] == _VISITOR:
+            return self._redact(event[1:])
+        return start + (self._redact(event)[1:] if event[0] == _OPENING else event)
 
     def _finish_with_care(self, event: bytes, start: bytes, device_id: str) -> bytes | _Drop:
-        event = event if event[0] == _OPENING else b"{" + event
-        kind = msgspec.json.decode(event, type=_Typed).type
-        if not keeps(device_id, rate_for(self._sample_rate, kind)):
-            return _Drop("sampled")
-        event = start + self._redact(event)[1:]
-        return event if self._before_send is None else _ask(self._before_send, event)
+        if event[0] != _VISITOR:
+            whole = event if event[0] == _OPENING else b"{" + event
+            kind = msgspec.json.decode(whole, type=_Typed).type
+            if not keeps(device_id, rate_for(self._sample_rate, kind)):
+                return _Drop("sampled")
+        finished = self._identify(event, start)
+        return finished if self._before_send is None else _ask(self._before_send, finished)
 
     def _redact(self, event: bytes) -> bytes:
         """Return the event without secrets, and remember its harmless keys."""

@@ -1,0 +1,52 @@
+"""Whose doing an event is, in a program that serves others: a web application's visitor.
+
+Without a visitor an event belongs to the program's own device and session. With one it belongs to the visitor, and
+what is not said of them the server derives: the device from the truncated address, the user agent and a daily salt,
+the session from the device's visits.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+
+from msgspec import Struct
+
+_PREFIX_BITS = {4: 24, 6: 48}
+
+
+class Visitor(Struct, frozen=True, kw_only=True):
+    """A person on the other side of a request; every field may be left out.
+
+    ip          the address the request came from; only /24 or /48 of it is kept, before anything is queued
+    user_agent  the request's header
+    device_id   an id of your own for the visitor's device, such as a first-party cookie that the visitor agreed to
+    session_id  an id of your own for the visit
+    user_id     who is signed in
+    """
+
+    ip: str | None = None
+    user_agent: str | None = None
+    device_id: str | None = None
+    session_id: str | None = None
+    user_id: str | None = None
+
+    def context(self) -> dict[str, Any]:
+        """Return what an event's context says of the visitor.
+
+        The null values keep this program's own locale and time zone, the defaults of its batches, off the visitor.
+        """
+        address = truncate(self.ip) if self.ip else None
+        return {"locale": None, "timezone": None, "ip": address, "user_agent": self.user_agent}
+
+
+@lru_cache(maxsize=4096)
+def truncate(address: str) -> str | None:
+    """Return the address with all but its network removed: /24 of IPv4, /48 of IPv6; None if it is no address."""
+    try:
+        given = ip_address(address.strip().partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(given, IPv6Address) and given.ipv4_mapped:
+        given = given.ipv4_mapped
+    unused = given.max_prefixlen - _PREFIX_BITS[given.version]
+    return str(type(given)(int(given) >> unused << unused))
