@@ -138,8 +138,8 @@ def test_the_largest_segment_is_one_block(migrated: Place, spool: Spool, tmp_pat
 
 def test_months_are_segments_of_their_own(migrated: Place, spool: Spool, tmp_path: Path) -> None:
     """A block over more than 100 partitions would be refused."""
-    spool.append([entry_of([make_row(at=NOON - number * MONTH) for number in range(130)])])
-    assert load_all(migrated, spool, tmp_path) == Totals.of(130)
+    spool.append([entry_of([make_row(at=NOON - number * MONTH) for number in range(104)])])
+    assert load_all(migrated, spool, tmp_path) == Totals.of(104)
     assert spool.status().segments == 0
 
 

@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import backoff
-import msgspec
 
 from . import locks, quarantine, segments
 from .clickhouse import Database
 from .counters import Counters
 from .errors import BadRowsError, DatabaseAwayError, DatabaseError, LockedError, SpoolFullError
-from .rows import ROW_COLUMNS, Row
+from .pieces import name_of
+from .rows import ROW_COLUMNS
 from .segments import Segment
 from .spool import FORGOTTEN_AT_ONCE, Spool
 from .spool_file import SpoolFile
@@ -59,7 +59,7 @@ select max(max_block_number) as block from system.parts where database = current
 """
 LOOK_UP = """
 select count() as rows from events where toYYYYMM(at) = {partition:UInt32} and project in {projects:Array(String)}
-and batch_id in {batches:Array(UUID)} and event_id in {events:Array(UUID)}
+and toString(batch_id) in {batches:Array(String)} and toString(event_id) in {events:Array(String)}
 """
 BAD_ROW = re.compile(r"\(at row (\d+)\)")
 
@@ -191,7 +191,7 @@ class Loader:
     async def is_stored(self, segment: Segment) -> bool:
         """Tell whether events has the segment's rows; it has all or none, so some of them tell."""
         lines = segments.split_lines(segment.body)
-        rows = [msgspec.json.decode(line, type=Row) for line in lines[:: len(lines) // LOOKED_UP_ROWS + 1]]
+        rows = [name_of(line) for line in lines[:: len(lines) // LOOKED_UP_ROWS + 1]]
         params = {
             "partition": segment.range.partition,
             "projects": sorted({row.project for row in rows}),

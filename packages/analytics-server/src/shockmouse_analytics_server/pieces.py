@@ -28,6 +28,15 @@ class Lines(Struct, frozen=True):
     body: bytes
 
 
+class RowName(Struct, array_like=True, frozen=True):
+    """Which event a line is: its first columns, read though others may be such that no Row could hold them."""
+
+    project: str
+    at: msgspec.Raw
+    event_id: str
+    batch_id: str
+
+
 def encode_rows(rows: Sequence[Row]) -> list[Lines]:
     """Return the rows as lines, divided by partition and into slices of bounded size."""
     encoded = []
@@ -36,6 +45,10 @@ def encode_rows(rows: Sequence[Row]) -> list[Lines]:
             chosen = group[start : start + ENCODED_ROWS]
             encoded.append(Lines(partition, len(chosen), _encoder.encode_lines(chosen)))
     return encoded
+
+
+def name_of(line: bytes) -> RowName:
+    return msgspec.json.decode(line, type=RowName)
 
 
 def by_partition(rows: Sequence[Row]) -> Iterable[tuple[int, Sequence[Row]]]:

@@ -6,11 +6,9 @@ always in one place. ClickHouse never stored it, so a replay, which has a token 
 
 import sqlite3
 
-import msgspec
 from msgspec import Struct
 
-from .pieces import Lines, store_pieces
-from .rows import Row
+from .pieces import Lines, name_of, store_pieces
 from .segments import Segment, remove
 from .spool_file import SpoolFile
 
@@ -33,7 +31,7 @@ class Quarantined(Struct, frozen=True):
 
 def set_aside(file: SpoolFile, segment: Segment, reason: str, now: float) -> None:
     """Move the only row of a refused segment here."""
-    row = msgspec.json.decode(segment.body, type=Row)
+    row = name_of(segment.body)
     with file.transaction() as connection:
         kept = (row.project, row.event_id, segment.range.partition, reason, now, segment.body)
         connection.execute(KEEP, kept)
