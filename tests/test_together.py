@@ -52,7 +52,7 @@ def client(server: Server, tmp_path: Path) -> Client:
 def counts_by(server: Server, dimension: str) -> dict[str, int]:
     """Return the number of events by a dimension, as the query API answers it."""
     rows = server.ask("breakdown", dimension=dimension, metrics="events", limit="1000")["rows"]
-    return {str(row[dimension]): int(row["events"]) for row in rows}
+    return {str(row["value"]): int(row["events"]) for row in rows}
 
 
 def numbers(server: Server, name: str) -> list[int]:
