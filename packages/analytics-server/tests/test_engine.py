@@ -8,6 +8,8 @@ import pytest
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.errors import BadRowsError, DatabaseError, QuestionLimitError
 
+pytestmark = pytest.mark.engine
+
 NASTY = [
     "",
     "'; DROP TABLE t",

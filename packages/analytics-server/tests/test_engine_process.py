@@ -20,6 +20,8 @@ COMMAND = """
 import asyncio, sys
 from pathlib import Path
 from shockmouse_analytics_server.embedded import ensure_engine
+
+pytestmark = pytest.mark.engine
 async def main():
     async with ensure_engine(Path(sys.argv[1])):
         print("inside", flush=True)

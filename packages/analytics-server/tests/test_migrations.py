@@ -26,6 +26,8 @@ import asyncio, sys
 from pathlib import Path
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.migrate import up
+
+pytestmark = pytest.mark.engine
 url, socket_path, user, password, name, folder, stop = sys.argv[1:]
 seen = []
 def progress(line):

@@ -9,6 +9,8 @@ from shockmouse_analytics_server.journal import TABLE
 from shockmouse_analytics_server.migrate import FOLDER, find, verify
 from shockmouse_analytics_server.statements import fill
 
+pytestmark = pytest.mark.engine
+
 TABLES = [
     "audit_log", "counts_by_name", "counts_by_name_view", "devices", "devices_view", "events", "keys",
     "migration_journal", "migration_lock_0000000001", "projects", "secrets", "sessions", "sessions_view", "tombstones",

@@ -9,11 +9,12 @@ Errors     carry `Code: N`; they become the classes of errors.py here and nowher
 import copy
 import datetime as dt
 import functools
+import io
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, BinaryIO, Literal, Self, cast
 from uuid import UUID
 
 import aiohttp
@@ -149,11 +150,27 @@ class Database:
 
         Raises BadRowsError: the rows cannot be read, and none was stored.
         """
-        if not body:
-            return
-        sql = f"insert into {_identifiers([table])} ({_identifiers(columns)}) format {_identifiers([format])}"
+        if body:
+            await self._insert(table, columns, io.BytesIO(body), settings, format)
+
+    async def insert_file(
+        self,
+        table: str,
+        columns: Sequence[str],
+        file: BinaryIO,
+        *,
+        settings: Mapping[str, object] = {},
+        format: str,  # noqa: A002
+    ) -> None:
+        """The rows of an open file, of any size, are stored; raises what insert() does."""
+        await self._insert(table, columns, file, settings, format)
+
+    async def _insert(
+        self, table: str, columns: Sequence[str], rows: BinaryIO, settings: Mapping[str, object], form: str
+    ) -> None:
+        sql = f"insert into {_identifiers([table])} ({_identifiers(columns)}) format {_identifiers([form])}"
         try:
-            await _answer(self._client({}, settings).insert_file(sql, body))
+            await _answer(self._client({}, settings).insert_file(sql, rows))
         except DatabaseError as exc:
             # A view that fails has seen rows which were readable: the same block again heals it.
             names_a_row = exc.code in BAD_ROWS or "(at row " in str(exc)

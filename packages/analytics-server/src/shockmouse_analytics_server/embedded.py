@@ -16,6 +16,7 @@ import secrets
 import signal
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
-from .engine_request import carry_out, exception_code, exception_text, read_request
+from .engine_request import carry_out, exception_code, exception_text, is_upload, read_request
 from .engine_socket import engine_address, prepare_socket, publish_socket, socket_of
 from .errors import ConfigError, LockedError, ServerError
 from .lifeline import end_with_parent
@@ -60,13 +61,23 @@ class Engine:
         self._changed = asyncio.Condition()
 
     async def statement(self, incoming: web.Request) -> web.StreamResponse:
+        """Carry out one statement; rows of a binary format go through a file, which may be larger than memory."""
+        if not is_upload(incoming.query):
+            return await self.answer(incoming, await incoming.read())
+        with tempfile.NamedTemporaryFile(dir=self._path, prefix="upload-") as file:
+            async for chunk in incoming.content.iter_chunked(BUFFER_BYTES):
+                file.write(chunk)
+            file.flush()
+            return await self.answer(incoming, b"", file.name)
+
+    async def answer(self, incoming: web.Request, body: bytes, upload: str = "") -> web.StreamResponse:
         """Answer whole what ends within the buffer, in pieces what does not."""
         try:
-            request = read_request(incoming.query, incoming.headers, await incoming.read())
+            request = read_request(incoming.query, incoming.headers, body, upload)
         except ValueError as exc:
             return refusal(str(exc))
         loop = asyncio.get_running_loop()
-        threads = self._inserts if request.body else self._questions
+        threads = self._inserts if request.body or request.upload else self._questions
         chunks = carry_out(self._connect, self._path, request)
         limit = sys.maxsize if incoming.query.get("wait_end_of_query") == "1" else BUFFER_BYTES
         try:

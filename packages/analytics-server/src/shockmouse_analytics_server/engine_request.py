@@ -7,7 +7,6 @@ Read only  a request with `readonly` reads tables and nothing else: the engine i
 """
 
 import re
-import tempfile
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
 
@@ -36,14 +35,21 @@ class Request(NamedTuple):
 
     sql: str
     body: bytes
+    upload: str
     format: str
     database: str
     params: dict[str, str]
     settings: dict[str, str]
 
 
-def read_request(query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Request:
-    """Return what is asked.
+def is_upload(query: Mapping[str, str]) -> bool:
+    """Tell whether the body is rows of a format that must go through a file."""
+    given = FORMAT.search(query.get("query", ""))
+    return bool(given and given[1] in BINARY and INSERT.match(query["query"]))
+
+
+def read_request(query: Mapping[str, str], headers: Mapping[str, str], body: bytes, upload: str = "") -> Request:
+    """Return what is asked; `upload` names the file that has the body instead.
 
     Raises ValueError: it is not a request that this engine can carry out; the text is ClickHouse's kind of error.
     """
@@ -55,11 +61,12 @@ def read_request(query: Mapping[str, str], headers: Mapping[str, str], body: byt
     settings = {name: text for name, text in query.items() if name not in RESERVED and not name.startswith("param_")}
     if not all(map(SETTING.fullmatch, settings)):
         raise ValueError("Code: 115. DB::Exception: a setting's name is lower case (UNKNOWN_SETTING)")
-    if settings.get("readonly", "0") != "0" and (rows or not READS.match(sql) or FILES.search(sql)):
+    if settings.get("readonly", "0") != "0" and (rows or upload or not READS.match(sql) or FILES.search(sql)):
         raise ValueError("Code: 164. DB::Exception: Cannot execute query in readonly mode. (READONLY)")
     return Request(
-        sql=sql[: given.start()] if rows and given and given[1] in BINARY else sql,
+        sql=sql[: given.start()] if upload and given else sql,
         body=rows,
+        upload=upload,
         format=given[1] if given else default,
         database=query.get("database") or headers.get("X-ClickHouse-Database") or "default",
         params={name.removeprefix("param_"): text for name, text in query.items() if name.startswith("param_")},
@@ -74,12 +81,9 @@ def carry_out(connect: Any, path: str, request: Request) -> Generator[bytes, Non
     """
     with connect(path) as connection:
         prepare(connection, request)
-        if request.body and request.format in BINARY:
-            with tempfile.NamedTemporaryFile(dir=path) as file:
-                file.write(request.body)
-                file.flush()
-                rows = f"select * from file({_quoted(file.name)}, {_quoted(request.format)})"  # noqa: S608 # our own file
-                connection.query(f"{request.sql} {rows}", "TabSeparated")
+        if request.upload:
+            rows = f"select * from file({_quoted(request.upload)}, {_quoted(request.format)})"  # noqa: S608 # ours
+            connection.query(f"{request.sql} {rows}", "TabSeparated")
         elif request.body:
             connection.query(request.sql.encode() + b"\n" + request.body, "TabSeparated")
         elif request.format in STREAMED and SELECT.match(request.sql):

@@ -156,14 +156,15 @@ async def up(
     wait_seconds: float = 60,
     expiry_seconds: float = EXPIRY_SECONDS,
     folder: Path = FOLDER,
+    until: int | None = None,
     progress: Progress = silent,
 ) -> list[int]:
-    """Apply what is missing; return the numbers of the migrations that this call has brought to their end.
+    """Apply what is missing, up to a number; return those that this call has brought to their end.
 
     Raises SchemaError: files and journal do not agree, or a statement was refused.
     Raises LockedError: another migrator did not finish within the wait.
     """
-    migrations = find(folder)
+    migrations = find(folder)[:until]
     journal = await read(database)
     check(journal, migrations)
     if all(journal.finished(migration.number) for migration in migrations):
