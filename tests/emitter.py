@@ -9,11 +9,14 @@ emitter.py fork N            N events before and after a fork, in parent and chi
 import os
 import sys
 import time
+from typing import Literal, cast
 
 from shockmouse_analytics import Analytics
 
+Privacy = Literal["strict", "balanced", "full"]
 
-def verbs(privacy: str, count: int) -> None:
+
+def verbs(privacy: Privacy, count: int) -> None:
     """Use every public verb and wait for the acknowledgement."""
     with Analytics(privacy=privacy) as analytics:
         analytics.register({"release": "1.2.3"})
@@ -70,6 +73,6 @@ def fork(count: int) -> None:
 if __name__ == "__main__":
     mode, *arguments = sys.argv[1:]
     if mode == "verbs":
-        verbs(arguments[0], int(arguments[1]))
+        verbs(cast(Privacy, arguments[0]), int(arguments[1]))
     else:
         {"leave": leave, "fork": fork}[mode](int(arguments[0])) if mode != "steady" else steady(float(arguments[0]))

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shockmouse_analytics_server.embedded import engine_address
-
 from tests.server_process import Server, wait_until
 
 # What each view's table counts; every table that a view fills must stand here.

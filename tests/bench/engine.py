@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import chdb
+
 from shockmouse_analytics_server.loader import INSERT_SETTINGS
 
 TABLES = ("events", "sessions", "devices", "counts_by_name")

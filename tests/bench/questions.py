@@ -1,21 +1,28 @@
 """How long questions take from the views and from raw events, over generated events of 30 days.
 
-The views' time is that of the whole HTTP question, the raw time that of the statement alone, sent to the same engine:
-the ratio is the least that a user gains. Both must answer the same.
+Both ways go through the server's own Database to the same engine, as the query API does: the views by the server's
+questions, raw events by one statement that answers the same. Beside them stands the whole HTTP question.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
+from shockmouse_analytics_server.clickhouse import Database, open_database
+from shockmouse_analytics_server.question import Question, parse_question
+from shockmouse_analytics_server.stats import stats
+from shockmouse_analytics_server.timeseries import timeseries
 from tests.bench.ingestion import BATCH_CONNECTIONS, BATCH_EVENTS, Result, finished, loading
 from tests.bench.load import write_requests
 from tests.bench.traffic import Traffic
 from tests.oracle import TOTALS, query
 from tests.server_process import Server
+
+T = TypeVar("T")
 
 DAYS = 30
 CHUNK = 1_000_000
@@ -96,56 +103,71 @@ class Questions:
 
     def ask(self) -> list[Result]:
         """Return the figures with nothing else going on, and once more while events arrive."""
-        results = self._measure(arriving=0)
+        results = asyncio.run(self._measure(arriving=0))
         path = self._folder / "arriving"
-        seconds = 5 + self._repeats * sum(result["raw_ms"] + result["views_ms"] for result in results) * 2 / 1000
+        seconds = 5 + self._repeats * sum(result["raw_ms"] + 2 * result["views_ms"] for result in results) * 2 / 1000
         batches = int(min(seconds, 60) * ARRIVING_PER_SECOND / BATCH_EVENTS)
         write_requests(path, Traffic(2).batches(batches, BATCH_EVENTS, self._server.keys.write_key))
         rate = ARRIVING_PER_SECOND / BATCH_EVENTS
         with loading(self._server.port, path, BATCH_CONNECTIONS, rate) as process:
-            results += self._measure(arriving=ARRIVING_PER_SECOND)
+            results += asyncio.run(self._measure(arriving=ARRIVING_PER_SECOND))
             finished(process)
         return results
 
-    def _measure(self, arriving: int) -> list[Result]:
-        measured = [self._stats(), self._timeseries("visitors", RAW_VISITORS)]
-        measured.append(self._timeseries("pageviews", RAW_PAGEVIEWS))
+    async def _measure(self, arriving: int) -> list[Result]:
+        async with open_database(data_dir=self._server.data_dir, clickhouse_url=None, role="query") as database:
+            measured = [await self._stats(database)]
+            for metric, sql in (("visitors", RAW_VISITORS), ("pageviews", RAW_PAGEVIEWS)):
+                measured.append(await self._timeseries(database, metric, sql))
         return [result | {"events": self._events, "arriving_per_second": arriving} for result in measured]
 
-    def _stats(self) -> Result:
-        views_ms, answer = self._time(lambda: self._server.ask("stats", **self._asked()))
-        raw_ms, rows = self._time(lambda: self._raw(RAW_STATS))
+    async def _stats(self, database: Database) -> Result:
+        asked = self._question()
+        views_ms, answer = await self._time(lambda: stats(database, asked, with_previous=False))
+        raw_ms, rows = await self._time(lambda: self._raw(database, RAW_STATS))
+        http_ms, _ = await self._time(lambda: self._http("stats"))
         expected = {name: round(value, 3) for name, value in rows[0].items()}
-        equal = {name: round(answer[name], 3) for name in expected} == expected
-        return compare("query_stats", views_ms, raw_ms, equal)
+        equal = {name: round(float(str(answer[name])), 3) for name in expected} == expected
+        return compare("query_stats", views_ms, raw_ms) | {"http_ms": round(http_ms, 1), "answers_equal": equal}
 
-    def _timeseries(self, metric: str, sql: str) -> Result:
-        asked = {"metric": metric, "interval": "day"} | self._asked()
-        views_ms, answer = self._time(lambda: self._server.ask("timeseries", **asked))
-        raw_ms, rows = self._time(lambda: self._raw(sql))
-        values = [row["value"] for row in answer["rows"]]
-        equal = [value for value in values if value] == [row["value"] for row in rows]
-        return compare("query_timeseries", views_ms, raw_ms, equal) | {"metric": metric}
+    async def _timeseries(self, database: Database, metric: str, sql: str) -> Result:
+        asked = self._question()
+        views_ms, answer = await self._time(lambda: timeseries(database, asked, metric=metric, interval="day"))
+        raw_ms, rows = await self._time(lambda: self._raw(database, sql))
+        http_ms, _ = await self._time(lambda: self._http("timeseries", metric=metric, interval="day"))
+        equal = [row["value"] for row in answer if row["value"]] == [row["value"] for row in rows]
+        more = {"http_ms": round(http_ms, 1), "answers_equal": equal, "metric": metric}
+        return compare("query_timeseries", views_ms, raw_ms) | more
 
-    def _asked(self) -> dict[str, str]:
-        return {"from": self._range["start"], "to": self._range["end"]}
+    def _question(self) -> Question:
+        items = [("from", self._range["start"]), ("to", self._range["end"])]
+        month, now = timedelta(days=DAYS), datetime.now(UTC)
+        return parse_question(items, project="together", timezone="UTC", now=now, usually=month, also=frozenset())[0]
 
-    def _raw(self, sql: str) -> list[dict[str, Any]]:
-        sessions = RAW_SESSIONS.format(**self._range)
-        return query(self._server.data_dir, sql.format(sessions=sessions, **self._range))
+    async def _raw(self, database: Database, sql: str) -> list[dict[str, Any]]:
+        return await database.fetch(sql.format(sessions=RAW_SESSIONS.format(**self._range), **self._range))
 
-    def _time(self, asked: Callable[[], Any]) -> tuple[float, Any]:
+    async def _http(self, path: str, **parameters: str) -> Any:
+        asked = parameters | {"from": self._range["start"], "to": self._range["end"]}
+        return await asyncio.to_thread(self._server.ask, path, **asked)
+
+    async def _time(self, asked: Callable[[], Awaitable[T]]) -> tuple[float, T]:
         """Return the median milliseconds of some repeats after a first one, and the last answer."""
-        times, answer = [], asked()
+        times, answer = [], await asked()
         for _ in range(self._repeats):
             started = time.perf_counter()
-            answer = asked()
+            answer = await asked()
             times.append((time.perf_counter() - started) * 1000)
         return median(times), answer
 
 
-def compare(bench: str, views_ms: float, raw_ms: float, equal: bool) -> Result:
-    """Return one line of figures."""
+def compare(bench: str, views_ms: float, raw_ms: float) -> Result:
+    """Return the beginning of one line of figures."""
     ratio = round(raw_ms / views_ms, 1)
-    figures = {"views_ms": round(views_ms, 1), "raw_ms": round(raw_ms, 1), "ratio": ratio, "target_ratio": 5}
-    return {"bench": bench} | figures | {"answers_equal": equal}
+    return {
+        "bench": bench,
+        "views_ms": round(views_ms, 1),
+        "raw_ms": round(raw_ms, 1),
+        "ratio": ratio,
+        "target_ratio": 5,
+    }
