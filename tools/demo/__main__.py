@@ -97,7 +97,7 @@ def summary(sent: Sent, stats: dict[str, Any]) -> bool:
     print(f"\n{'':14}{'sent':>8}{'counted':>10}")
     for name, out, back in rows:
         print(f"{name:14}{out:8}{back:10}{'' if out == back else '   differs'}")
-    print(f"{'visitors':14}{'':8}{stats['visitors']:10}\n{'sessions':14}{'':8}{stats['sessions']:10}")
+    print(f"{'visitors':14}{'':8}{stats['visitors']:10}\n{'sessions':14}{'':8}{stats['sessions']:10}", flush=True)
     return all(out == back for _, out, back in rows)
 
 
@@ -117,7 +117,8 @@ async def traffic(site_command: tuple[str, ...], site: str, environment: dict[st
 async def run(folder: Path, port: int, seconds: float | None) -> bool:
     server, site_port = f"http://127.0.0.1:{port}", free_port()
     site, data = f"http://127.0.0.1:{site_port}", ("--data-dir", str(folder / "data"))
-    async with program(*SERVER, "serve", "--port", str(port), *data, ready="listening on"):
+    quiet = {"SHOCKMOUSE_LOG_LEVEL": "warning"}
+    async with program(*SERVER, "serve", "--port", str(port), *data, ready="listening on", environment=quiet):
         keys = json.loads(await command("project", "create", "demo", "--json", *data))
         link = (await command("project", "link", "demo", *data, "--port", str(port))).strip()
         environment = {
@@ -125,8 +126,8 @@ async def run(folder: Path, port: int, seconds: float | None) -> bool:
             "SHOCKMOUSE_CLIENT_ENDPOINT": server,
             "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "client"),
         }
-        print(f"dashboard  {link}\nweb site   {site}\n", flush=True)
-        print(f"live traffic {f'for {seconds:g} s' if seconds else 'until Ctrl-C'}", flush=True)
+        print(f"dashboard     {link}\nweb site      {site}")
+        print(f"live traffic  {f'for {seconds:g} s' if seconds else 'until Ctrl-C'}", flush=True)
         sent = await traffic((sys.executable, str(SITE), str(site_port)), site, environment, seconds)
         return summary(sent, await counted(server, keys["read_key"], sent))
 
