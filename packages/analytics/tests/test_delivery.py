@@ -1,22 +1,267 @@
-"""Events reach the server, complete and in batches."""
+"""Events reach the server once, complete, in batches that are cut by number, bytes and age."""
+
+import threading
+import uuid
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from shockmouse_analytics import Stats
 
 
-def test_tracked_events_reach_the_server(client, server):
-    analytics = client()
+def numbers(server):
+    return sorted(event["properties"]["number"] for event in server.events)
+
+
+def without_ids(event):
+    made = {"event_id", "timestamp", "boot_id", "session_id", "session_started_at", "device_id", "fingerprint"}
+    return {name: value for name, value in event.items() if name not in made}
+
+
+def test_each_verb_becomes_its_event(client, server):
+    analytics = client(privacy="strict")
+    analytics.register({"app": "editor"})
+    analytics.identify("user-42", {"plan": "pro"})
     analytics.track("Report exported", {"format": "pdf", "pages": 12})
-    assert analytics.flush(timeout=10)
-    (event,) = server.events
-    assert (event["type"], event["name"], event["properties"]) == (
-        "track",
-        "Report exported",
-        {"format": "pdf", "pages": 12},
-    )
-    assert event["seq"] == 1
+    analytics.page("https://example.com/pricing", title="Pricing")
+    analytics.screen("Settings")
+    analytics.group("acme", {"seats": 5})
+    analytics.alias("user-43")
+    analytics.register({"app": None})
+    analytics.reset()
+    analytics.track("Logged out")
+    assert analytics.flush()
+    user = {"user_id": "user-42", "privacy": "strict", "sample_rate": 1.0}
+    app = {"app": "editor"}
+    assert [without_ids(event) for event in server.events] == [
+        {"type": "identify", "seq": 1, **user, "user_properties": {"plan": "pro"}, "properties": app},
+        {
+            "type": "track",
+            "name": "Report exported",
+            "seq": 2,
+            **user,
+            "properties": {**app, "format": "pdf", "pages": 12},
+        },
+        {
+            "type": "page",
+            "seq": 3,
+            **user,
+            "properties": app,
+            "context": {"page": {"url": "https://example.com/pricing", "title": "Pricing"}},
+        },
+        {"type": "screen", "name": "Settings", "seq": 4, **user, "properties": app},
+        {"type": "group", "seq": 5, **user, "properties": {**app, "seats": 5, "group_id": "acme"}},
+        {"type": "alias", "seq": 6, **user, "user_id": "user-43", "properties": {**app, "previous_id": "user-42"}},
+        {"type": "track", "name": "Logged out", "seq": 7, "privacy": "strict", "sample_rate": 1.0},
+    ]
 
 
-def test_many(client, server):
+def test_ids_say_what_belongs_together(client, server):
     analytics = client()
-    for number in range(5000):
+    for number in range(3):
         analytics.track("n", {"number": number})
-    assert analytics.flush(timeout=20)
-    assert sorted(e["properties"]["number"] for e in server.events) == list(range(5000))
+    analytics.reset()
+    analytics.track("n", {"number": 3})
+    assert analytics.flush()
+    events = server.events
+    ids = [uuid.UUID(event["event_id"]) for event in events]
+    assert [(id_.version, id_.variant) for id_ in ids] == [(7, uuid.RFC_4122)] * 4
+    assert len(set(ids)) == 4
+    assert {event["boot_id"] for event in events} == {events[0]["boot_id"]}
+    assert {event["device_id"] for event in events} == {events[0]["device_id"]}
+    sessions = [event["session_id"] for event in events]
+    assert [a == b for a, b in pairwise(sessions)] == [True, True, False]
+    for event in events:
+        at, started = (datetime.fromisoformat(event[name]) for name in ("timestamp", "session_started_at"))
+        assert started <= at
+        assert int(at.timestamp() * 1000) == int(event["event_id"].replace("-", "")[:12], 16)
+
+
+def test_requests_carry_key_and_library_and_are_compressed_when_long(client, server):
+    analytics = client()
+    analytics.track("short")
+    assert analytics.flush()
+    analytics.track("long", {"text": "x" * 5000})
+    assert analytics.flush()
+    assert [headers.get("Content-Encoding") for headers in server.headers] == [None, "gzip"]
+    assert {headers["Authorization"] for headers in server.headers} == {"Bearer wk_shop_0123456789"}
+    assert {headers["Content-Type"] for headers in server.headers} == {"application/json"}
+    assert [body["library"]["name"] for body in server.requests] == ["shockmouse-analytics"] * 2
+    assert all(uuid.UUID(body["batch_id"]) for body in server.requests)
+
+
+def test_a_batch_goes_when_it_is_full_without_being_asked(client, server):
+    analytics = client(flush_events=10, flush_seconds=3600)
+    for number in range(10):
+        analytics.track("n", {"number": number})
+    server.wait_for(lambda: numbers(server) == list(range(10)))
+    assert [len(body["events"]) for body in server.requests] == [10]
+
+
+def test_a_batch_goes_when_its_bytes_are_reached(client, server):
+    analytics = client(batch_bytes=10_000, flush_seconds=3600)
+    for number in range(4):
+        analytics.track("n", {"number": number, "text": "x" * 3000})
+    server.wait_for(lambda: numbers(server) == [0, 1])
+    assert analytics.flush()
+    assert [len(body["events"]) for body in server.requests] == [2, 2]
+
+
+def test_a_batch_goes_when_it_is_old(client, server):
+    analytics = client(flush_seconds=0.4)
+    analytics.track("n", {"number": 0})
+    server.wait_for(lambda: numbers(server) == [0], seconds=5)
+
+
+def test_a_burst_from_many_threads_arrives_whole(client, server):
+    analytics = client()
+
+    def burst(first):
+        for number in range(first, first + 5000):
+            analytics.track("n", {"number": number})
+
+    threads = [threading.Thread(target=burst, args=(first,)) for first in range(0, 40_000, 5000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert analytics.flush(timeout=60)
+    assert numbers(server) == list(range(40_000))
+    assert sorted(event["seq"] for event in server.events if event["type"] == "track") == sorted(
+        {event["seq"] for event in server.events}
+    )
+    assert max(len(body["events"]) for body in server.requests) <= 1000
+    assert analytics.stats() == Stats(queued=0, sent=40_000, stored=0, dropped={}, rejected={})
+
+
+def test_an_event_is_a_snapshot_of_what_it_was_given(client, server):
+    analytics = client()
+    properties = {"number": 0, "list": [1]}
+    analytics.track("n", properties)
+    properties["number"] = 1
+    properties["list"].append(2)
+    assert analytics.flush()
+    assert server.events[0]["properties"] == {"number": 0, "list": [1]}
+
+
+def test_secrets_are_redacted_in_first_and_later_events(client, server):
+    analytics = client()
+    for _ in range(3):
+        analytics.track("Signed in", {"name": "Ann", "password": "hunter2", "more": {"api_key": "x"}})
+        assert analytics.flush()
+    assert [event["properties"] for event in server.events] == [
+        {"name": "Ann", "password": "[redacted]", "more": {"api_key": "[redacted]"}}
+    ] * 3
+
+
+def test_before_send_may_change_and_drop(client, server):
+    import msgspec
+
+    def before_send(event):
+        if event.name == "drop":
+            return None
+        if event.name == "fail":
+            raise RuntimeError("a bug of the program")
+        return msgspec.structs.replace(event, properties={"changed": True})
+
+    analytics = client(before_send=before_send)
+    for name in ("keep", "drop", "fail"):
+        analytics.track(name, {"changed": False})
+    assert analytics.flush()
+    assert [(event["name"], event["properties"]) for event in server.events] == [("keep", {"changed": True})]
+    assert analytics.stats().dropped == {"before_send": 1, "before_send_failed": 1}
+
+
+def test_a_device_is_sampled_whole_and_per_type(client, server):
+    analytics = client(sample_rate={"track": 1e-9, "page": 1.0})
+    for _ in range(10):
+        analytics.track("rare")
+    analytics.page("https://example.com/")
+    assert analytics.flush()
+    assert [event["type"] for event in server.events] == ["page"]
+    assert analytics.stats().dropped == {"sampled": 10}
+
+
+def test_the_rate_travels_with_the_event(client, server):
+    analytics = client(sample_rate=0.999999999)
+    analytics.track("often")
+    assert analytics.flush()
+    assert [event["sample_rate"] for event in server.events] == [0.999999999]
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda a: a.track(None), TypeError),
+        (lambda a: a.track(5), TypeError),
+        (lambda a: a.track(" "), ValueError),
+        (lambda a: a.track("x" * 256), ValueError),
+        (lambda a: a.track("n", [1]), TypeError),
+        (lambda a: a.track("n", {"object": object()}), TypeError),
+        (lambda a: a.track("n", {"text": "x" * 70_000}), ValueError),
+        (lambda a: a.track("n", {"surrogate": "\ud800"}), ValueError),
+        (lambda a: a.identify(""), ValueError),
+        (lambda a: a.identify(42), ValueError),
+        (lambda a: a.register([1]), TypeError),
+        (lambda a: a.group("g", 5), TypeError),
+    ],
+)
+def test_a_mistake_raises_in_debug_and_is_counted_otherwise(client, server, call, error):
+    with pytest.raises(error):
+        call(client(debug=True))
+    analytics = client(debug=False)
+    call(analytics)
+    assert analytics.flush()
+    assert (analytics.stats().dropped, server.requests) == ({"invalid": 1}, [])
+
+
+def test_drops_are_told_to_the_server_once(client, server):
+    analytics = client(debug=False)
+    analytics.track("")
+    analytics.track("first")
+    assert analytics.flush()
+    analytics.track("second")
+    assert analytics.flush()
+    assert [body.get("dropped") for body in server.requests] == [{"invalid": 1}, None]
+
+
+def test_refused_events_are_counted_by_code_and_never_resent(client, server):
+    def reply(number, body):
+        refused = [{"index": 1, "event_id": "", "code": "bad_timestamp", "reason": ""}]
+        return 200, {}, {"accepted": 2, "duplicates": 0, "rejected": refused}
+
+    server.reply = reply
+    analytics = client()
+    for number in range(3):
+        analytics.track("n", {"number": number})
+    assert analytics.flush()
+    assert analytics.stats() == Stats(queued=0, sent=2, stored=0, dropped={}, rejected={"bad_timestamp": 1})
+    assert len(server.requests) == 1
+
+
+def test_a_disabled_client_does_nothing(client, server, tmp_path):
+    analytics = client(enabled=False)
+    analytics.track("n")
+    assert analytics.flush()
+    analytics.close()
+    assert (server.requests, (tmp_path / "state").exists()) == ([], False)
+
+
+def test_opting_out_stops_everything_at_once_and_stays(client, server):
+    server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
+    analytics = client(debug=False)
+    analytics.track("before")
+    assert not analytics.flush(timeout=0.5)
+    analytics.opt_out()
+    analytics.track("after")
+    analytics.close()
+    assert analytics.stats().stored == 0
+    server.reply = lambda number, body: None
+    again = client()
+    again.track("later")
+    assert again.flush()
+    again.opt_in()
+    again.track("finally")
+    assert again.flush()
+    assert server.names() == ["finally"]

@@ -44,6 +44,8 @@ Properties = Mapping[str, Any]
 
 FLUSH_SECONDS = 10.0
 
+_MISTAKES = (TypeError, ValueError, OverflowError, RecursionError)
+
 
 class Analytics:
     """Records what happens in a program and delivers it; safe to use from any thread.
@@ -129,17 +131,22 @@ class Analytics:
 
     def group(self, group_id: str, properties: Properties | None = None) -> None:
         """Say which group, such as a company, the user belongs to."""
-        self._record("group", None, {**(properties or {}), "group_id": group_id})
+        self._record("group", None, properties, made={"group_id": group_id})
 
     def alias(self, user_id: str, previous_id: str | None = None) -> None:
         """Say that `user_id` is the same person as `previous_id`, by default the one identified before."""
         if self._is_user_id(user_id):
             previous, self._user_id = previous_id or self._user_id, user_id
-            self._record("alias", None, {"previous_id": previous})
+            self._record("alias", None, None, made={"previous_id": previous})
 
     def register(self, properties: Properties) -> None:
         """Send these properties with every event from now on; an event's own win. None takes a property back."""
-        merged = {**self._registered, **properties}
+        try:
+            merged = {**self._registered, **(_as_dict(properties) or {})}
+            encode(merged)
+        except _MISTAKES as exc:
+            self._misused(exc)
+            return
         self._registered = {name: value for name, value in merged.items() if value is not None}
 
     def reset(self) -> None:
@@ -163,7 +170,7 @@ class Analytics:
 
     def capture_exception(self, exc: BaseException, properties: Properties | None = None) -> None:
         """Record an exception: its type, message and where it was raised; no values of variables."""
-        self._record("error", type(exc).__name__, {**(properties or {}), **describe_exception(exc)})
+        self._record("error", type(exc).__name__, properties, made=describe_exception(exc))
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> bool:
         """Send what waits; return True when everything of this process is acknowledged within so many seconds.
@@ -213,17 +220,19 @@ class Analytics:
         user_properties: Properties | None = None,
         context: Properties | None = None,
         visitor: Visitor | None = None,
+        made: dict[str, Any] | None = None,
     ) -> None:
+        """Queue one event; `made` are properties of ours, which win over the program's."""
         if not self._enabled:
             return
         if self._consent.refused:
             self._manager.drop("opted_out")
             return
-        if self._registered:
-            properties = {**self._registered, **(properties or {})}
         try:
+            if self._registered or made:
+                properties = {**self._registered, **(_as_dict(properties) or {}), **(made or {})}
             encoded = self._encode(self._event(kind, name, properties, user_properties, context), visitor)
-        except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+        except _MISTAKES as exc:
             self._misused(exc)
             return
         self._manager.put(encoded)
@@ -271,8 +280,8 @@ class Analytics:
             return self._steps.mark_visitor(encoded)
         return encoded if event.context or event.user_properties else self._steps.mark(encoded, event.properties or ())
 
-    def _record_duration(self, name: str, properties: Properties) -> None:
-        self._record("performance", name, properties)
+    def _record_duration(self, name: str, properties: Properties | None, made: dict[str, Any]) -> None:
+        self._record("performance", name, properties, made=made)
 
     def _is_user_id(self, user_id: str) -> bool:
         given: object = user_id  # whoever has no type checker may pass anything

@@ -56,6 +56,7 @@ class Delivery:
         self._flushes: list[_Flush] = []
         self._breaker = Breaker()
         self._is_connected = self._hurries = False
+        self._hurried_at = 0.0
         self._close_at: float | None = None
         self.last_error: DeliveryError | None = None
 
@@ -67,7 +68,7 @@ class Delivery:
     @property
     def stored(self) -> int:
         """How many events are in the store; from any thread."""
-        return self._ledger.stored
+        return self._ledger.stored - sum(list(self._ledger.acknowledged.values()))
 
     # --- the life of the loop
 
@@ -101,7 +102,7 @@ class Delivery:
         self._drain(len(self._queue))
         self._flushes.append(_Flush(future, self._ledger.left + len(self._ledger.pending), everyones))
         self._breaker.hurry()
-        self._hurries = True
+        self._hurries, self._hurried_at = True, time.time()
         self._news.set()
 
     def close(self, at: float) -> None:
@@ -230,8 +231,9 @@ class Delivery:
         before_due = self._breaker.is_failing or self._hurries  # one tries for all, or somebody asked to try
         if ledger.store_next is None or not (before_due or ledger.store_next <= time.time()):
             return []
-        self._hurries = False
-        return ledger.take(free, before_due=before_due, own_first=bool(self._flushes))
+        flights = ledger.take(free, before_due=before_due, own_first=bool(self._flushes))
+        self._hurries = self._hurries and len(flights) == free
+        return flights
 
     async def _send(self, flight: Flight) -> None:
         dropped = self._counts.tell()
@@ -289,11 +291,13 @@ class Delivery:
 
     def _fail(self, flight: Flight, error: DeliveryError) -> None:
         self.last_error = error
-        self._breaker.fail(error, time.monotonic())
+        if flight.attempted_at >= self._hurried_at:  # else it says nothing about the attempt that was asked for
+            self._hurries = False
+            self._breaker.fail(error, time.monotonic())
         held = flight.held
         if isinstance(error, UnreachableError) and error.unclear and held.unclear_since is None:
             held = Held(held.batch, flight.attempted_at)
-        next_attempt = time.time() + self._breaker.until - time.monotonic()
+        next_attempt = time.time() + max(self._breaker.until - time.monotonic(), 0.0)
         self._ledger.put_back(held, next_attempt=next_attempt, reason=str(error))
 
     # --- whoever waits

@@ -56,7 +56,7 @@ class Ledger:
         self._limits, self._open_store = limits, open_store
         self.pending = Pending(flush_events=limits.flush_events, batch_bytes=limits.batch_bytes)
         self.flying: dict[str, Flight] = {}
-        self.acknowledged: list[str] = []  # on disk still
+        self.acknowledged: dict[str, int] = {}  # batches that are on disk still, and their events
         self.left = 0  # how many events have left `pending`
         self.stored = 0
         self.store_next: float | None = None  # wall time at which something in the store may be taken
@@ -164,7 +164,7 @@ class Ledger:
 
     def own_ids(self) -> set[str]:
         """Return the batches of this process that are not acknowledged, but those that are set aside."""
-        return (self._store.own_ids("waiting") - set(self.acknowledged)) | self.flying.keys()
+        return (self._store.own_ids("waiting") - self.acknowledged.keys()) | self.flying.keys()
 
     def has_set_aside(self) -> bool:
         """Return whether a batch of this process was refused."""
@@ -175,7 +175,7 @@ class Ledger:
     def acknowledge(self, flight: Flight) -> None:
         """Forget the batch: the server has it."""
         if flight.stored:
-            self.acknowledged.append(flight.held.batch.id)
+            self.acknowledged[flight.held.batch.id] = flight.held.batch.events
 
     def put_back(self, held: Held, *, next_attempt: float, reason: str) -> None:
         """Keep the batch in the store until it is tried again."""
@@ -239,7 +239,7 @@ class Ledger:
     def _saving(self) -> Iterator[None]:
         """One transaction, which also forgets what was acknowledged and keeps the store within its bounds."""
         with self._store.writing():
-            self._store.remove(self.acknowledged)
+            self._store.remove(list(self.acknowledged))
             yield
             trimmed = self._store.trim()
         self.acknowledged.clear()

@@ -12,7 +12,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Record = Callable[[str, Mapping[str, Any]], None]
+Properties = Mapping[str, Any]
+Record = Callable[[str, Properties | None, dict[str, Any]], None]
 
 MAX_FRAMES = 50
 MAX_MESSAGE_CHARACTERS = 1000
@@ -24,10 +25,10 @@ class Measure:
     One object measures one run at a time; as a decorator it makes one for each call.
     """
 
-    def __init__(self, record: Record, name: str, properties: Mapping[str, Any] | None) -> None:
+    def __init__(self, record: Record, name: str, properties: Properties | None) -> None:
         self._record = record
         self._name = name
-        self._properties = properties or {}
+        self._properties = properties
         self._started = 0.0
 
     def __enter__(self) -> Self:
@@ -37,7 +38,7 @@ class Measure:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
         failed = {} if kind is None else {"exception": kind.__name__}
-        self._record(self._name, {**self._properties, "duration_ms": duration_ms, **failed})
+        self._record(self._name, self._properties, {"duration_ms": duration_ms, **failed})
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
