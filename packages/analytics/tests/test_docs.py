@@ -49,6 +49,7 @@ SENT = {
     "privacy.md": {"track Opened": 1, "track Signed in": 1, "track Exported": 1},
     "sessions-and-sampling.md": {"track Game started": 2},
     "settings.md": {},
+    "web.md": {"track Basket filled": 1, "page": 1},
 }
 
 
