@@ -1,5 +1,6 @@
 """Every kind of bad input, through a real socket: the right answer, good neighbours kept, the worker none the worse."""
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -7,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from shockmouse_analytics_server.errors import BodyError
+from shockmouse_analytics_server.request import read_body
 
 from .worker import Worker, encode, event, running_worker
 
@@ -393,7 +397,7 @@ AMBIGUOUS = {
 @pytest.mark.parametrize("name", AMBIGUOUS)
 def test_a_request_whose_end_is_unclear_is_refused(worker: Worker, name: str) -> None:
     answer = worker.talk(HEAD % worker.key.encode() + AMBIGUOUS[name])
-    assert status_of(answer) in ((b"400", b"501") if name == "another transfer encoding" else (b"400",))
+    assert status_of(answer) == (b"501" if name == "another transfer encoding" else b"400")
 
 
 @pytest.mark.parametrize(
@@ -403,7 +407,7 @@ def test_a_request_whose_end_is_unclear_is_refused(worker: Worker, name: str) ->
 )
 def test_too_long_a_head_is_refused(worker: Worker, headers: bytes) -> None:
     answer = worker.talk(HEAD % worker.key.encode() + headers + b"Content-Length: 2\r\n\r\n{}")
-    assert status_of(answer) in (b"431", b"400")
+    assert status_of(answer) == b"431"
 
 
 @pytest.mark.parametrize("target", [b"@evil", b"v1/events", b"http://x/v1/events", b"*", b"/v1/events\x01"])
@@ -423,7 +427,8 @@ def test_a_target_that_is_no_path_is_refused(worker: Worker, target: bytes) -> N
     ids=["HTTP/2", "TLS", "HTTP/0.9", "zeros"],
 )
 def test_other_protocols_are_turned_away(worker: Worker, opening: bytes) -> None:
-    assert status_of(worker.talk(opening)) in (b"", b"400", b"505", b"431")
+    # Whoever still sends when the connection is closed may not see the answer.
+    assert status_of(worker.talk(opening)) in ((b"400",) if len(opening) < 1000 else (b"400", b""))
 
 
 def test_an_upgrade_to_http_2_is_not_taken(worker: Worker) -> None:
@@ -435,7 +440,7 @@ def test_an_upgrade_to_http_2_is_not_taken(worker: Worker) -> None:
 def test_a_websocket_is_turned_away(worker: Worker) -> None:
     offer = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
     answer = worker.talk(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n" + offer % (b"A" * 22 + b"=="))
-    assert status_of(answer) in (b"403", b"400", b"405")
+    assert status_of(answer) == b"403"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "BREW"])
@@ -476,6 +481,16 @@ def test_keys_of_every_wrong_kind_are_refused(worker: Worker) -> None:
     }
 
 
+def test_a_body_that_never_ends_is_given_up() -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    with pytest.raises(BodyError) as refused:
+        asyncio.run(read_body(receive, {}, max_bytes=1 << 20, seconds=0.1))
+    assert (refused.value.status, refused.value.code) == (408, "slow_body")
+
+
 def test_the_key_is_judged_before_the_body_is_there(worker: Worker) -> None:
     answer = worker.talk(HEAD % b"wk_site_x" + b"Content-Length: 1000\r\n\r\n")
     assert status_of(answer) == b"401"
@@ -483,6 +498,7 @@ def test_the_key_is_judged_before_the_body_is_there(worker: Worker) -> None:
 
 FORWARDED = {
     "a list of 10,000": ", ".join(f"10.0.{number // 250}.{number % 250}" for number in range(10_000)),
+    "a list of 500": ", ".join(f"127.0.0.{number % 250}" for number in range(500)),
     "zone": "fe80::1%eth0",
     "garbage": "'; --, \t,,, unknown, 999.1.1.1, [::1",
     "port": "203.0.113.7:4711",
@@ -492,7 +508,5 @@ FORWARDED = {
 
 @pytest.mark.parametrize("name", FORWARDED)
 def test_odd_forwarded_addresses_do_no_harm(worker: Worker, name: str) -> None:
-    if len(FORWARDED[name]) > 10_000:
-        assert worker.post(event(), X_Forwarded_For=FORWARDED[name]).status in (200, 431, 400)
-    else:
-        assert worker.post(event(), X_Forwarded_For=FORWARDED[name], Forwarded=FORWARDED[name]).status == 200
+    reply = worker.post(event(), X_Forwarded_For=FORWARDED[name], Forwarded=FORWARDED[name])
+    assert reply.status == (431 if len(FORWARDED[name]) > 16_384 else 200)

@@ -46,7 +46,9 @@ def read_token(headers: Mapping[bytes, str], query: bytes) -> str:
     return tokens.pop() if tokens else ""
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, str], max_bytes: int) -> bytes:
+async def read_body(
+    receive: Receive, headers: Mapping[bytes, str], max_bytes: int, *, seconds: float = BODY_SECONDS
+) -> bytes:
     """Return the whole body.
 
     Raises BodyError: 413 as soon as it is known to be too large, 408 when it is not complete in time;
@@ -55,10 +57,10 @@ async def read_body(receive: Receive, headers: Mapping[bytes, str], max_bytes: i
     if int(headers.get(b"content-length", "0")) > max_bytes:
         raise _too_large(max_bytes)
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await _receive_all(receive, max_bytes)
     except TimeoutError as exc:
-        raise BodyError(408, "slow_body", f"the body was not complete after {BODY_SECONDS:.0f} seconds") from exc
+        raise BodyError(408, "slow_body", f"the body was not complete after {seconds:.0f} seconds") from exc
 
 
 async def _receive_all(receive: Receive, max_bytes: int) -> bytes:
