@@ -1,5 +1,7 @@
 """What append() keeps, what it recognises, and what it refuses before harm is done."""
 
+import contextlib
+import sqlite3
 import stat
 import uuid
 from pathlib import Path
@@ -141,6 +143,20 @@ def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
         connection.execute("pragma user_version = 2")
     with pytest.raises(SpoolBrokenError, match="layout 2"):
         open_spool(tmp_path)
+
+
+def test_a_copy_without_a_log_gets_one_again(tmp_path: Path) -> None:
+    """Backups are single files."""
+    entry = make_entry(2)
+    with open_spool(tmp_path) as spool:
+        spool.append([entry])
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.sqlite")) as connection:
+        connection.execute("pragma journal_mode = delete")
+    with open_spool(tmp_path) as spool:
+        assert spool.append([entry]) == [Appended(0, 2)]
+        with spool.file.reading() as connection:
+            found = [connection.execute(f"pragma {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert found == ["wal", 2]
 
 
 def test_a_file_that_is_no_spool_is_refused(tmp_path: Path) -> None:

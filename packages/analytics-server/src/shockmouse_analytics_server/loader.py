@@ -79,13 +79,13 @@ async def run(
         started = time.monotonic()
         try:
             loaded = await loader.load_round(stopping)
+            await loader.forget()
         except (DatabaseError, LockedError, SpoolFullError) as exc:
             counters.add("load_failures", "away" if isinstance(exc, DatabaseAwayError) else "other")
             logger.warning("loading waits, then tries the same again", exc_info=exc)
             await pause(stopping, backoff.full_jitter(next(waits)))
             continue
         waits = new_waits()
-        await loader.forget()
         await pause(stopping, started + ROUND_SECONDS - time.monotonic() if loaded else LOOK_SECONDS)
 
 

@@ -31,11 +31,11 @@ SCHEMA_VERSION = 1
 NEW_FILE = """
 pragma page_size = 8192;
 pragma auto_vacuum = incremental;
-pragma journal_mode = wal;
 """
 # The log is copied into the file at 16 MiB: at 64 MiB appending was 12 % faster, but the disk's reserve is no more than
 # that. fullfsync means something on macOS only.
 PRAGMAS = """
+pragma journal_mode = wal;
 pragma synchronous = full;
 pragma fullfsync = on;
 pragma checkpoint_fullfsync = on;
@@ -104,8 +104,10 @@ class SpoolFile:
             raise SpoolBrokenError(f"{self.path} has layout {version}; this release knows {SCHEMA_VERSION}")
         if version < SCHEMA_VERSION:
             self._connection.executescript(NEW_FILE)
+        self._connection.executescript(PRAGMAS)
+        if version < SCHEMA_VERSION:
             self._connection.executescript(LAY_OUT)
-        self._connection.executescript(PRAGMAS + FRESH_LOG)
+        self._connection.executescript(FRESH_LOG)
 
     def close(self) -> None:
         with self._turn:
