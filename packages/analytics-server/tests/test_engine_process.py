@@ -16,12 +16,12 @@ from shockmouse_analytics_server.embedded import ensure_engine, start_engine
 from shockmouse_analytics_server.engine_socket import socket_of
 from shockmouse_analytics_server.errors import DatabaseAwayError, LockedError
 
+pytestmark = pytest.mark.engine
+
 COMMAND = """
 import asyncio, sys
 from pathlib import Path
 from shockmouse_analytics_server.embedded import ensure_engine
-
-pytestmark = pytest.mark.engine
 async def main():
     async with ensure_engine(Path(sys.argv[1])):
         print("inside", flush=True)
@@ -172,3 +172,44 @@ def test_a_killed_engine_keeps_what_it_acknowledged(tmp_path):
     assert set(acknowledged) <= set(kept)
     assert len(kept) == len(set(kept))
     assert len(acknowledged) > 3
+
+
+def test_answers_that_nobody_reads_on_hold_up_nobody(tmp_path):
+    endless = "select number, repeat('x', 1000) as x from numbers(100000000)"
+
+    async def begin(database: Database) -> None:
+        stream = database.stream(endless, format="Native")
+        await anext(stream)
+        await stream.aclose()
+
+    async def scenario() -> list:
+        async with (
+            ensure_engine(tmp_path),
+            open_database(data_dir=tmp_path, clickhouse_url=None, database="default") as database,
+            asyncio.timeout(30),
+        ):
+            await asyncio.gather(*(begin(database) for _ in range(8)))
+            return await database.fetch("select count() as n from system.processes where query like '%repeat(%'")
+
+    assert asyncio.run(scenario()) == [{"n": 1}]
+
+
+def test_long_questions_hold_up_no_insert(tmp_path):
+    endless = "select max(sipHash64(number)) as n from numbers(1000000000000)"
+
+    async def scenario() -> list:
+        async with (
+            ensure_engine(tmp_path),
+            open_database(data_dir=tmp_path, clickhouse_url=None, database="default") as database,
+        ):
+            await database.execute("create table t (n UInt64) engine = MergeTree order by n")
+            asking = [asyncio.create_task(database.fetch(endless, settings={"max_threads": 1})) for _ in range(6)]
+            await asyncio.sleep(0.2)
+            await database.insert("t", ("n",), b"[1]")
+            running = [not task.done() for task in asking]
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        return running
+
+    assert asyncio.run(scenario()) == [True] * 6

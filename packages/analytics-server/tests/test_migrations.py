@@ -11,6 +11,8 @@ from shockmouse_analytics_server.errors import LockedError, SchemaError
 from shockmouse_analytics_server.migrate import find, plan, status, up, verify
 from shockmouse_analytics_server.migration_lock import migration_lock
 
+pytestmark = pytest.mark.engine
+
 # Each statement is safe to run again; the copies are equal only when every one ran, in order.
 FIRST = """-- 0001 letters: a table; with it; its rows.
 create table if not exists letters {{on_cluster}} (letter String) engine = {{Replacing}} order by letter;
@@ -27,7 +29,6 @@ from pathlib import Path
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.migrate import up
 
-pytestmark = pytest.mark.engine
 url, socket_path, user, password, name, folder, stop = sys.argv[1:]
 seen = []
 def progress(line):
@@ -92,7 +93,7 @@ def test_up_applies_everything_once(database, folder):
 @pytest.mark.parametrize("point", range(1, 11))
 def test_a_killed_migrator_is_resumed_from_every_point(database, folder, point):
     with migrator(database, folder, stop=point) as child:
-        child.stdout.readline()
+        assert child.stdout.readline().startswith("000")
         child.kill()
 
     async def scenario(opened: Database) -> list:
@@ -105,7 +106,7 @@ def test_a_killed_migrator_is_resumed_from_every_point(database, folder, point):
 
 def test_what_has_finished_does_not_run_again(database, folder):
     with migrator(database, folder, stop=8) as child:
-        child.stdout.readline()
+        assert child.stdout.readline()
         child.kill()
     ran: list[str] = []
     database.run(lambda opened: up(opened, folder=folder, progress=ran.append))
@@ -138,7 +139,7 @@ def test_who_waits_too_long_hears_who_holds_the_lock(database, folder):
         return str(caught.value)
 
     with migrator(database, folder, stop=1) as child:
-        child.stdout.readline()
+        assert child.stdout.readline()
         message = database.run(scenario)
         child.kill()
     assert f" {child.pid} (last heard of " in message

@@ -39,8 +39,7 @@ QUERY_LIMITS: Mapping[str, object] = {
     "max_execution_time": 20,
     "max_memory_usage": 1_500_000_000,
     "max_result_rows": 1_000_000,
-    "max_rows_to_read": 0,
-    "max_threads": 2,
+    "max_result_bytes": 500_000_000,
 }
 # What can only lie in the rows: they do not parse, do not fit their columns, or lie in too many partitions.
 BAD_ROWS = frozenset({6, 20, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 128, 130, 131, 190, 248, 306, 321, 349, 376})
