@@ -4,12 +4,14 @@ import json
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from .serving import PROGRAM, Done, Server, command, serving
+from .serving import PROGRAM, Done, Server, command, serving, wait_until
 
 UNINVITED = ("aiohttp", "chdb", "hypercorn", "starlette", "sqlite3", "maxminddb", "ua_parser")
 
@@ -202,3 +204,25 @@ def test_errors_are_told_without_a_traceback(tmp_path: Path) -> None:
     done = command(folder, "spool", "status")
     assert failed(done) == (1, "", 1)
     assert json.dumps(done.err).count("Traceback") == 0
+
+
+@pytest.mark.engine
+def test_a_backup_goes_on_elsewhere(tmp_path: Path) -> None:
+    with serving(tmp_path / "old") as server:
+        key, read_key = server.printed[1].split()[2], server.printed[2].split()[2]
+        event = {"event_id": str(uuid.uuid4()), "type": "page", "timestamp": datetime.now(UTC).isoformat()}
+        given = {"Authorization": f"Bearer {key}", "Content_Type": "application/json"}
+        assert server.ask("POST", "/v1/events", json.dumps(event).encode(), **given).status == 200
+        made = command(tmp_path / "old", "backup", str(tmp_path / "backup"))
+        assert (made.code, made.err) == (0, "")
+        assert failed(command(tmp_path / "old", "backup", str(tmp_path / "backup"))) == (2, "", 1)
+        assert failed(command(tmp_path / "old", "restore", str(tmp_path / "backup")))[0] != 0
+    put = command(tmp_path / "new", "restore", str(tmp_path / "backup"))
+    assert (put.code, put.err) == (0, "")
+    with serving(tmp_path / "new") as server:
+        asked = {"Authorization": f"Bearer {read_key}"}
+        wait_until(
+            lambda: server.ask("GET", "/api/v1/stats", **asked).json()["events"] == 1, 10, "the event is counted"
+        )
+        assert server.ask("POST", "/v1/events", json.dumps([event]).encode(), **given).json()["duplicates"] == 1
+    assert failed(command(tmp_path / "new", "restore", str(tmp_path / "backup"))) == (2, "", 1)

@@ -4,6 +4,7 @@ Hypercorn lets over 100 headers, Content-Length beside Transfer-Encoding, any ta
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -17,6 +18,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_HEADERS = 100
 METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS"))
 DRAIN_SECONDS = 2.0
@@ -98,15 +100,11 @@ def judge(scope: Scope) -> Refusal | None:
         return Refusal(431, "too_many_headers", f"at most {MAX_HEADERS} headers")
     if scope["method"] not in METHODS:
         return Refusal(405, "method_not_allowed", "the method is not allowed here")
-    if not scope["raw_path"].startswith(b"/") or not is_printable(scope["path"]):
+    if not scope["raw_path"].startswith(b"/") or CONTROL.search(scope["path"]):
         return Refusal(400, "bad_path", "the target must be a path that starts with /")
     if names.count(b"content-length") + (b"transfer-encoding" in names) > 1:
         return Refusal(400, "ambiguous_length", "Content-Length must stand once, and not beside Transfer-Encoding")
     return None
-
-
-def is_printable(path: str) -> bool:
-    return not any(ord(character) < 32 or ord(character) == 127 for character in path)
 
 
 async def answer_error(send: Send, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:

@@ -5,6 +5,7 @@ Each says `ready` on its standard output when it is, and ends on SIGTERM or as l
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import logging
 import resource
@@ -12,12 +13,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import hypercorn.protocol
 from h11 import Request as H11Request
 from hypercorn.asyncio import serve as serve_hypercorn
 from hypercorn.config import Config as HypercornConfig
+from hypercorn.events import Event, RawData
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import Framework
 
@@ -45,10 +49,39 @@ logger = logging.getLogger(__name__)
 
 
 class PlainHTTP(H11Protocol):
-    """HTTP/1 only. Hypercorn changes to HTTP/2 when a client asks for it on a plain port, and has no setting for it."""
+    """HTTP/1 only, and a short answer's head and body in one write.
+
+    Hypercorn changes to HTTP/2 when a client asks for it on a plain port, and has no setting for it. It also writes
+    head, body and an empty end one by one, which costs a small answer a third of its time.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._write = self.send
+        self.send = self._write_joined
+        self._is_head = False
+        self._held = b""
 
     async def _check_protocol(self, event: H11Request) -> None:
         """Leave the offer to upgrade unanswered, as HTTP allows; the guard refuses what already speaks HTTP/2."""
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Mark a head whose body follows at once: one that says how long that is."""
+        if isinstance(event, Response):
+            self._is_head = any(name == b"content-length" for name, _ in event.headers)
+        await super().stream_send(event)
+
+    async def _write_joined(self, event: Event) -> None:
+        if isinstance(event, RawData) and self._is_head:
+            self._is_head, self._held = False, event.data
+            return
+        held, self._held = self._held, b""
+        if isinstance(event, RawData):
+            event = RawData(data=held + event.data)
+        elif held:
+            await self._write(RawData(data=held))
+        if not isinstance(event, RawData) or event.data:
+            await self._write(event)
 
 
 def run_http(config: ServerConfig, listen_fd: int) -> int:
@@ -71,6 +104,7 @@ async def serve_http(config: ServerConfig, listen_fd: int) -> int:
         app = create_app(config, Parts(directory, counters, spool, appender, places, database))
 
         async def stopped() -> None:
+            spare_collector()
             say_ready()
             await first_of(stopping, appender.broken)
 
@@ -166,6 +200,13 @@ def raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS calls its limit infinite and then refuses it
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MAX_FILES), hard))
+
+
+def spare_collector() -> None:
+    """Have the garbage collector look at what requests make, and more rarely: what is loaded by now stays anyway."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def say_ready() -> None:

@@ -1,24 +1,27 @@
-"""`backup` and `restore`."""
+"""`backup` and `restore`: everything a node needs to go on elsewhere."""
 
 import argparse
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import ServerConfig
-from .migrations import tell
-from .options import Commands, add_command
+from .options import Commands, add_command, tell
+
+if TYPE_CHECKING:
+    from ..backup import Manifest
 
 
 def add(commands: Commands) -> None:
-    """Add the commands that keep everything in a folder, and bring it back from one."""
-    about = "write everything needed to go on elsewhere into a new folder"
-    add_command(commands, "backup", run_backup, about).add_argument("folder", type=Path, metavar="DIR")
-    about = "bring a backup into an empty data folder and database"
-    add_command(commands, "restore", run_restore, about).add_argument("folder", type=Path, metavar="DIR")
+    """Add the commands that copy a node."""
+    about = "copy projects, events and what waits on disk into a new folder, while serving or not"
+    add_command(commands, "backup", run_backup, about).add_argument("folder", metavar="DIR", type=Path)
+    about = "put a backup into an empty data folder and database; stop serve first"
+    add_command(commands, "restore", run_restore, about).add_argument("folder", metavar="DIR", type=Path)
 
 
 def run_backup(options: argparse.Namespace, config: ServerConfig) -> int:
-    return asyncio.run(backup(config, options.folder))
+    return asyncio.run(backup(config, options.folder.absolute()))
 
 
 async def backup(config: ServerConfig, folder: Path) -> int:
@@ -27,12 +30,12 @@ async def backup(config: ServerConfig, folder: Path) -> int:
 
     async with open_database(config) as database:
         manifest = await backup.backup(database, config.data_dir, folder, progress=tell)
-    print(f"{folder} has {sum(table.rows for table in manifest.tables)} rows of {len(manifest.tables)} tables")
+    print(f"{folder} holds {summary(manifest)}")
     return 0
 
 
 def run_restore(options: argparse.Namespace, config: ServerConfig) -> int:
-    return asyncio.run(restore(config, options.folder))
+    return asyncio.run(restore(config, options.folder.absolute()))
 
 
 async def restore(config: ServerConfig, folder: Path) -> int:
@@ -40,8 +43,13 @@ async def restore(config: ServerConfig, folder: Path) -> int:
     from .opening import open_database
 
     async with open_database(config) as database:
-        manifest = await backup.restore(
-            database, config.data_dir, folder, cluster=config.clickhouse_cluster, progress=tell
-        )
-    print(f"{sum(table.rows for table in manifest.tables)} rows of {len(manifest.tables)} tables are restored")
+        cluster = config.clickhouse_cluster
+        manifest = await backup.restore(database, config.data_dir, folder, cluster=cluster, progress=tell)
+    print(f"{config.data_dir} has {summary(manifest)} of {manifest.made_at}")
     return 0
+
+
+def summary(manifest: "Manifest") -> str:
+    rows = {table.name: table.rows for table in manifest.tables}
+    files = [file for table in manifest.tables for file in table.files] + list(manifest.files)
+    return f"{rows.get('events', 0)} events in {sum(file.bytes for file in files) >> 20} MiB"

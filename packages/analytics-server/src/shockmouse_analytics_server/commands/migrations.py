@@ -3,10 +3,9 @@
 import argparse
 import asyncio
 import json
-import sys
 
 from ..config import ServerConfig
-from .options import Commands, add_command, add_group
+from .options import Commands, add_command, add_group, tell
 
 LOCK_SECONDS = 60.0
 
@@ -88,9 +87,3 @@ async def verify(config: ServerConfig) -> int:
         differences = await migrate.verify(database, cluster=config.clickhouse_cluster)
     print("\n".join(differences) if differences else "files, journal and tables agree")
     return 1 if differences else 0
-
-
-def tell(line: str) -> None:
-    """Show progress where somebody looks."""
-    if sys.stderr.isatty():
-        print(line, file=sys.stderr)

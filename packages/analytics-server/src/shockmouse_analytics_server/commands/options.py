@@ -51,3 +51,9 @@ def default_of(field: str) -> str:
 def given_flags(options: argparse.Namespace) -> dict[str, str | None]:
     found = vars(options).items()
     return {name.removeprefix(SETTING): value for name, value in found if name.startswith(SETTING)}
+
+
+def tell(line: str) -> None:
+    """Show the progress of long work where somebody looks."""
+    if sys.stderr.isatty():
+        sys.stderr.write(line + "\n")
