@@ -5,6 +5,7 @@ Answer   200 is sent when the accepted events are on disk
 CORS     every page may send, none with credentials: the key alone decides
 """
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,7 +42,18 @@ PREFLIGHT: Headers = (
 )
 # The client's reasons; whatever else a sender may claim counts as one, so that nobody fills the counters with names.
 CLIENT_REASONS = frozenset(
-    {"closed", "invalid", "offline_full", "queue_full", "retry_expired", "store_failed", "too_large"}
+    {
+        "before_send",
+        "before_send_failed",
+        "closed",
+        "invalid",
+        "not_kept",
+        "offline_full",
+        "queue_full",
+        "retry_expired",
+        "store_failed",
+        "too_large",
+    }
 )
 
 
@@ -85,7 +97,7 @@ class Ingest:
             answer = await self._answer(scope, receive)
         except SenderGoneError:
             return
-        except (BodyError, BatchReusedError, SpoolFullError, SpoolBrokenError, LockedError) as exc:
+        except (BodyError, BatchReusedError, SpoolFullError, SpoolBrokenError, LockedError, sqlite3.Error) as exc:
             answer = self._refuse(exc)
         body = b"" if answer.content is None else msgspec.json.encode(answer.content)
         headers = [*JSON_HEADERS, *CORS, *answer.headers, (b"content-length", str(len(body)).encode())]

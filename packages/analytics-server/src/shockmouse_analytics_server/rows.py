@@ -8,8 +8,6 @@ come as Unplaced, and the spool fills them in the transaction that stores the ro
 
 from msgspec import Raw, Struct
 
-EMPTY_OBJECT = Raw(b"{}")
-
 
 class Row(Struct, array_like=True, gc=False):
     """One event as stored."""

@@ -82,6 +82,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     keys: frozenset[str]
 
 
+MAX_DROPPED_BYTES = 4096
 _Word = Annotated[str, Meta(max_length=64)]
 
 
@@ -122,7 +123,6 @@ _dropped: Decoder[dict[str, int]] = Decoder(_Counts)
 _is_uuid = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 # What programs write where an id is missing; as an id it would join strangers into one visitor.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})
-_CACHED_BYTES = 2048
 
 
 def decode(body: bytes, content_type: str, content_encoding: str, limits: Limits) -> Batch:
@@ -283,9 +283,11 @@ def _batch_time(text: str | None) -> datetime | None:
 
 
 def _read_dropped(raw: Raw) -> dict[str, int]:
-    if raw is ABSENT or len(memoryview(raw)) > _CACHED_BYTES:
+    if raw is ABSENT:
         return {}
+    if len(memoryview(raw)) > MAX_DROPPED_BYTES:
+        raise BodyError(400, "bad_dropped", f"dropped: more than {MAX_DROPPED_BYTES} bytes")
     try:
-        return _dropped.decode(raw)
-    except (DecodeError, UnicodeDecodeError) as exc:
-        raise BodyError(400, "bad_dropped", f"dropped: {exc}") from exc
+        return decode_part(_dropped, raw, "dropped")
+    except RefusedError as exc:
+        raise BodyError(400, exc.code, exc.reason) from exc
