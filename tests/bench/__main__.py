@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "workers": 1, "quick": arguments.quick}
     print(json.dumps({"bench": "machine"} | machine), flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with it
     for part in arguments.parts or PARTS:
         with tempfile.TemporaryDirectory(prefix="shockmouse-bench-") as folder:
             for result in PARTS[part](Path(folder), QUICK if arguments.quick else FULL):
