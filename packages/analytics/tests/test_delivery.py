@@ -173,6 +173,15 @@ def test_before_send_may_change_and_drop(client, server):
     assert analytics.stats().dropped == {"before_send": 1, "before_send_failed": 1}
 
 
+def test_a_warning_comes_once_a_minute_with_counts_and_without_contents(client, server, caplog):
+    analytics = client(debug=False)
+    for _ in range(100):
+        analytics.track("n", {"secret plan": object()})
+    assert [record.getMessage() for record in caplog.records if record.name == "shockmouse_analytics"] == [
+        "events were dropped; so far dropped: {'invalid': 1}, refused: {}"
+    ]
+
+
 def test_a_device_is_sampled_whole_and_per_type(client, server):
     analytics = client(sample_rate={"track": 1e-9, "page": 1.0})
     for _ in range(10):

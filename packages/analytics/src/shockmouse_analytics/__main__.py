@@ -21,7 +21,7 @@ from .config import ClientConfig
 from .errors import AnalyticsError, ConfigError
 from .fingerprint import Fingerprinter
 
-SEND_SECONDS = 5.0
+SEND_SECONDS = 3.0
 FLUSH_SECONDS = 60.0
 
 

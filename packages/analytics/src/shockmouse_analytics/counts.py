@@ -1,12 +1,18 @@
 """What became of this process's events, counted; read by stats() and told to the server with each batch."""
 
+import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-PRIVATE = frozenset({"opted_out", "disabled", "sampled"})  # reasons that are no loss and nobody else's business
+logger = logging.getLogger("shockmouse_analytics")
+
+WARN_SECONDS = 60.0
+PRIVATE = frozenset({"opted_out", "sampled", "before_send"})  # somebody's wish: no loss, and nobody else's business
+LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "not_kept"})
 
 
 class Stats(Struct, frozen=True):
@@ -34,6 +40,7 @@ class Counts:
         self._dropped: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
+        self._warn_at = 0.0
         self.sent = 0
 
     def drop(self, reason: str, events: int = 1) -> None:
@@ -41,17 +48,31 @@ class Counts:
         if events:
             with self._lock:
                 self._dropped[reason] += events
+            if reason not in PRIVATE:
+                self.warn("events were dropped")
 
     def reject(self, codes: Mapping[str, int]) -> None:
         """Count events that the server refused."""
         with self._lock:
             self._rejected.update(codes)
+        self.warn("the server refused events")
+
+    def warn(self, what: str) -> None:
+        """Log a warning with the counts, once a minute at most; never what is in an event."""
+        if time.monotonic() >= self._warn_at:
+            self._warn_at = time.monotonic() + WARN_SECONDS
+            logger.warning("%s; so far dropped: %s, refused: %s", what, dict(self._dropped), dict(self._rejected))
 
     def acknowledge(self, events: int, rejected: Mapping[str, int]) -> None:
         """Count a batch that the server has on disk, but for the events it refused."""
         with self._lock:
             self.sent += events
             self._rejected.update(rejected)
+
+    def lost(self) -> int:
+        """Return how many events were accepted and then dropped undelivered."""
+        with self._lock:
+            return sum(self._dropped[reason] for reason in LOSSES)
 
     def tell(self) -> dict[str, int]:
         """Return what was dropped and not told to the server yet; it counts as told unless it is given back."""

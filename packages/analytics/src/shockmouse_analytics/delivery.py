@@ -40,6 +40,7 @@ class _Flush(Struct):
     future: Future[bool]
     mark: int
     everyones: bool  # what other processes left on disk is waited for too
+    lost: int  # how many events were lost before
     ids: set[str] | None = None
 
 
@@ -100,7 +101,8 @@ class Delivery:
     def flush(self, future: Future[bool], *, everyones: bool = False) -> None:
         """Send at once what waits; the future says True when all of it is acknowledged, False if it cannot be."""
         self._drain(len(self._queue))
-        self._flushes.append(_Flush(future, self._ledger.left + len(self._ledger.pending), everyones))
+        mark = self._ledger.left + len(self._ledger.pending)
+        self._flushes.append(_Flush(future, mark, everyones, self._counts.lost()))
         self._breaker.hurry()
         self._hurries, self._hurried_at = True, time.time()
         self._news.set()
@@ -181,6 +183,8 @@ class Delivery:
             due.append(at + PERSIST_SECONDS)
         if ledger.store_next is not None and len(ledger.flying) < self._breaker.slots(at, CONNECTIONS):
             due.append(at + ledger.store_next - time.time())
+        if ledger.return_at is not None:
+            due.append(ledger.return_at)
         if at < self._breaker.until:
             due.append(self._breaker.until)
         if self._close_at is not None:
@@ -287,13 +291,14 @@ class Delivery:
         self._ledger.set_aside(flight.held, str(error))
         code = error.code if isinstance(error, RejectedError) else "too_large"
         self._counts.reject({code: flight.held.batch.events})
-        logger.warning("the server refused a batch of %d events: %s", flight.held.batch.events, error)
 
     def _fail(self, flight: Flight, error: DeliveryError) -> None:
         self.last_error = error
         if flight.attempted_at >= self._hurried_at:  # else it says nothing about the attempt that was asked for
             self._hurries = False
             self._breaker.fail(error, time.monotonic())
+        if isinstance(error, RejectedError):
+            self._counts.warn(f"events wait, because the server refuses all of them ({error})")
         held = flight.held
         if isinstance(error, UnreachableError) and error.unclear and held.unclear_since is None:
             held = Held(held.batch, flight.attempted_at)
@@ -320,7 +325,9 @@ class Delivery:
             return False if self._breaker.is_failing else is_empty or None
         waiting = self._ledger.own_ids()
         flush.ids = waiting if flush.ids is None else flush.ids & waiting
-        return None if flush.ids else not self._ledger.has_set_aside()
+        if flush.ids:
+            return None
+        return flush.lost == self._counts.lost() and not self._ledger.has_set_aside()
 
 
 def _tell(future: Future[bool], answer: bool) -> None:

@@ -23,7 +23,7 @@ logger = logging.getLogger("shockmouse_analytics")
 
 PERSIST_SECONDS = 0.1
 GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
-RETURN_SECONDS = 5.0
+RETURN_SECONDS = 2.0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class Ledger:
         self.left = 0  # how many events have left `pending`
         self.stored = 0
         self.store_next: float | None = None  # wall time at which something in the store may be taken
-        self._return_at: float | None = None  # monotonic time to try the disk again
+        self.return_at: float | None = None  # monotonic time at which the disk is tried again
 
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
@@ -210,13 +210,13 @@ class Ledger:
         for flight in self.flying.values():
             flight.stored = False
         self._add_all(kept)
-        self._return_at = time.monotonic() + RETURN_SECONDS
+        self.return_at = time.monotonic() + RETURN_SECONDS
 
     def return_to_disk(self) -> None:
         """Move what is kept in memory to the disk, when it is time to try and the disk can be used again."""
-        if self._return_at is None or time.monotonic() < self._return_at:
+        if self.return_at is None or time.monotonic() < self.return_at:
             return
-        self._return_at = time.monotonic() + RETURN_SECONDS
+        self.return_at = time.monotonic() + RETURN_SECONDS
         store = self._open_store()
         if store.path is None:
             store.close()
@@ -226,7 +226,7 @@ class Ledger:
             store.release()
             for held in kept:
                 store.add(held, leased=held.batch.id in self.flying)
-        self._store, self._return_at = store, None
+        self._store, self.return_at = store, None
         memory.close()
         self._look()
 

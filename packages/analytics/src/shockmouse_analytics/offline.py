@@ -1,8 +1,8 @@
 """Undelivered batches on disk, shared by the processes that send to one project of one server.
 
 File      queue-<hash of endpoint and project>.sqlite, 0600 in a folder of 0700: WAL, synchronous=FULL
-batches   cut once: id, content (zlib), who cut it, since when its outcome is unclear, when to try next, who is sending
-          it; state `waiting`, or `rejected` with the server's reason
+batches   cut once: id (a UUIDv7: their order is that of cutting), content (zlib), who cut it, since when its outcome is
+          unclear, when to try next, who is sending it; state `waiting`, or `rejected` with the server's reason
 groups    events that wait for their batch to be full, in the order of track(); they become a batch in one transaction,
           before that batch is sent, so that nobody can ever send them under two batch ids
 Leases    whoever sends a batch or collects a group holds it for some seconds; when the time has passed others may take
@@ -32,7 +32,6 @@ logger = logging.getLogger("shockmouse_analytics")
 
 LEASE_SECONDS = 5.0
 BUSY_SECONDS = 0.5
-_TRIM_ROWS = 8
 
 _SQLITE = threading.RLock()
 if hasattr(os, "register_at_fork"):
@@ -41,10 +40,10 @@ if hasattr(os, "register_at_fork"):
 _SCHEMA = """
 create table if not exists batches (
     number integer primary key, id text not null unique, origin text not null, events integer not null,
-    size integer not null, unclear_since real, next_attempt real not null default 0,
+    unclear_since real, next_attempt real not null default 0,
     lease_owner text, lease_until real not null default 0,
     state text not null default 'waiting', reason text, content blob not null);
-create index if not exists waiting on batches (state, number, next_attempt, lease_until, lease_owner, events);
+create index if not exists waiting on batches (state, next_attempt, lease_until, events);
 create table if not exists groups (
     number integer primary key, owner text not null, lease_until real not null, events integer not null,
     content blob not null);
@@ -113,9 +112,9 @@ class OfflineStore:
         batch, content = held.batch, zlib.compress(held.batch.content, 1)
         lease = (self._owner, self._clock() + LEASE_SECONDS) if leased else (None, 0.0)
         self._db.execute(
-            "insert or ignore into batches (id, origin, events, size, unclear_since, lease_owner, lease_until, content)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (batch.id, self._owner, batch.events, len(content), held.unclear_since, *lease, content),
+            "insert or ignore into batches (id, origin, events, unclear_since, lease_owner, lease_until, content)"
+            " values (?, ?, ?, ?, ?, ?, ?)",
+            (batch.id, self._owner, batch.events, held.unclear_since, *lease, content),
         )
 
     def take(self, limit: int, *, due_only: bool, own_first: bool) -> list[Held]:
@@ -125,7 +124,7 @@ class OfflineStore:
         rows = self._db.execute(
             "select id, content, events, unclear_since from batches where state = 'waiting' and next_attempt <= ?"
             " and (lease_until <= ? or lease_until > ?)"  # far ahead: the clock was set back since
-            " order by ? and origin = ? desc, case when ? then 0 else next_attempt end, number limit ?",
+            " order by ? and origin = ? desc, case when ? then 0 else next_attempt end, id limit ?",
             (due_by, now, now + 10 * LEASE_SECONDS, own_first, self._owner, due_only, limit),
         ).fetchall()
         self._db.executemany(
@@ -199,9 +198,9 @@ class OfflineStore:
         dropped = 0
         while self._used_bytes() > self._max_bytes:
             rows = self._db.execute(
-                "delete from batches where number in"
-                " (select number from batches where lease_until <= ? order by number limit ?) returning events",
-                (self._clock(), _TRIM_ROWS),
+                "delete from batches where id = (select id from batches where lease_until <= ? order by id limit 1)"
+                " returning events",
+                (self._clock(),),
             ).fetchall()
             if not rows:
                 break

@@ -35,7 +35,6 @@ logger = logging.getLogger("shockmouse_analytics")
 
 CLOSE_SECONDS = 0.9
 END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
-WARN_SECONDS = 60.0
 LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
 
 
@@ -64,7 +63,6 @@ class RequestsManager:
         self._delivering = delivering
         self._steps = steps
         self._inherited: list[object] = []
-        self._warn_at = 0.0
         self._closed = False
         self._begin()
         _MANAGERS.add(self)
@@ -80,11 +78,8 @@ class RequestsManager:
             self.drop("queue_full", full)
 
     def drop(self, reason: str, events: int = 1) -> None:
-        """Count events that were left out, and say so once a minute at most."""
+        """Count events that were left out."""
         self.counts.drop(reason, events)
-        if time.monotonic() >= self._warn_at:
-            self._warn_at = time.monotonic() + WARN_SECONDS
-            logger.warning("events were dropped; so far, by reason: %s", self.stats().dropped)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Return whether all events of this process are acknowledged within the time. Raises ClosedError."""
@@ -195,10 +190,11 @@ class RequestsManager:
         from .transport import Transport
 
         to = self._delivering
+        store_bytes = to.offline_bytes if to.offline_dir else to.queue_bytes
         limits = Limits(
             flush_events=to.flush_events,
             flush_seconds=to.flush_seconds,
-            batch_bytes=to.batch_bytes,
+            batch_bytes=min(to.batch_bytes, store_bytes // 8),  # the store lets go of whole batches
             queue_bytes=to.queue_bytes,
             retry_seconds=to.retry_seconds,
         )
@@ -211,7 +207,7 @@ class RequestsManager:
                 [to.offline_dir, temporary_folder()] if to.offline_dir else [],
                 to.queue_name,
                 owner=self.boot.id,
-                max_bytes=to.offline_bytes if to.offline_dir else to.queue_bytes,
+                max_bytes=store_bytes,
             ),
         )
         transport = Transport(endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS)

@@ -1,0 +1,250 @@
+"""Undelivered events are on disk, within bounds, whatever happens to the disk or to other processes."""
+
+import os
+import sqlite3
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from shockmouse_analytics import Stats
+
+DELIVER = "from shockmouse_analytics import Analytics\nassert Analytics().deliver_stored(30)\n"
+
+
+def numbers(server):
+    return sorted(event["properties"]["number"] for event in server.events)
+
+
+def queue_file(folder: Path) -> Path:
+    (path,) = folder.glob("queue-*.sqlite")
+    return path
+
+
+def stored(path: Path) -> int:
+    """Return how many events are on disk, as another process sees it."""
+    db = sqlite3.connect(path, timeout=5)
+    try:
+        (count,) = db.execute(
+            "select (select total(events) from batches) + (select total(events) from groups)"
+        ).fetchone()
+    finally:
+        db.close()
+    return int(count)
+
+
+def refuse_all(server):
+    server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
+
+
+def test_an_event_is_on_disk_within_a_quarter_of_a_second(client, server, tmp_path):
+    refuse_all(server)
+    analytics = client(debug=False, flush_seconds=3600)
+    analytics.track("first", {"number": 0})  # the disk is used for the first time
+    server.wait_for(lambda: analytics.stats().stored == 1)
+    path = queue_file(tmp_path / "state")
+    late = []
+    for number in range(1, 21):
+        analytics.track("later", {"number": number})
+        tracked_at = time.monotonic()
+        while stored(path) < number + 1:
+            time.sleep(0.005)
+            assert time.monotonic() < tracked_at + 5
+        late.append(time.monotonic() - tracked_at)
+    assert sorted(late)[-2] < 0.25  # one of them may meet a busy machine
+
+
+def test_what_waits_is_delivered_by_the_next_run(client, server):
+    refuse_all(server)
+    analytics = client(debug=False)
+    for number in range(250):
+        analytics.track("n", {"number": number})
+    assert not analytics.flush(timeout=0.5)
+    analytics.close()
+    assert analytics.stats() == Stats(queued=0, sent=0, stored=250, dropped={}, rejected={})
+    server.reply = lambda number, body: None
+    assert client().deliver_stored(timeout=20)
+    assert numbers(server) == list(range(250))
+
+
+def test_the_next_run_sends_what_waits_without_being_asked(client, server):
+    refuse_all(server)
+    analytics = client(debug=False)
+    analytics.track("n", {"number": 0})
+    analytics.close()
+    server.reply = lambda number, body: None
+    again = client(flush_seconds=0.1)
+    again.track("n", {"number": 1})
+    server.wait_for(lambda: 1 in numbers(server))
+
+
+def test_folder_and_file_are_private(client, server, tmp_path):
+    refuse_all(server)
+    analytics = client(debug=False)
+    analytics.track("n", {"number": 0})
+    analytics.close()
+    modes = {path.name.split("-")[0]: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}
+
+
+def test_two_processes_share_the_queue_and_nothing_is_sent_twice(program, server):
+    steady = """
+from shockmouse_analytics import Analytics
+analytics = Analytics()
+for number in range({first}, {first} + 2000):
+    analytics.track("n", {{"number": number}})
+"""
+    server.reply = lambda number, body: (503, {}, {}) if number % 3 == 0 else None
+    processes = [program.start(steady.format(first=first), flush_events="20") for first in (0, 2000, 4000)]
+    for process in processes:
+        assert process.communicate(timeout=60) == ("", "")
+    server.reply = lambda number, body: None
+    assert program.run(DELIVER).code == 0
+    assert numbers(server) == list(range(6000))
+
+
+def test_over_its_bound_the_oldest_go_and_are_counted(client, server, tmp_path):
+    refuse_all(server)
+    analytics = client(debug=False, offline_bytes=1 << 20)
+    for number in range(60):
+        analytics.track("n", {"number": number, "noise": os.urandom(20_000).hex()})
+    server.wait_for(lambda: analytics.stats().queued == 0)
+    analytics.close()
+    dropped = analytics.stats().dropped["offline_full"]
+    assert 0 < dropped < 50
+    assert queue_file(tmp_path / "state").stat().st_size < 3 << 20
+    server.reply = lambda number, body: None
+    assert client().deliver_stored(timeout=20)
+    found = numbers(server)
+    assert len(found) == 60 - dropped  # what was on its way when the bound was reached is older and still there
+    assert found[-20:] == list(range(40, 60))
+
+
+def test_without_a_disk_the_oldest_go_from_memory(client, server, tmp_path):
+    server.stop()
+    analytics = client(debug=False, offline=False, queue_bytes=200_000)
+    for number in range(100):
+        analytics.track("n", {"number": number, "noise": os.urandom(5_000).hex()})
+        if number % 10 == 0:
+            time.sleep(0.01)
+    assert not analytics.flush(timeout=1)
+    server.start()
+    assert analytics.flush(timeout=20)
+    dropped = sum(analytics.stats().dropped.values())
+    found = numbers(server)
+    assert 0 < dropped < 100
+    assert len(found) == 100 - dropped
+    assert found[-5:] == list(range(95, 100))
+    assert list((tmp_path / "state").glob("queue-*")) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database, but long enough to be looked at" * 100, b"SQLite format 3\0"]
+)
+def test_a_damaged_file_is_set_aside_and_stops_nothing(client, server, tmp_path, content):
+    refuse_all(server)
+    first = client(debug=False)
+    first.track("n", {"number": 0})
+    first.close()
+    path = queue_file(tmp_path / "state")
+    for leftover in path.parent.glob(path.name + "-*"):
+        leftover.unlink()
+    path.write_bytes(content)
+    server.reply = lambda number, body: None
+    analytics = client()
+    analytics.track("n", {"number": 1})
+    assert analytics.flush()
+    assert numbers(server) == [1]
+    (aside,) = path.parent.glob("*.damaged-*")
+    assert aside.read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_used_is_replaced_by_a_temporary_one(program, server, tmp_path):
+    (tmp_path / "state").write_text("a file stands where the folder should be")
+    (tmp_path / "temporary").mkdir()
+    server.reply = lambda number, body: (503, {}, {})
+    ended = program.run(
+        f"""
+import tempfile
+tempfile.tempdir = {str(tmp_path / "temporary")!r}
+from shockmouse_analytics import Analytics
+analytics = Analytics()
+analytics.track("n", {{"number": 0}})
+"""
+    )
+    assert ended.code == 0
+    (folder,) = (tmp_path / "temporary").iterdir()
+    assert stored(queue_file(folder)) == 1
+
+
+def test_a_full_disk_loses_nothing_while_the_program_runs(program, server):
+    ended = program.run(
+        """
+import resource, signal, time
+from shockmouse_analytics import Analytics
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+analytics = Analytics()
+analytics.track("n", {"number": 0})
+assert analytics.flush(20)
+resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, resource.RLIM_INFINITY))
+print("full", flush=True)
+import os
+for number in range(1, 300):
+    analytics.track("n", {"number": number, "noise": os.urandom(1000).hex()})
+time.sleep(0.5)
+assert analytics.flush(20), analytics.stats()
+""",
+        flush_seconds="3600",
+        flush_events="1000",
+        batch_bytes="1000000",
+    )
+    assert (ended.code, ended.output) == (0, "full\n"), ended.errors
+    assert numbers(server) == list(range(300))
+
+
+def test_a_locked_file_blocks_nobody(client, server, tmp_path):
+    refuse_all(server)
+    analytics = client(debug=False)
+    analytics.track("n", {"number": 0})
+    server.wait_for(lambda: analytics.stats().stored == 1)
+    server.reply = lambda number, body: None
+    db = sqlite3.connect(queue_file(tmp_path / "state"), isolation_level=None)
+    db.execute("begin immediate")
+    started = time.monotonic()
+    for number in range(1, 1000):
+        analytics.track("n", {"number": number})
+    assert time.monotonic() - started < 0.5
+    assert analytics.flush(timeout=20)
+    db.execute("rollback")
+    db.close()
+    assert set(range(1, 1000)) <= set(numbers(server))
+    server.wait_for(lambda: analytics.stats().stored == 1)  # the disk is in use again, with what was on it
+    assert analytics.flush(timeout=20)
+    assert numbers(server) == list(range(1000))
+
+
+def test_memory_lets_go_of_what_the_disk_has(program, server):
+    server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
+    ended = program.run(
+        """
+import resource, time
+from shockmouse_analytics import Analytics
+analytics = Analytics()
+analytics.track("n", {"number": 0})
+time.sleep(1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for number in range(1, 100_000):
+    analytics.track("n", {"number": number, "text": "x" * 500})
+    if number % 1000 == 0:
+        time.sleep(0.01)
+while analytics.stats().queued:
+    time.sleep(0.01)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, analytics.stats().dropped)
+"""
+    )
+    assert ended.code == 0, ended.errors
+    grown_kb, dropped = ended.output.split(maxsplit=1)
+    assert dropped.strip() == "{}"
+    assert int(grown_kb) < 64 * 1024  # the events weigh 80 MB
