@@ -179,7 +179,7 @@ def engine_process(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def own_engine(folder: Path) -> Database:
-    return Database(url="http://engine/", socket_path=folder / "engine.sock", database="own", timeout_seconds=5)
+    return Database(url="http://engine/", socket_path=folder / "engine.sock", database="own", timeout_seconds=2)
 
 
 def test_an_engine_that_is_killed_and_away_loses_and_doubles_nothing(spool: Spool, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_an_engine_that_is_killed_and_away_loses_and_doubles_nothing(spool: Spoo
                 await database.create()
                 await up(database)
             async with loading(spool, database, tmp_path):
-                for number in range(4):
+                for number in range(3):
                     with engine_process(tmp_path) as engine:
                         sending = asyncio.create_task(send(appender, 40))
                         await asyncio.sleep(0.3 + 0.2 * number)
@@ -202,7 +202,7 @@ def test_an_engine_that_is_killed_and_away_loses_and_doubles_nothing(spool: Spoo
                     await until_empty(spool)
                     return await totals(database)
 
-    assert asyncio.run(scenario()) == Totals.of(4 * 50 * 20)
+    assert asyncio.run(scenario()) == Totals.of(3 * 50 * 20)
 
 
 async def send(appender: Appender, batches: int) -> None:
@@ -222,7 +222,7 @@ def test_a_frozen_engine_is_asked_the_same_again(spool: Spool, tmp_path: Path) -
                 spool.append([make_entry(1_000)])
                 engine.send_signal(signal.SIGSTOP)
                 async with loading(spool, database, tmp_path):
-                    await asyncio.sleep(7)
+                    await asyncio.sleep(3)
                     waiting = spool.status().rows == 1_000
                     engine.send_signal(signal.SIGCONT)
                     await until_empty(spool)

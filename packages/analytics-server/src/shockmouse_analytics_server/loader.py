@@ -80,7 +80,11 @@ async def run(
         try:
             loaded = await loader.load_round(stopping)
             await loader.forget()
-        except (DatabaseError, LockedError, SpoolFullError) as exc:
+        except LockedError as exc:  # a backup is made
+            logger.info("loading waits: %s", exc)
+            await pause(stopping, LOOK_SECONDS)
+            continue
+        except (DatabaseError, SpoolFullError) as exc:
             counters.add("load_failures", "away" if isinstance(exc, DatabaseAwayError) else "other")
             logger.warning("loading waits, then tries the same again", exc_info=exc)
             await pause(stopping, backoff.full_jitter(next(waits)))

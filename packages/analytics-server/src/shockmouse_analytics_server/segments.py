@@ -119,7 +119,7 @@ def _find(file: SpoolFile, sql: str) -> Segment | None:
 def cut(file: SpoolFile, newest: int, block: int) -> Segment | None:
     """Cut and store the next fresh segment, when a piece up to the number `newest` waits for it.
 
-    Raises LockedError: another loader cut the same pieces.
+    Raises LockedError: another loader cut the same pieces, or has already finished them.
     """
     with file.reading() as connection:
         oldest = connection.execute(FIND_UNCUT, (newest,)).fetchone()
@@ -131,7 +131,7 @@ def cut(file: SpoolFile, newest: int, block: int) -> Segment | None:
         slice_ = Range(partition, first, chosen[-1].number, 0, sum(piece.rows for piece in chosen))
         body = read_rows(connection, slice_)
     with file.transaction() as connection:
-        if connection.execute(FIND_FRESH).fetchone():
+        if connection.execute(FIND_FRESH).fetchone() or find_pieces(connection, slice_) != chosen:
             raise LockedError(f"{file.path}: another loader is at work")
         return _keep(connection, slice_, 0, block, body)
 
