@@ -154,6 +154,22 @@ def test_another_site_cannot_sign_a_visitor_in(browser: Browser) -> None:
     assert (answer.status, answer.cookie) == (403, "")
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("https://stats.example.com:8443", "stats.example.com", 303),
+        ("https://evil.example", "stats.example.com", 403),
+        ("http://[", "[", 403),
+        ("null", "null", 403),
+        ("", "", 403),
+    ],
+)
+def test_without_fetch_metadata_origin_and_host_are_compared(
+    browser: Browser, origin: str, host: str, status: int
+) -> None:
+    assert browser.sign_in(browser.worker.read_key, Origin=origin, Host=host).status == status
+
+
 def test_attempts_are_limited_by_address(browser: Browser) -> None:
     statuses = [browser.sign_in("rk_no").status for _ in range(ATTEMPTS_PER_MINUTE * 2 + 1)]
     assert set(statuses) == {401, 429}

@@ -108,11 +108,21 @@ def cookie_secret(directory: Directory) -> bytes:
 
 
 def is_own_page(request: Request) -> bool:
-    """Tell whether a page of this server made the request; what says nothing about pages is no browser."""
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    origin = request.headers.get("origin")
-    is_same = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    return site in ("same-origin", "none") and is_same
+    """Tell whether a page of this server made the request; what says nothing about pages is no browser.
+
+    A proxy may have taken the port from Host, so without Sec-Fetch-Site the names alone are compared.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site in ("same-origin", "none")
+    return origin is None or host_name(origin) == host_name("//" + request.headers.get("host", "")) != ""
+
+
+def host_name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 async def read_form(request: Request) -> dict[str, str]:

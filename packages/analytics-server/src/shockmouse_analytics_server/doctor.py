@@ -20,7 +20,7 @@ RESERVE_BYTES = 64 << 20
 COMFORT_BYTES = 2 << 30
 LAG_SECONDS = 300.0
 CLOCK_SECONDS = 5.0
-OLDEST_VERSION = (25, 3)  # the JSON type is complete since then
+OLDEST_VERSION = (25, 8)
 CLOCK_FLOOR = 1_763_000_000.0  # November 2025: this release is younger
 DATABASE_STATE = """
 select version() as version, toUnixTimestamp64Milli(now64(3)) / 1000 as now, getSetting('readonly') as readonly,
