@@ -17,7 +17,7 @@ from .errors import BatchReusedError, ServerError, SpoolBrokenError, SpoolFullEr
 from .spool import Appended, BatchReused, Entry, Spool
 
 GROUP_EVENTS = 10_000
-WAITING_EVENTS = 100_000
+WAITING_EVENTS = 50_000  # some 100 MB
 
 T = TypeVar("T")
 
