@@ -31,7 +31,7 @@ function firstDay(days, timezone, now = new Date()) {
 
 const totalRows = (stats) => TOTALS.map(([name, title, format]) => [title, format(stats[name]), format(stats.previous[name])])
 const dayRows = (answer) => answer.rows.map((row) => [row.start.slice(0, 10), whole.format(row.value)]).reverse()
-const pageRows = (answer) => answer.rows.map((row) => [row.path || "(none)", whole.format(row.visitors), whole.format(row.pageviews)])
+const pageRows = (answer) => answer.rows.map((row) => [row.value || "(none)", whole.format(row.visitors), whole.format(row.pageviews)])
 
 async function ask(path, parameters = {}) {
   const query = new URLSearchParams(parameters).toString()
