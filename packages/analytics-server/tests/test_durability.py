@@ -1,6 +1,8 @@
 """What was acknowledged is on disk, whatever happens to the process or the disk; with real processes and faults."""
 
+import asyncio
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -16,6 +18,7 @@ import psutil
 import pytest
 
 from shockmouse_analytics_server import segments
+from shockmouse_analytics_server.appender import Appender
 from shockmouse_analytics_server.errors import SpoolBrokenError, SpoolFullError
 from shockmouse_analytics_server.rows import Row
 from shockmouse_analytics_server.spool import Appended
@@ -26,7 +29,8 @@ CHILD = Path(__file__).with_name("spool_child.py")
 KILLS = 6
 
 needs_linux_root = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("strace") is None, reason="needs Linux and strace to break a disk"
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("strace") is None,
+    reason="needs Linux, root and strace to break a disk",
 )
 
 
@@ -155,6 +159,24 @@ def test_a_file_that_cannot_be_written_breaks_the_spool_and_a_restart_mends_it(t
             spool.probe()
     with open_spool(tmp_path) as spool:
         assert spool.append([kept, lost]) == [Appended(0, 3), Appended(4, 0)]
+
+
+@needs_linux_root
+def test_a_broken_spool_tells_every_caller_and_that_the_process_should_end(tmp_path: Path) -> None:
+    async def scenario(appender: Appender) -> list[str]:
+        answers = await asyncio.gather(
+            *(appender.append(make_entry(1)) for _ in range(3)), appender.probe(), return_exceptions=True
+        )
+        return [type(answer).__name__ for answer in answers]
+
+    async def inside() -> tuple[list[str], bool]:
+        with open_spool(tmp_path) as spool:
+            async with Appender(spool) as appender:
+                await appender.append(make_entry(1))
+                with immutable(tmp_path / "spool.sqlite-wal"):
+                    return await scenario(appender), appender.broken.is_set()
+
+    assert asyncio.run(inside()) == (["SpoolBrokenError"] * 4, True)
 
 
 @pytest.fixture
