@@ -70,7 +70,8 @@ class Counters:
 
     def totals(self) -> list[Count]:
         """Return every counter by name and label: our own up to now, other processes' up to a second ago."""
-        self.flush()
+        with contextlib.suppress(sqlite3.Error):  # a full disk: the counters as they were written
+            self.flush()
         with self._writing:
             rows = self._connection.execute("select name, label, value from counters order by name, label").fetchall()
         return [Count(*row) for row in rows]
