@@ -7,9 +7,10 @@ Exit      while the interpreter ends, no thread can be started (since Python 3.1
           imported, so both threads start together and after that import
 Fork      a child has no threads: it makes a new Background, and keeps the old one, because collecting it would close
           what the parent still uses. A lock that a thread held while importing stays locked in the child for ever, so
-          that a fork has to wait until everything is loaded
+          that a fork has to wait until everything is loaded. FORK_LOCK is held around what a fork must not cut in two
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     import asyncio
 
 Call = Callable[[], object]
+
+# It stands where it is loaded with the first client: the hooks of a module that is loaded while a fork begins run only
+# after that fork, which then had not waited for the lock.
+FORK_LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=FORK_LOCK.acquire, after_in_parent=FORK_LOCK.release, after_in_child=FORK_LOCK.release)
 
 
 class Background:

@@ -16,7 +16,6 @@ import logging
 import os
 import sqlite3
 import tempfile
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from .background import FORK_LOCK
 from .errors import StoreError
 from .event import Batch
 
@@ -32,10 +32,6 @@ logger = logging.getLogger("shockmouse_analytics")
 
 LEASE_SECONDS = 5.0
 BUSY_SECONDS = 0.5
-
-_SQLITE = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_SQLITE.acquire, after_in_parent=_SQLITE.release, after_in_child=_SQLITE.release)
 
 _SCHEMA = """
 create table if not exists batches (
@@ -316,7 +312,7 @@ def _make_private(path: Path) -> None:
 @contextlib.contextmanager
 def _using_sqlite() -> Iterator[None]:
     """Keep forks out, and map what SQLite, zlib and the system say to StoreError."""
-    with _SQLITE, _mapped_errors():
+    with FORK_LOCK, _mapped_errors():
         yield
 
 
