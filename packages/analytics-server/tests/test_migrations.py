@@ -1,5 +1,6 @@
 """Migrations: applied once and in order, resumed after any crash, refused when something does not agree."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -268,3 +269,68 @@ def test_a_database_that_is_not_there_has_everything_missing(database):
         return {row.state for row in await status(opened.beside("nowhere"))}
 
     assert database.run(scenario) == {"missing"}
+
+
+RAW = """
+create table if not exists raw {{on_cluster}} (day Date, n UInt64) engine = {{MergeTree}}
+partition by toYYYYMM(day) order by n;
+"""
+LATER = """
+create table if not exists totals {{on_cluster}} (tens UInt64, total UInt64, rows UInt64)
+engine = {{Summing}} order by tens
+settings non_replicated_deduplication_window = 1000;
+{{cut(raw)}} create materialized view if not exists totals_view {{on_cluster}} to totals as
+select intDiv(n, 10) as tens, sum(n) as total, count() as rows from raw group by tens;
+{{backfill(raw_cut)}} insert into totals
+select intDiv(n, 10) as tens, sum(n) as total, count() as rows from raw_cut where _partition_id = {partition:String}
+group by tens order by all;
+select throwIf((select sum(rows) from totals) < (select count() from raw_cut), 'the backfill is not whole');
+drop table if exists raw_cut {{on_cluster}} sync;
+"""
+EVENTS = "insert into raw select toDate('2026-01-01') + number % 90, number from numbers({first:UInt64}, 1000)"
+COUNTED = "select sum(total) as n, sum(totals.rows) as rows from totals"
+WHOLE = "select sum(n) as n, count() as rows from raw"
+
+
+def test_a_late_view_knows_what_was_there_before(database, tmp_path):
+    written(tmp_path, raw=RAW)
+    waited: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def loader_waits():
+        waited.append("begun")
+        yield
+        waited.append("ended")
+
+    async def scenario(opened: Database) -> list:
+        await up(opened, folder=tmp_path)
+        await opened.execute(EVENTS, params={"first": 0})
+        written(tmp_path, raw=RAW, totals=LATER)
+        await up(opened, folder=tmp_path, loader_waits=loader_waits)
+        await opened.execute(EVENTS, params={"first": 1000})
+        whole = await opened.fetch(WHOLE)
+        return [await opened.fetch(COUNTED) == whole, whole, waited, await verify(opened, folder=tmp_path)]
+
+    assert database.run(scenario) == [True, [{"n": 1_999_000, "rows": 2000}], ["begun", "ended"], []]
+
+
+@pytest.mark.parametrize("point", range(1, 15))
+def test_a_backfill_goes_on_where_it_was_killed_while_events_arrive(database, tmp_path, point):
+    written(tmp_path, raw=RAW)
+
+    async def fill(opened: Database) -> None:
+        await up(opened, folder=tmp_path)
+        await opened.execute(EVENTS, params={"first": 0})
+
+    async def scenario(opened: Database) -> list:
+        await opened.execute(EVENTS, params={"first": 1000})
+        await up(opened, folder=tmp_path)
+        await opened.execute(EVENTS, params={"first": 2000})
+        return [await opened.fetch(COUNTED), await verify(opened, folder=tmp_path)]
+
+    database.run(fill)
+    written(tmp_path, raw=RAW, totals=LATER)
+    with migrator(database, tmp_path, stop=point) as child:
+        assert child.stdout.readline().startswith("0002")
+        child.kill()
+    assert database.run(scenario) == [[{"n": 4_498_500, "rows": 3000}], []]

@@ -21,7 +21,7 @@ create table if not exists migration_journal {{on_cluster}}
     number    UInt32,
     name      String,
     statement UInt32, -- from 1; 0 is the whole file
-    state     LowCardinality(String), -- started, finished
+    state     LowCardinality(String), -- started, finished, or the part of a backfill that has finished
     checksum  String, -- SHA-256 of the file
     oldest    UInt32, -- the lowest schema whose servers run on this one
     release   String,
@@ -64,6 +64,11 @@ class Journal(NamedTuple):
         """Return the finished statements of a file with this text."""
         wanted = (number, "finished", checksum)
         return {entry.statement for entry in self.entries if (entry.number, entry.state, entry.checksum) == wanted}
+
+    def parts(self, number: int, statement: int, checksum: str) -> set[str]:
+        """Return what is noted of one statement of a file with this text: its states, and a backfill's parts."""
+        wanted = (number, statement, checksum)
+        return {entry.state for entry in self.entries if (entry.number, entry.statement, entry.checksum) == wanted}
 
     def started(self, number: int) -> bool:
         """Tell whether anything of the file may have run."""

@@ -5,24 +5,28 @@ Refused     an applied file that was changed; a schema that is newer than this r
 Compatible  `-- oldest: NNNN` in a file's head: servers that know this schema still run on the file's
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 from . import __version__
+from .backfill import fill_partition, make_cut, partitions
 from .clickhouse import Database
 from .errors import DatabaseAwayError, DatabaseError, SchemaError
 from .journal import TABLE, Entry, Journal, note, read
 from .migration_lock import MigrationLock, migration_lock, this_process
-from .statements import fill, split
+from .statements import fill, manner, split
 
 FOLDER = Path(__file__).parent / "migrations"
 FILE = re.compile(r"(\d{4})_([a-z][a-z0-9_]*)\.sql")
 OLDEST = re.compile(r"^-- oldest: (\d{4})$", re.MULTILINE)
 EXPIRY_SECONDS = 30
 OWN_TABLES = "migration_"
+PART = ", partition "
 
 
 class Migration(NamedTuple):
@@ -46,6 +50,9 @@ class Step(NamedTuple):
     migration: Migration
     statement: int
     sql: str
+    manner: str  # how it is run: cut, backfill, or empty
+    table: str  # of which table
+    parts: frozenset[str]  # what of a backfill has finished
 
     def __str__(self) -> str:
         return f"{self.migration.file}, statement {self.statement} of {len(self.migration.statements)}"
@@ -61,6 +68,7 @@ class Status(NamedTuple):
 
 
 Progress = Callable[[str], None]
+LoaderWaits = Callable[[], AbstractAsyncContextManager[None]]
 
 
 def silent(_: str) -> None:
@@ -116,7 +124,13 @@ def check(journal: Journal, migrations: list[Migration]) -> None:
 def missing(journal: Journal, migrations: list[Migration], cluster: str | None) -> list[Step]:
     """Return what has not finished, in order."""
     return [
-        Step(migration, number, fill(statement, cluster))
+        Step(
+            migration,
+            number,
+            fill(statement, cluster),
+            *manner(statement),
+            frozenset(journal.parts(migration.number, number, migration.checksum)),
+        )
         for migration in migrations
         if not journal.finished(migration.number)
         for number, statement in enumerate(migration.statements, 1)
@@ -157,9 +171,12 @@ async def up(
     expiry_seconds: float = EXPIRY_SECONDS,
     folder: Path = FOLDER,
     until: int | None = None,
+    loader_waits: LoaderWaits = contextlib.nullcontext,
     progress: Progress = silent,
 ) -> list[int]:
     """Apply what is missing, up to a number; return those that this call has brought to their end.
+
+    `loader_waits` holds off what loads into this database; it is entered for the moment in which a table is cut.
 
     Raises SchemaError: files and journal do not agree, or a statement was refused.
     Raises LockedError: another migrator did not finish within the wait.
@@ -179,29 +196,52 @@ async def up(
         unfinished = [migration for migration in migrations if not journal.finished(migration.number)]
         steps = missing(journal, unfinished, cluster)
         for migration in unfinished:
-            await _apply(database, migration, [step for step in steps if step.migration == migration], lock, progress)
+            own = [step for step in steps if step.migration == migration]
+            await _apply(database, migration, own, lock, loader_waits, progress)
     return [migration.number for migration in unfinished]
 
 
 async def _apply(
-    database: Database, migration: Migration, steps: list[Step], lock: MigrationLock, progress: Progress
+    database: Database,
+    migration: Migration,
+    steps: list[Step],
+    lock: MigrationLock,
+    loader_waits: LoaderWaits,
+    progress: Progress,
 ) -> None:
     for step in steps:
-        if not await lock.held():
-            raise SchemaError(f"another migrator took over before {step}; it goes on from there")
         await _note(database, migration, step.statement, "started")
-        progress(f"{step} runs")
-        await _run(database, step)
-        progress(f"{step} has run")
+        for part in await _parts(database, step):
+            if not await lock.held():
+                raise SchemaError(f"another migrator took over before {step}; it goes on from there")
+            progress(f"{step} runs{part}")
+            async with loader_waits() if step.manner == "cut" else contextlib.nullcontext():
+                await _run(database, step, part)
+            progress(f"{step} has run{part}")
+            if part:
+                await _note(database, migration, step.statement, part)
         await _note(database, migration, step.statement, "finished")
     await _note(database, migration, 0, "finished")
 
 
-async def _run(database: Database, step: Step) -> None:
-    if not step.sql:
-        return
+async def _parts(database: Database, step: Step) -> list[str]:
+    """Return the parts of a backfill that are missing; another statement is one part without a name."""
+    if step.manner != "backfill":
+        return [""]
+    names = [f"{PART}{partition}" for partition in await partitions(database, step.table)]
+    return [name for name in names if name not in step.parts]
+
+
+async def _run(database: Database, step: Step, part: str = "") -> None:
     try:
-        await database.execute(step.sql)
+        if step.manner == "backfill":
+            token = f"{step.migration.checksum}:{step.statement}"
+            await fill_partition(database, step.sql, part.removeprefix(PART), token)
+            return
+        if step.manner == "cut":
+            await make_cut(database, step.table, step.sql.partition(" if not exists ")[2].split()[0])
+        if step.sql:
+            await database.execute(step.sql)
     except DatabaseAwayError as exc:
         raise DatabaseAwayError(f"{step}: {exc}", exc.code) from exc
     except DatabaseError as exc:
@@ -257,7 +297,8 @@ async def _wanted(database: Database, migrations: list[Migration], cluster: str 
     await beside.create(on_cluster=on_cluster)
     try:
         for step in missing(Journal(()), migrations, cluster):
-            await _run(beside, step)
+            if step.manner != "backfill":
+                await _run(beside, step)
         return await _tables(beside)
     finally:
         await beside.drop(on_cluster=on_cluster)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .clickhouse import Database
-from .errors import DatabaseAwayError, DatabaseError, LockedError
+from .errors import DatabaseError, LockedError
 
 ALREADY_THERE = frozenset({57, 253})  # TABLE_ALREADY_EXISTS, REPLICA_ALREADY_EXISTS
 RETRY_SECONDS = 0.25
@@ -105,7 +105,7 @@ class MigrationLock:
         """Say every third of the expiry that we live; ends when nobody could hear it."""
         while True:
             await asyncio.sleep(self._expiry / 3)
-            with contextlib.suppress(DatabaseAwayError):
+            with contextlib.suppress(DatabaseError):
                 await self._comment(f"held {this_process()}")
 
     async def _newest(self) -> Held | None:

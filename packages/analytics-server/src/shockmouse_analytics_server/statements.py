@@ -5,6 +5,7 @@
 {{MergeTree}}                   MergeTree              | ReplicatedMergeTree; so Summing(…), Aggregating, Replacing(…)
 {{EverywhereMergeTree}}         MergeTree              | the same with all rows on every shard; so the others
 {{distributed(table, key)}}     no statement           | create table over the shards' table_local, sharded by key
+{{cut(table)}} {{backfill(…)}}   before a statement, nothing on both: how it is run, see backfill.py
 """
 
 import re
@@ -18,6 +19,7 @@ TOKEN = re.compile(
 )
 BLOCK = re.compile(r"/\*|\*/")
 MARK = re.compile(r"\{\{(\w+)(?:\(([^{}]*)\))?\}\}")
+MANNER = re.compile(r"\{\{(cut|backfill)\((\w+)\)\}\}\s*")
 ENGINES = {
     "MergeTree": "MergeTree",
     "Summing": "SummingMergeTree",
@@ -85,7 +87,14 @@ def fill(statement: str, cluster: str | None) -> str:
 
     Raises ValueError: a mark is not known.
     """
-    return MARK.sub(lambda mark: _filled(mark[1], mark[2] or "", cluster), statement).strip()
+    text = MANNER.sub("", statement)
+    return MARK.sub(lambda mark: _filled(mark[1], mark[2] or "", cluster), text).strip()
+
+
+def manner(statement: str) -> tuple[str, str]:
+    """Return `cut` or `backfill` and the table it is of; both empty for a statement that is simply run."""
+    match = MANNER.match(statement)
+    return (match[1], match[2]) if match else ("", "")
 
 
 def _filled(name: str, inside: str, cluster: str | None) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+from functools import partial
 
 from ..config import ServerConfig
 from .options import Commands, add_command, add_group, tell
@@ -65,11 +66,16 @@ def run_up(_: argparse.Namespace, config: ServerConfig) -> int:
 
 async def up(config: ServerConfig) -> int:
     from .. import migrate
+    from ..backup import loader_waits
     from .opening import open_database
 
     async with open_database(config) as database:
         applied = await migrate.up(
-            database, cluster=config.clickhouse_cluster, wait_seconds=LOCK_SECONDS, progress=tell
+            database,
+            cluster=config.clickhouse_cluster,
+            wait_seconds=LOCK_SECONDS,
+            loader_waits=partial(loader_waits, config.data_dir),
+            progress=tell,
         )
     print(f"{len(applied)} migrations applied" if applied else "nothing to apply")
     return 0
