@@ -116,7 +116,10 @@ class Delivery:
     def purge(self) -> None:
         """Forget every event that waits in memory or on disk."""
         self._drain(len(self._queue))
-        self._ledger.purge()
+        try:
+            self._ledger.purge()
+        except StoreError as exc:
+            self._ledger.give_up_disk(exc)
 
     async def _connect(self, loaded: Callable[[], object]) -> None:
         try:
@@ -161,8 +164,8 @@ class Delivery:
         since = self._queue.since
         if since is not None and (self._queue.is_full_batch() or at >= since + self._settle_seconds()):
             self._drain(DRAIN_EVENTS)
-        if self._ledger.store_next is not None and self._ledger.store_next <= time.time():
-            self._ledger.recover()
+        if self._ledger.orphan_next is not None and self._ledger.orphan_next <= time.time():
+            self._ledger.adopt()
         self._dispatch()
         if self._ledger.is_saving_due(time.monotonic(), hurried=self._is_hurried()):
             self._ledger.save(cut_all=self._is_hurried())
@@ -183,6 +186,8 @@ class Delivery:
             due.append(at + PERSIST_SECONDS)
         if ledger.store_next is not None and len(ledger.flying) < self._breaker.slots(at, CONNECTIONS):
             due.append(at + ledger.store_next - time.time())
+        if ledger.orphan_next is not None:
+            due.append(at + ledger.orphan_next - time.time())
         if ledger.return_at is not None:
             due.append(ledger.return_at)
         if at < self._breaker.until:
@@ -321,7 +326,8 @@ class Delivery:
         if self._ledger.left < flush.mark:
             return None
         if flush.everyones:
-            is_empty = not self._ledger.flying and self._ledger.store_next is None
+            ledger = self._ledger
+            is_empty = not ledger.flying and ledger.store_next is None and ledger.orphan_next is None
             return False if self._breaker.is_failing else is_empty or None
         waiting = self._ledger.own_ids()
         flush.ids = waiting if flush.ids is None else flush.ids & waiting

@@ -59,7 +59,8 @@ class Ledger:
         self.acknowledged: dict[str, int] = {}  # batches that are on disk still, and their events
         self.left = 0  # how many events have left `pending`
         self.stored = 0
-        self.store_next: float | None = None  # wall time at which something in the store may be taken
+        self.store_next: float | None = None  # wall time at which a batch in the store may be taken
+        self.orphan_next: float | None = None  # wall time at which a group in the store may be adopted
         self.return_at: float | None = None  # monotonic time at which the disk is tried again
 
     def open(self) -> None:
@@ -102,6 +103,7 @@ class Ledger:
     def take(self, most: int, *, before_due: bool, own_first: bool) -> list[Flight]:
         """Take the oldest batches from the store, those that should wait longer too if `before_due`."""
         with self._saving():
+            self._counts.drop("retry_expired", self._store.expire(self._limits.retry_seconds))
             taken = self._store.take(most, due_only=not before_due, own_first=own_first)
         flights = [
             Flight(held, time.monotonic(), stored=True, attempted_at=time.time())
@@ -145,10 +147,9 @@ class Ledger:
         for flight in flights:
             flight.stored = True
 
-    def recover(self) -> None:
-        """Drop what may not be sent any more, and make batches of what a process that is gone had collected."""
+    def adopt(self) -> None:
+        """Make batches of what a process that is gone had collected."""
         with self._saving():
-            self._counts.drop("retry_expired", self._store.expire(self._limits.retry_seconds))
             for group in self._store.adopt():
                 batch = self._batch([group.content])
                 self._store.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
@@ -202,7 +203,7 @@ class Ledger:
     def give_up_disk(self, exc: StoreError) -> None:
         """Go on in memory for a while. What is on disk stays there; what flies is in memory as well."""
         logger.warning("the offline store failed and memory takes its place: %s", exc)
-        kept = self._store.take(-1, due_only=False, own_first=False) if self._store.path is None else []
+        kept = self._store.take_all() if self._store.path is None else []
         self._store.close()
         self._store = OfflineStore(None, owner=self._boot.id, max_bytes=self._limits.queue_bytes)
         self._leave(self.pending.grouped)
@@ -221,7 +222,7 @@ class Ledger:
         if store.path is None:
             store.close()
             return
-        kept, memory = self._store.take(-1, due_only=False, own_first=False), self._store
+        kept, memory = self._store.take_all(), self._store
         with store.writing():
             store.release()
             for held in kept:
@@ -248,6 +249,7 @@ class Ledger:
 
     def _look(self) -> None:
         self.store_next = self._store.next_attempt()
+        self.orphan_next = self._store.next_orphan()
         self.stored = self._store.stored_events()
 
     def _leave(self, count: int) -> None:

@@ -1,21 +1,19 @@
 """Undelivered batches on disk, shared by the processes that send to one project of one server.
 
-File      queue-<hash of endpoint and project>.sqlite, 0600 in a folder of 0700: WAL, synchronous=FULL
+File      queue-<hash of endpoint and project>.sqlite, see store_file.py
 batches   cut once: id (a UUIDv7: their order is that of cutting), content (zlib), who cut it, since when its outcome is
           unclear, when to try next, who is sending it; state `waiting`, or `rejected` with the server's reason
 groups    events that wait for their batch to be full, in the order of track(); they become a batch in one transaction,
           before that batch is sent, so that nobody can ever send them under two batch ids
 Leases    whoever sends a batch or collects a group holds it for some seconds; when the time has passed others may take
           it. Two processes that send the same batch do no harm: its id is the same
-Fork      SQLite's own locks must be free in the child, so a fork waits for the call that is going on
+Totals    one row, kept by triggers: with 10,000 batches on disk no question may read them all
 Memory    without a path the same tables live in memory, for as long as the process does
 """
 
 import contextlib
 import logging
-import os
 import sqlite3
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -24,14 +22,13 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from .background import FORK_LOCK
 from .errors import StoreError
 from .event import Batch
+from .store_file import connect, set_aside, using_sqlite
 
 logger = logging.getLogger("shockmouse_analytics")
 
 LEASE_SECONDS = 5.0
-BUSY_SECONDS = 0.5
 
 _SCHEMA = """
 create table if not exists batches (
@@ -39,11 +36,25 @@ create table if not exists batches (
     unclear_since real, next_attempt real not null default 0,
     lease_owner text, lease_until real not null default 0,
     state text not null default 'waiting', reason text, content blob not null);
-create index if not exists waiting on batches (state, next_attempt, lease_until, events);
+create index if not exists due on batches (state, next_attempt, lease_until);
+create index if not exists own on batches (origin, state);
+create index if not exists unclear on batches (unclear_since) where unclear_since is not null;
 create table if not exists groups (
     number integer primary key, owner text not null, lease_until real not null, events integer not null,
     content blob not null);
+create table if not exists totals (row integer primary key, events integer not null);
+insert or ignore into totals values (1, 0);
+create trigger if not exists batch_added after insert on batches
+    begin update totals set events = events + new.events; end;
+create trigger if not exists batch_removed after delete on batches
+    begin update totals set events = events - old.events; end;
+create trigger if not exists group_added after insert on groups
+    begin update totals set events = events + new.events; end;
+create trigger if not exists group_removed after delete on groups
+    begin update totals set events = events - old.events; end;
 """
+_TAKE = "select id, content, events, unclear_since from batches where state = 'waiting'"
+_FREE = " and (lease_until <= :now or lease_until > :far)"  # far ahead: the clock was set back since
 
 
 class Held(Struct, frozen=True):
@@ -81,19 +92,19 @@ class OfflineStore:
         self._owner = owner
         self._max_bytes = max_bytes
         self._clock = clock
-        self._db = _connect(path)
-        with _using_sqlite():
+        self._db = connect(path, _SCHEMA)
+        with using_sqlite():
             self._page_bytes: int = self._one("pragma page_size")
 
     def close(self) -> None:
         """Close the file; leases end by themselves or by release()."""
-        with _using_sqlite():
+        with using_sqlite():
             self._db.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Make what is done inside one transaction, on disk when it ends. Raises StoreError."""
-        with _using_sqlite():
+        with using_sqlite():
             self._db.execute("begin immediate")
             try:
                 yield
@@ -114,24 +125,22 @@ class OfflineStore:
         )
 
     def take(self, limit: int, *, due_only: bool, own_first: bool) -> list[Held]:
-        """Return waiting batches, oldest first, and hold them; their outcome counts as unclear from now on."""
-        now = self._clock()
-        due_by = now if due_only else float("inf")
-        rows = self._db.execute(
-            "select id, content, events, unclear_since from batches where state = 'waiting' and next_attempt <= ?"
-            " and (lease_until <= ? or lease_until > ?)"  # far ahead: the clock was set back since
-            " order by ? and origin = ? desc, case when ? then 0 else next_attempt end, id limit ?",
-            (due_by, now, now + 10 * LEASE_SECONDS, own_first, self._owner, due_only, limit),
-        ).fetchall()
-        self._db.executemany(
-            "update batches set lease_owner = ?, lease_until = ?, unclear_since = coalesce(unclear_since, ?)"
-            " where id = ?",
-            [(self._owner, now + LEASE_SECONDS, now, row[0]) for row in rows],
-        )
-        return [
-            Held(Batch(id=id_, content=zlib.decompress(content), events=events), unclear_since)
-            for id_, content, events, unclear_since in rows
-        ]
+        """Return waiting batches, oldest first, and hold them; their outcome counts as unclear from now on.
+
+        Without `due_only` those are taken too that should wait longer, and those tried least recently come first.
+        """
+        taken: list[Held] = []
+        if own_first:
+            taken += self._hold(_TAKE + _FREE + " and origin = :owner order by next_attempt, id limit :limit", limit)
+        if due_only:
+            query = _TAKE + _FREE + " and next_attempt <= :now order by id limit :limit"
+        else:
+            query = _TAKE + _FREE + " order by next_attempt, id limit :limit"
+        return taken + self._hold(query, limit - len(taken))
+
+    def take_all(self) -> list[Held]:
+        """Return and hold all waiting batches."""
+        return self._hold(_TAKE + " order by id limit :limit", -1)
 
     def put_back(self, held: Held, *, next_attempt: float, reason: str) -> None:
         """Let go of a batch until `next_attempt`, a wall time; it is added when it is not on disk yet."""
@@ -205,34 +214,41 @@ class OfflineStore:
 
     def clear(self) -> int:
         """Forget everything; return the number of events."""
-        events: int = self._one("select (select total(events) from batches) + (select total(events) from groups)")
+        events = self.stored_events()
         self._db.execute("delete from batches")
         self._db.execute("delete from groups")
-        return int(events)
+        return events
 
     def own_ids(self, state: Literal["waiting", "rejected"]) -> set[str]:
         """Return the ids of the batches on disk that this process cut."""
-        with _using_sqlite():
+        with using_sqlite():
             query = "select id from batches where origin = ? and state = ?"
             return {row[0] for row in self._db.execute(query, (self._owner, state))}
 
     def next_attempt(self) -> float | None:
-        """Return the wall time at which a batch or an orphaned group may be taken; None when nothing waits."""
-        with _using_sqlite():
-            value: float | None = self._one(
-                "select min(at) from (select min(max(next_attempt, lease_until)) as at from batches"
-                " where state = 'waiting' union all select min(lease_until) from groups)"
+        """Return the wall time at which a batch may be taken; None when none waits."""
+        with using_sqlite():
+            free = self._one(
+                "select min(next_attempt) from batches where state = 'waiting' and lease_until <= ?", self._clock()
             )
+            held = self._one("select min(lease_until) from batches where state = 'waiting' and lease_until > 0")
+        times = [at for at in (free, held) if at is not None]
+        return min(times) if times else None
+
+    def next_orphan(self) -> float | None:
+        """Return the wall time at which a group may be adopted; None when there is none."""
+        with using_sqlite():
+            value: float | None = self._one("select min(lease_until) from groups")
         return value
 
     def stored_events(self) -> int:
         """Return how many events are on disk, set-aside ones too."""
-        with _using_sqlite():
-            return int(self._one("select (select total(events) from batches) + (select total(events) from groups)"))
+        with using_sqlite():
+            return int(self._one("select events from totals"))
 
     def status(self) -> StoreStatus:
         """Return what waits and what was set aside."""
-        with _using_sqlite():
+        with using_sqlite():
             batches, events = self._db.execute(
                 "select count(*), total(events) from batches where state = 'waiting'"
             ).fetchone()
@@ -241,6 +257,20 @@ class OfflineStore:
                 self._db.execute("select reason, sum(events) from batches where state = 'rejected' group by reason")
             )
             return StoreStatus(str(self.path or "memory"), batches, int(events + grouped), self._used_bytes(), rejected)
+
+    def _hold(self, query: str, limit: int) -> list[Held]:
+        now = self._clock()
+        values = {"now": now, "far": now + 10 * LEASE_SECONDS, "owner": self._owner, "limit": limit}
+        rows = self._db.execute(query, values).fetchall()
+        self._db.executemany(
+            "update batches set lease_owner = ?, lease_until = ?, unclear_since = coalesce(unclear_since, ?)"
+            " where id = ?",
+            [(self._owner, now + LEASE_SECONDS, now, row[0]) for row in rows],
+        )
+        return [
+            Held(Batch(id=id_, content=zlib.decompress(content), events=events), unclear_since)
+            for id_, content, events, unclear_since in rows
+        ]
 
     def _used_bytes(self) -> int:
         pages = self._one("select page_count - freelist_count from pragma_page_count, pragma_freelist_count")
@@ -251,10 +281,7 @@ class OfflineStore:
 
 
 def open_store(folders: Sequence[Path], name: str, *, owner: str, max_bytes: int) -> OfflineStore:
-    """Return the store in the first folder that can be written, else one in memory.
-
-    A damaged file is renamed, for whoever wants to look into it, and a new one takes its place.
-    """
+    """Return the store in the first folder that can be written, else one in memory; a damaged file is replaced."""
     for folder in folders:
         try:
             return _open_or_replace(folder / name, owner, max_bytes)
@@ -263,67 +290,11 @@ def open_store(folders: Sequence[Path], name: str, *, owner: str, max_bytes: int
     return OfflineStore(None, owner=owner, max_bytes=max_bytes)
 
 
-def temporary_folder() -> Path:
-    """Return where the queue goes when the state folder cannot be written: this user's own temporary folder."""
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir()) / f"shockmouse-analytics-{user}"
-
-
 def _open_or_replace(path: Path, owner: str, max_bytes: int) -> OfflineStore:
     try:
         return OfflineStore(path, owner=owner, max_bytes=max_bytes)
     except StoreError as exc:
         if not exc.damaged:
             raise
-    aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}")
-    with _mapped_errors():
-        path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-    logger.warning("the offline store was damaged and is now %s", aside)
+    set_aside(path)
     return OfflineStore(path, owner=owner, max_bytes=max_bytes)
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    with _using_sqlite():
-        if path is not None:
-            _make_private(path)
-        db = sqlite3.connect(
-            path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )  # one thread at a time uses it: the background thread, or at exit the thread that ends the program
-        try:
-            db.execute("pragma journal_mode = wal")
-            db.execute("pragma synchronous = full")
-            db.executescript(_SCHEMA)
-        except sqlite3.Error:
-            db.close()
-            raise
-    return db
-
-
-def _make_private(path: Path) -> None:
-    """Make folder and file so that only this user reads them; a folder of somebody else is refused."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and path.parent.stat().st_uid != os.getuid():
-        raise PermissionError(f"{path.parent} belongs to another user")
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-
-@contextlib.contextmanager
-def _using_sqlite() -> Iterator[None]:
-    """Keep forks out, and map what SQLite, zlib and the system say to StoreError."""
-    with FORK_LOCK, _mapped_errors():
-        yield
-
-
-@contextlib.contextmanager
-def _mapped_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        raise StoreError(str(exc), damaged=code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)) from exc
-    except zlib.error as exc:
-        raise StoreError(str(exc), damaged=True) from exc
-    except OSError as exc:
-        raise StoreError(str(exc)) from exc

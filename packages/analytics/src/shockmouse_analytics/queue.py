@@ -57,9 +57,11 @@ class EventQueue:
 
     def take(self, most: int) -> list[bytes]:
         """Return the oldest events. When all are taken, the next put() wakes the background again."""
+        since, self.since = self.since, None  # before they are counted: whoever appends from now on wakes
         count = len(self._events)
-        if count <= most:
-            self.since = None  # before they are taken: whoever appends from now on wakes
+        if count > most:
+            self.since = since
+        else:
             self._bytes = 0
         taken: list[bytes] = []
         with contextlib.suppress(IndexError):  # a producer over the bound takes from the same end

@@ -126,6 +126,7 @@ class RequestsManager:
         self._tell(lambda delivery: delivery.close(ends_at - END_SECONDS))
         if not self._background.wait(ends_at - time.monotonic()):
             logger.warning("delivery did not end in time; events of the last moment may be lost")
+        self.drop("closed", len(self._queue))  # of a thread that was just about to put()
 
     def stats(self) -> Stats:
         """Return what became of this process's events."""
@@ -186,7 +187,8 @@ class RequestsManager:
     def _make_delivery(self) -> "Delivery":
         from .delivery import CONNECTIONS, Delivery
         from .ledger import Ledger, Limits
-        from .offline import open_store, temporary_folder
+        from .offline import open_store
+        from .store_file import temporary_folder
         from .transport import Transport
 
         to = self._delivering

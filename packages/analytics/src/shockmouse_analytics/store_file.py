@@ -1,0 +1,79 @@
+"""The SQLite file of the offline store: opening it where it can be written, and what can go wrong with it.
+
+Private   folder 0700, file 0600; a folder of another user is refused
+Safe      WAL, synchronous=FULL: what is committed survives a power cut on a disk that honours a flush
+Fork      SQLite's own locks must be free in the child, so a fork waits for the call that is going on
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from .background import FORK_LOCK
+from .errors import StoreError
+
+logger = logging.getLogger("shockmouse_analytics")
+
+BUSY_SECONDS = 0.5
+
+
+def connect(path: Path | None, schema: str) -> sqlite3.Connection:
+    """Return a connection to the file, made when missing, or to memory. Raises StoreError."""
+    with using_sqlite():
+        if path is not None:
+            _make_private(path)
+        db = sqlite3.connect(
+            path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )  # one thread at a time uses it: the background thread, or at exit the thread that ends the program
+        try:
+            db.execute("pragma journal_mode = wal")
+            db.execute("pragma synchronous = full")
+            db.executescript(schema)
+        except sqlite3.Error:
+            db.close()
+            raise
+    return db
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file, for whoever wants to look into it. Raises StoreError."""
+    aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}")
+    with using_sqlite():
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    logger.warning("the offline store was damaged and is now %s", aside)
+
+
+def temporary_folder() -> Path:
+    """Return where the queue goes when the state folder cannot be written: this user's own temporary folder."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir()) / f"shockmouse-analytics-{user}"
+
+
+@contextlib.contextmanager
+def using_sqlite() -> Iterator[None]:
+    """Keep forks out, and map what SQLite, zlib and the system say to StoreError."""
+    with FORK_LOCK:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+            raise StoreError(str(exc), damaged=code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)) from exc
+        except zlib.error as exc:
+            raise StoreError(str(exc), damaged=True) from exc
+        except OSError as exc:
+            raise StoreError(str(exc)) from exc
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "getuid") and path.parent.stat().st_uid != os.getuid():
+        raise PermissionError(f"{path.parent} belongs to another user")
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
