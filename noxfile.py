@@ -5,6 +5,7 @@ engine (830 MB) and serves all sessions that need it; the other Pythons test wha
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,14 @@ def install_packages(session: nox.Session, *libraries: str, extra: str = "") -> 
     marker.write_text(state, encoding="utf-8")
 
 
+def install_parts(session: nox.Session, **packages: str) -> None:
+    """Install the Debian packages of the commands that are missing, when we are root; tests say what else they skip."""
+    missing = [package for command, package in packages.items() if shutil.which(command) is None]
+    if missing and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", *missing, external=True, silent=True)
+
+
 def run_with_engine(session: nox.Session, *arguments: str) -> None:
     """Run Python with these arguments in the environment that the session `engine` has prepared."""
     python = Path(session.cache_dir).parent / "engine" / "bin" / "python"
@@ -116,6 +125,7 @@ def engine(session: nox.Session) -> None:
 @nox.session(requires=["engine"], venv_backend="none")
 def engine_tests(session: nox.Session) -> None:
     """The server's tests that need the engine."""
+    install_parts(session, strace="strace")
     run_with_engine(session, "-m", "pytest", "-m", "engine and not faults", str(PACKAGES[1] / "tests"))
 
 
