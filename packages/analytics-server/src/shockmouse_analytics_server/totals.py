@@ -82,8 +82,6 @@ async def count_events(database: Database, question: Question, edges: Edges) -> 
 
 
 def quarter_hours(start: datetime, end: datetime) -> dict[str, object]:
-    """Return the part of [start, end) that whole quarter hours cover; without one, an empty part at the end."""
+    """Return what the whole quarter hours within [start, end) lie between; there are none where the first is later."""
     inner_start, inner_end = -(-to_ms(start) // QUARTER_MS) * QUARTER_MS, to_ms(end) // QUARTER_MS * QUARTER_MS
-    if inner_start >= inner_end:
-        return {"inner_start": end, "inner_end": end}
     return {"inner_start": from_ms(inner_start), "inner_end": from_ms(inner_end)}

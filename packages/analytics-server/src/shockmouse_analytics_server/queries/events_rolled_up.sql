@@ -1,17 +1,16 @@
 -- events_rolled_up: the events of a range by quarter hour, with those outside of whole quarter hours one by one.
 -- Why: the rollup must answer ranges that end now, too; less than half an hour is read from the events.
--- Parameters: project String; start, end and the whole quarter hours within, inner_start, inner_end: DateTime64(3) UTC,
---     half-open; kinds Array(UInt8).
+-- Beware: a DateTime64 column compared with a DateTime loses the last second before it (26.9, by the index).
+-- Parameters: project String; start, end DateTime64(3) UTC, half-open; inner_start, inner_end DateTime UTC: the whole
+--     quarter hours within, none where the first is not before the second; kinds Array(UInt8).
 -- Columns: at_ms Int64, type String, weight Float64.
 select toInt64(toUnixTimestamp(bucket)) * 1000 as at_ms, type, events as weight
 from counts_by_name
-where project = {project:String} and bucket >= {inner_start:DateTime64(3, 'UTC')}
-    and bucket < {inner_end:DateTime64(3, 'UTC')} and is_bot in {kinds:Array(UInt8)}
+where project = {project:String} and bucket >= {inner_start:DateTime('UTC')} and bucket < {inner_end:DateTime('UTC')}
+    and is_bot in {kinds:Array(UInt8)}
 union all
 select toUnixTimestamp64Milli(at) as at_ms, type, 1 / sample_rate as weight
 from events
-where project = {project:String} and (bot != '') in {kinds:Array(UInt8)} and
-(
-    (at >= {start:DateTime64(3, 'UTC')} and at < {inner_start:DateTime64(3, 'UTC')})
-    or (at >= {inner_end:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')})
-)
+where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
+    and (at < {inner_start:DateTime64(3, 'UTC')} or at >= {inner_end:DateTime64(3, 'UTC')})
+    and (bot != '') in {kinds:Array(UInt8)}
