@@ -21,6 +21,7 @@ from .event import (
     MAX_EVENT_BYTES,
     MAX_NAME_CHARACTERS,
     MAX_USER_ID_CHARACTERS,
+    Batch,
     Event,
     EventType,
     Privacy,
@@ -82,6 +83,7 @@ class Analytics:
         remembered = None if config.privacy == "strict" else state_dir
         self._debug = config.debug
         self._privacy = config.privacy
+        self._write_key = config.write_key
         self._enabled = config.enabled
         self._sample_rate = config.sample_rate
         self._consent = Consent(project=config.project, state_dir=state_dir)
@@ -156,7 +158,10 @@ class Analytics:
         self._sessions.reset()
 
     def opt_out(self) -> None:
-        """Collect nothing from now on, also after a restart, and forget what waits to be sent."""
+        """Collect nothing from now on, also after a restart, and forget what waits to be sent.
+
+        Waits for the disk, for 2 s at most.
+        """
         self._consent.opt_out()
         self._manager.purge()
 
@@ -168,9 +173,30 @@ class Analytics:
         """Record how long something takes: `with analytics.measure("render"):`, `async with`, or as a decorator."""
         return Measure(self._record_duration, name, properties)
 
-    def capture_exception(self, exc: BaseException, properties: Properties | None = None) -> None:
+    def capture_exception(
+        self, exc: BaseException, properties: Properties | None = None, *, visitor: Visitor | None = None
+    ) -> None:
         """Record an exception: its type, message and where it was raised; no values of variables."""
-        self._record("error", type(exc).__name__, properties, made=describe_exception(exc))
+        self._record("error", type(exc).__name__, properties, made=describe_exception(exc), visitor=visitor)
+
+    def record(
+        self,
+        kind: EventType,
+        name: str | None = None,
+        properties: Properties | None = None,
+        *,
+        context: Properties | None = None,
+        visitor: Visitor | None = None,
+    ) -> None:
+        """Record an event of any type, with its context as it is sent: what automatic tracking is made of."""
+        self._record(kind, name, properties, context=context, visitor=visitor)
+
+    def pass_on(self, batch: Batch) -> None:
+        """Deliver a batch that a visitor's browser has cut, under its own id and as it is; it goes to disk first."""
+        if self._enabled and self._consent.refused:
+            self._manager.drop("opted_out", batch.events)
+        elif self._enabled:
+            self._manager.put_batch(batch)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> bool:
         """Send what waits; return True when everything of this process is acknowledged within so many seconds.
@@ -194,6 +220,21 @@ class Analytics:
     def stats(self) -> Stats:
         """Return what became of this process's events so far."""
         return self._manager.stats()
+
+    @property
+    def is_collecting(self) -> bool:
+        """Whether what is recorded now is kept: neither switched off nor refused."""
+        return self._enabled and not self._consent.refused
+
+    @property
+    def privacy(self) -> Privacy:
+        """How much is told about a device, at most."""
+        return self._privacy
+
+    @property
+    def write_key(self) -> str:
+        """The key that events are sent with; public by nature, a browser's script has it too."""
+        return self._write_key
 
     def __enter__(self) -> Self:
         return self

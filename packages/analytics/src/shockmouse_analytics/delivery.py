@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from .counts import Counts
 from .errors import DeliveryError, RejectedError, StoreError, TooLargeError, UnreachableError
-from .event import encode_body
+from .event import Batch, encode_body
 from .ledger import PERSIST_SECONDS, Flight, Ledger, Limits
 from .offline import Held
 from .queue import EventQueue
@@ -55,6 +55,7 @@ class Delivery:
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._flushes: list[_Flush] = []
+        self._passed: list[Batch] = []  # of others, not on disk yet
         self._breaker = Breaker()
         self._is_connected = self._hurries = False
         self._hurried_at = 0.0
@@ -64,7 +65,7 @@ class Delivery:
     @property
     def queued(self) -> int:
         """How many events are in memory only; from any thread."""
-        return len(self._queue) + self._ledger.unsaved
+        return len(self._queue) + self._ledger.unsaved + sum(batch.events for batch in list(self._passed))
 
     @property
     def stored(self) -> int:
@@ -98,6 +99,11 @@ class Delivery:
         """Look again: something happened."""
         self._news.set()
 
+    def pass_on(self, batch: Batch) -> None:
+        """Deliver a batch that somebody else has cut; it is on disk before it is sent."""
+        self._passed.append(batch)
+        self._news.set()
+
     def flush(self, future: Future[bool], *, everyones: bool = False) -> None:
         """Send at once what waits; the future says True when all of it is acknowledged, False if it cannot be."""
         self._drain(len(self._queue))
@@ -113,13 +119,16 @@ class Delivery:
         self._breaker.is_failing = False
         self.flush(Future())
 
-    def purge(self) -> None:
-        """Forget every event that waits in memory or on disk."""
+    def purge(self, future: Future[bool]) -> None:
+        """Forget every event that waits in memory or on disk; the future says whether that succeeded."""
         self._drain(len(self._queue))
         try:
             self._ledger.purge()
         except StoreError as exc:
             self._ledger.give_up_disk(exc)
+            _tell(future, False)
+        else:
+            _tell(future, True)
 
     async def _connect(self, loaded: Callable[[], object]) -> None:
         try:
@@ -149,7 +158,7 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._drain(len(self._queue))
-        self._ledger.close()
+        self._ledger.close(self._passed)
         for flush in self._flushes:
             _tell(flush.future, False)
         with contextlib.suppress(TimeoutError):
@@ -161,6 +170,9 @@ class Delivery:
     def _turn(self) -> None:
         at = time.monotonic()
         self._ledger.return_to_disk()
+        if self._passed:
+            self._ledger.keep(self._passed)
+            self._passed.clear()
         since = self._queue.since
         if since is not None and (self._queue.is_full_batch() or at >= since + self._settle_seconds()):
             self._drain(DRAIN_EVENTS)
@@ -174,7 +186,7 @@ class Delivery:
     def _due_in(self, at: float) -> float:
         """Return in how many seconds the next turn is needed; 0 or less for at once."""
         pending, ledger = self._ledger.pending, self._ledger
-        due = [at + RECHECK_SECONDS]
+        due = [at if self._passed else at + RECHECK_SECONDS]
         if self._queue.since is not None:
             due.append(at if self._queue.is_full_batch() else self._queue.since + self._settle_seconds())
         if pending.unsaved:

@@ -69,15 +69,17 @@ class Ledger:
         self._head = self._steps.head()
         self._look()
 
-    def close(self) -> None:
-        """Put everything on disk and let go of it, so that the next process finds it at once."""
+    def close(self, passed: Sequence[Batch] = ()) -> None:
+        """Put everything on disk, others' batches too, and let go of it, so that the next process finds it at once."""
         try:
+            self.keep(passed)
             self.save(cut_all=True, everything=True)
             with self._store.writing():
                 self._store.release()
         except StoreError as exc:
-            self._counts.drop("store_failed", self.unsaved)
-            logger.warning("%d events could not be kept on disk: %s", self.unsaved, exc)
+            lost = self.unsaved + sum(batch.events for batch in passed)
+            self._counts.drop("store_failed", lost)
+            logger.warning("%d events could not be kept on disk: %s", lost, exc)
         if self._store.path is None:
             self._counts.drop("not_kept", self.stored)
         self._store.close()
@@ -153,6 +155,13 @@ class Ledger:
             for group in self._store.adopt():
                 batch = self._batch([group.content])
                 self._store.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
+
+    def keep(self, batches: Sequence[Batch]) -> None:
+        """Put batches that others have cut on disk; one that is there already stays as it is."""
+        if batches:
+            with self._saving():
+                for batch in batches:
+                    self._store.add(Held(batch), leased=False)
 
     def purge(self) -> None:
         """Forget every event in memory and on disk; of those on their way nothing is kept."""

@@ -22,7 +22,7 @@ from msgspec import Struct
 from .background import Background
 from .counts import Counts, Stats
 from .errors import ClosedError, DeliveryError
-from .event import Boot
+from .event import Batch, Boot
 from .queue import EventQueue
 from .steps import Steps
 
@@ -35,6 +35,7 @@ logger = logging.getLogger("shockmouse_analytics")
 
 CLOSE_SECONDS = 0.9
 END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
+PURGE_SECONDS = 2.0
 LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
 
 
@@ -77,6 +78,15 @@ class RequestsManager:
         if full:
             self.drop("queue_full", full)
 
+    def put_batch(self, batch: Batch) -> None:
+        """Queue a batch that somebody else has cut; its id and content stay. Never blocks, never raises."""
+        if not self._closed:
+            self._start()
+        if self._closed or self._background is None:
+            self.drop("closed", batch.events)
+            return
+        self._tell(lambda delivery: delivery.pass_on(batch))
+
     def drop(self, reason: str, events: int = 1) -> None:
         """Count events that were left out."""
         self.counts.drop(reason, events)
@@ -106,9 +116,9 @@ class RequestsManager:
             return False
 
     def purge(self) -> None:
-        """Forget all that waits, in memory and on disk, soon."""
-        self._start()
-        self._tell(lambda delivery: delivery.purge())
+        """Forget all that waits, in memory and on disk; wait for that, so that later events are not meant too."""
+        if not self._closed:
+            self._wait_for(lambda delivery, future: delivery.purge(future), PURGE_SECONDS)
 
     def close(self) -> None:
         """Deliver for a second at most, then leave the rest on disk; further events are dropped and counted."""
