@@ -91,7 +91,8 @@ class Database:
         self._url = url
         self._login = {"user": user, "password": password}
         self._socket_path = socket_path
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=5)
+        # Between two signs of life: a long stream or upload may take as long as it likes.
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=timeout_seconds)
         self._settings = {**PINNED, **settings}
         self._session: aiohttp.ClientSession | None = None
 
