@@ -268,9 +268,15 @@ def test_opting_out_stops_everything_at_once_and_stays(client, server):
     assert analytics.stats().stored == 0
     server.reply = lambda number, body: None
     again = client()
+    for _ in range(20):  # what is tracked just after opt_in() is not thrown away by the opt_out() before
+        again.opt_out()
+        again.opt_in()
+        again.track("in between")
+        assert again.flush()
+    again.opt_out()
     again.track("later")
     assert again.flush()
     again.opt_in()
     again.track("finally")
     assert again.flush()
-    assert server.names() == ["finally"]
+    assert server.names() == ["in between"] * 20 + ["finally"]
