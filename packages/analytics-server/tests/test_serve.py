@@ -143,6 +143,18 @@ def test_sigterm_ends_all_within_ten_seconds(tmp_path: Path) -> None:
         assert (len(children), [child for child in children if child.is_running()]) == (3, [])
 
 
+def test_a_request_that_never_comes_whole_holds_up_no_end(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as running:
+        head = f"POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {running.printed[1].split()[2]}\r\n"
+        head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n["
+        with socket.create_connection(("127.0.0.1", running.port)) as open_request:
+            open_request.sendall(head.encode())
+            wait_until(lambda: running.ask("GET", "/healthz").status == 200, 5, "the worker has read the head")
+            started = time.monotonic()
+            assert running.stop() == 0
+            assert time.monotonic() - started < 10
+
+
 def test_children_end_with_a_killed_supervisor_even_stopped_ones(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as running:
         children = psutil.Process(running.process.pid).children()

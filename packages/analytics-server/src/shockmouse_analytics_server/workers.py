@@ -94,6 +94,7 @@ def run_http(config: ServerConfig, listen_fd: int) -> int:
 
 async def serve_http(config: ServerConfig, listen_fd: int) -> int:
     stopping = stop_event()
+    asyncio.get_running_loop().set_exception_handler(note_failure)
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(Directory(directory_path(config.data_dir)))
         counters = stack.enter_context(Counters(counters_path(config.data_dir)))
@@ -193,6 +194,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop
 
     return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
+
+
+def note_failure(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody awaited, without the loop's own words: they show connections with their addresses."""
+    error = context.get("exception")
+    if not isinstance(error, asyncio.CancelledError):  # what was still open at the end of our patience
+        logger.error("a task of the event loop failed", exc_info=error)
 
 
 def raise_file_limit() -> None:
