@@ -21,6 +21,7 @@ CLIENT_ROWS = (
     {"ledger"},
     {"queue", "steps"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
+    {"store_file"},
     {"machine", "counts", "background", "executor"},
     {"event"},
     {"errors"},
