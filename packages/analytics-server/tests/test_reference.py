@@ -215,8 +215,8 @@ def compare(asker: Asker, rows: list[Row], border: datetime, asked: Inquiry, key
         if asked.dimension in SESSION_DIMENSIONS
         else reference.breakdown_of_events(world, DIMENSIONS[asked.dimension])
     )
-    values = [row.pop("value") for row in groups["rows"]]
-    assert dict(zip(values, groups["rows"], strict=True)) == {
+    assert [row.pop(asked.dimension) for row in groups["rows"]] == [row["value"] for row in groups["rows"]]
+    assert {row.pop("value"): row for row in groups["rows"]} == {
         value: pytest.approx({name: row[name] for name in asked.ranked}, rel=1e-12)
         for value, row in expected_groups.items()
     }

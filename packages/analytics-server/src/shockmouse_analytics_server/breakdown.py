@@ -41,7 +41,7 @@ async def breakdown(
         found = await fetch(by_event(question, value, metrics))
         if max((row.pop("heaviest") for row in found), default=1) > 1:
             found = await fetch(by_session(question, value, metrics))
-    rows = [describe(row.pop("value"), Totals(**row), metrics) for row in found[:limit]]
+    rows = [describe(dimension, row.pop("value"), Totals(**row), metrics) for row in found[:limit]]
     return rows, offset + limit if len(found) > limit else None
 
 
@@ -69,5 +69,6 @@ def by_session(question: Question, value: Expression, metrics: list[str]) -> str
     return question.sql("breakdown", groups=groups, order=ORDERS[metrics[0]])
 
 
-def describe(value: str, totals: Totals, metrics: list[str]) -> dict[str, object]:
-    return {"value": value, **{name: totals.metric(name) for name in metrics}}
+def describe(dimension: str, value: str, totals: Totals, metrics: list[str]) -> dict[str, object]:
+    """Return a row; `value` is there beside the dimension's own name for programs that show any dimension."""
+    return {dimension: value, "value": value, **{name: totals.metric(name) for name in metrics}}
