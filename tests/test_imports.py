@@ -22,8 +22,8 @@ CLIENT_ROWS = (
     {"queue", "steps"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
     {"store_file"},
-    {"machine", "counts", "background", "executor"},
-    {"event"},
+    {"machine", "counts", "background"},
+    {"event", "executor"},
     {"errors"},
 )
 SERVER_ROWS = (
