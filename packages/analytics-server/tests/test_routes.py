@@ -133,3 +133,8 @@ def test_unread_bodies_do_not_cost_the_sender_its_answer(worker: Worker) -> None
     head = "POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer wk_no\r\n"
     head += f"Content-Length: {len(body)}\r\n\r\n"
     assert worker.talk(head.encode(), body).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_head_that_cannot_be_read_does_not_cost_the_sender_its_answer(worker: Worker) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * (1 << 20) + b"\r\n\r\n"
+    assert {worker.talk(request)[:13] for _ in range(10)} == {b"HTTP/1.1 431 "}

@@ -15,17 +15,11 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-import hypercorn.protocol
-from h11 import Request as H11Request
 from hypercorn.asyncio import serve as serve_hypercorn
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.events import Event, RawData
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Response
-from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import Framework
 
-from . import loader, registry
+from . import connections, loader, registry
 from .app import Parts, create_app
 from .appender import Appender
 from .clickhouse import Database
@@ -48,46 +42,10 @@ MAX_FILES = 65_536
 logger = logging.getLogger(__name__)
 
 
-class PlainHTTP(H11Protocol):
-    """HTTP/1 only, and a short answer's head and body in one write.
-
-    Hypercorn changes to HTTP/2 when a client asks for it on a plain port, and has no setting for it. It also writes
-    head, body and an empty end one by one, which costs a small answer a third of its time.
-    """
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._write = self.send
-        self.send = self._write_joined
-        self._is_head = False
-        self._held = b""
-
-    async def _check_protocol(self, event: H11Request) -> None:
-        """Leave the offer to upgrade unanswered, as HTTP allows; the guard refuses what already speaks HTTP/2."""
-
-    async def stream_send(self, event: StreamEvent) -> None:
-        """Mark a head whose body follows at once: one that says how long that is."""
-        if isinstance(event, Response):
-            self._is_head = any(name == b"content-length" for name, _ in event.headers)
-        await super().stream_send(event)
-
-    async def _write_joined(self, event: Event) -> None:
-        if isinstance(event, RawData) and self._is_head:
-            self._is_head, self._held = False, event.data
-            return
-        held, self._held = self._held, b""
-        if isinstance(event, RawData):
-            event = RawData(data=held + event.data)
-        elif held:
-            await self._write(RawData(data=held))
-        if not isinstance(event, RawData) or event.data:
-            await self._write(event)
-
-
 def run_http(config: ServerConfig, listen_fd: int) -> int:
     """Answer requests on the supervisor's socket; 1: the disk failed under the spool."""
     raise_file_limit()
-    hypercorn.protocol.H11Protocol = PlainHTTP  # type: ignore[attr-defined]
+    connections.install()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serve_http(config, listen_fd))
 

@@ -1,0 +1,77 @@
+"""HTTP connections as Hypercorn keeps them, with three changes that it has no setting for.
+
+HTTP/1 only   Hypercorn changes to HTTP/2 when a client asks for it on a plain port
+One write     it writes head, body and an empty end one by one, which costs a small answer a third of its time
+Lingering     it closes a connection at once when it cannot read a request; unread bytes then reset the connection, and
+              the sender may lose the answer that says what was wrong
+"""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import h11
+import hypercorn.protocol
+from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Response
+from hypercorn.protocol.h11 import H11Protocol
+
+QUIET_SECONDS = 0.25
+LINGER_SECONDS = 2.0
+
+
+def install() -> None:
+    """From now on Hypercorn keeps connections as this module says."""
+    hypercorn.protocol.H11Protocol = PlainHTTP  # type: ignore[attr-defined]
+
+
+class PlainHTTP(H11Protocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._write = self.send
+        self.send = self._write_joined
+        self._is_head = False
+        self._held = b""
+        self._is_lingering = False
+        self._heard = asyncio.Event()
+
+    async def handle(self, event: Event) -> None:
+        if self._is_lingering and isinstance(event, RawData):
+            self._heard.set()
+            return
+        await super().handle(event)
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Mark a head whose body follows at once: one that says how long that is."""
+        if isinstance(event, Response):
+            self._is_head = any(name == b"content-length" for name, _ in event.headers)
+        await super().stream_send(event)
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Leave the offer to upgrade unanswered, as HTTP allows; the guard refuses what already speaks HTTP/2."""
+
+    async def _write_joined(self, event: Event) -> None:
+        if isinstance(event, RawData) and self._is_head:
+            self._is_head, self._held = False, event.data
+            return
+        held, self._held = self._held, b""
+        if isinstance(event, RawData):
+            event = RawData(data=held + event.data)
+        elif held:
+            await self._write(RawData(data=held))
+        if isinstance(event, Closed) and self.connection.their_state is h11.ERROR and not self._is_lingering:
+            self._is_lingering = True
+            self.task_group.spawn(self._linger)
+        elif not isinstance(event, RawData) or event.data:
+            await self._write(event)
+
+    async def _linger(self) -> None:
+        """Close the connection when its sender is quiet, or has talked for long enough."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while await asyncio.wait_for(self._heard.wait(), QUIET_SECONDS):
+                    self._heard.clear()
+        await self._write(Closed())
