@@ -153,4 +153,4 @@ def test_a_killed_client_loses_at_most_the_last_quarter_second(
 def delivered(server: Server, client: Client, expected: list[int]) -> bool:
     """Send what the killed program left on disk; tell whether all that was expected is stored."""
     client.command("queue", "flush")
-    return set(expected) <= set(numbers(server, "steady"))
+    return waiting(server.data_dir) == 0 and set(expected) <= set(numbers(server, "steady"))
