@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle import Report, Tally, count_events, query, tally
+from tests.oracle import Report, Tally, count_events, query, tally, waiting
 from tests.server_process import Server, clean_environment, wait_until
 
 EMITTER = Path(__file__).parent / "emitter.py"
