@@ -1,0 +1,104 @@
+"""A batch that the browser script has sent to its own site, made ready to be passed on.
+
+It keeps its id, so that one that comes twice is stored once, and its events stay as they are, but for
+  the visitor's device  where a first-party cookie names it: the session is then derived from that by the server
+  a refusal             which leaves nothing to tell the visitor apart by
+  a wrong clock         because the batch may wait here, and the server would take the wait for skew
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..event import MAX_BATCH_EVENTS, Batch, Privacy, cut_batch, encode, encode_head
+from ..visitor import Visitor
+
+SKEW_SECONDS = 60.0  # what the server corrects too
+_TIMES = ("timestamp", "session_started_at")
+_IDS = ("device_id", "session_id", "session_started_at")
+
+
+class _Sent(Struct):
+    batch_id: UUID
+    events: list[Raw]
+    sent_at: datetime | None = None
+    library: dict[str, str] = {}
+    context: dict[str, Raw] = {}
+
+
+_decode = msgspec.json.Decoder(_Sent).decode
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: bool, at: datetime) -> Batch:
+    """Return the batch in a request that came at this time; an event that is none is left to the server's judgement.
+
+    Raises ValueError: the body is no batch.
+    """
+    try:
+        sent = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        if isinstance(exc, msgspec.ValidationError):
+            raise
+        sent = _decode_leniently(body)
+    except RecursionError as exc:
+        raise ValueError("the body is nested too deeply") from exc
+    if not 0 < len(sent.events) <= MAX_BATCH_EVENTS:
+        raise ValueError(f"a batch has 1 to {MAX_BATCH_EVENTS} events")
+    changes = _changes(visitor, privacy, is_refusing=is_refusing)
+    events = [bytes(event) for event in sent.events]
+    skew = _skew(sent.sent_at, at)
+    if changes or skew:
+        events = [_change(event, changes, skew) for event in events]
+    context = {**sent.context, **{name: value for name, value in visitor.context().items() if value}}
+    return cut_batch(str(sent.batch_id), encode_head(sent.library, context), events)
+
+
+def _decode_leniently(body: bytes) -> _Sent:
+    """Return what only Python's own parser reads: JavaScript writes halves of surrogate pairs, as in a cut emoji."""
+    try:
+        whole: Any = json.loads(body)
+        return _decode(json.dumps(whole, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError as exc:
+        raise ValueError("the body is nested too deeply") from exc
+
+
+def _changes(visitor: Visitor, privacy: Privacy, *, is_refusing: bool) -> dict[str, Raw] | None:
+    if is_refusing:
+        return {"privacy": Raw(b'"strict"')}
+    if visitor.device_id:
+        return {"device_id": Raw(encode(visitor.device_id)), "privacy": Raw(encode(privacy))}
+    return None
+
+
+def _skew(sent_at: datetime | None, at: datetime) -> timedelta | None:
+    if sent_at is None:
+        return None
+    skew = at - (sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC))
+    return skew if abs(skew.total_seconds()) > SKEW_SECONDS else None
+
+
+def _change(event: bytes, changes: dict[str, Raw] | None, skew: timedelta | None) -> bytes:
+    try:
+        members = _members(event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return event
+    if changes:
+        for name in (*_IDS, "fingerprint") if "device_id" not in changes else _IDS:
+            members.pop(name, None)
+        members |= changes
+    for name in _TIMES if skew else ():
+        if name in members:
+            members[name] = _move(members[name], skew)
+    return encode(members)
+
+
+def _move(time: Raw, skew: timedelta | None) -> Raw:
+    try:
+        return Raw(encode(msgspec.json.decode(time, type=datetime) + (skew or timedelta())))
+    except (msgspec.DecodeError, OverflowError):
+        return time

@@ -1,0 +1,36 @@
+"""Exceptions that a framework answers by itself, so that no middleware around it sees them: Flask's and Django's.
+
+Both send the signal got_request_exception; neither is imported here, it is there if the application is.
+"""
+
+import sys
+from typing import Any
+
+from .route import route_of_environ, route_of_scope
+from .visit import KEY, Visit
+
+
+def hear_failures(app: object) -> None:
+    """Record what a Flask or Django application raises from now on, as done by its visitor."""
+    flask, signals = sys.modules.get("flask"), sys.modules.get("django.core.signals")
+    owner = getattr(app, "__self__", app)
+    if flask is not None and isinstance(owner, flask.Flask):
+        flask.got_request_exception.connect(_flask_failed, owner)
+    if signals is not None:
+        signals.got_request_exception.connect(_django_failed, dispatch_uid=KEY)
+
+
+def _flask_failed(sender: object, exception: Exception, **extra: Any) -> None:
+    environ = sys.modules["flask"].request.environ
+    visit = environ.get(KEY)
+    if isinstance(visit, Visit):
+        visit.fail(exception, route_of_environ(environ, environ.get("PATH_INFO", "")))
+
+
+def _django_failed(sender: object, request: Any, **extra: Any) -> None:
+    scope = getattr(request, "scope", None)
+    told = request.environ if scope is None else scope
+    visit, exception = told.get(KEY), sys.exception()
+    if isinstance(visit, Visit) and exception is not None:
+        route = route_of_environ if scope is None else route_of_scope
+        visit.fail(exception, route(told, request.path_info))

@@ -1,0 +1,205 @@
+"""One visitor's request, from its arrival to the events that tell of it.
+
+Strict   no cookie; the server derives device and session from the shortened address and the user agent
+Consent  the cookie names the device and the server derives the session. The callback is asked at each request: a cookie
+         that is no longer agreed to is removed
+Refusal  `Sec-GPC: 1` and `DNT: 1` are strict whatever the callback says, or drop everything
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from ..analytics import Analytics
+from ..performance import describe_exception
+from ..visitor import Visitor
+from .request import LOOPBACK, Proxies, Request
+from .route import NO_ROUTE, Route
+from .routine import is_routine
+
+logger = logging.getLogger("shockmouse_analytics")
+
+COOKIE = "shockmouse_device"
+COOKIE_SECONDS = 365 * 24 * 3600  # from the day of the consent, not renewed
+KEY = "shockmouse.visit"  # where a Visit stands in the scope or the environment
+MAX_NAME_CHARACTERS = 255
+
+_is_device = re.compile("[0-9a-f]{32}").fullmatch
+
+Asked = Callable[[Request], bool]
+Refusals = Literal["strict", "drop"]
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What is known of the answer once it has ended; `fields` of a form that was sent, None if it was none."""
+
+    status: int
+    content_type: str
+    route: Route = NO_ROUTE
+    title: str | None = None
+    fields: list[str] | None = None
+    in_browser: bool = False  # the script is in the page and tells of it
+
+
+class Visit:
+    """A request that is to be told of; `visitor` is for events of the program's own during it."""
+
+    __slots__ = ("_analytics", "_cookie", "_failure", "_request", "_started", "_times", "_url", "visitor")
+
+    def __init__(
+        self, analytics: Analytics, request: Request, visitor: Visitor, url: str, *, times: bool, cookie: str
+    ) -> None:
+        self._analytics, self._request, self._url, self._times = analytics, request, url, times
+        self._cookie = cookie
+        self._failure: BaseException | None = None
+        self._started = time.perf_counter()
+        self.visitor = visitor
+
+    @property
+    def has_known_device(self) -> bool:
+        """Whether the device is one that came with its cookie."""
+        return self.visitor.device_id is not None and not self._cookie
+
+    def cookie(self, cache_control: str) -> str:
+        """Return what the answer's Set-Cookie is to say, empty for nothing."""
+        if not self._cookie or not is_shared(cache_control):
+            return self._cookie
+        self.forget_device()  # nobody will come back with this id
+        return ""
+
+    def forget_device(self) -> None:
+        """Have the server derive the device."""
+        self.visitor = msgspec.structs.replace(self.visitor, device_id=None)
+
+    def end(self, seen: Seen) -> None:
+        """Record what the answer was; never raises."""
+        try:
+            self._end(seen)
+        except Exception:  # the program's answer matters more
+            logger.exception("a request could not be told of")
+
+    def fail(self, exc: BaseException, route: Route = NO_ROUTE) -> None:
+        """Record an exception, once if it comes from two sides; never raises."""
+        if exc is self._failure:
+            return
+        self._failure = exc
+        try:
+            told = describe_exception(exc) | {"method": self._request.method}
+            if route.template:
+                told["route"] = route.template
+            self._record("error", type(exc).__name__[:MAX_NAME_CHARACTERS], told)
+        except Exception:  # the program's own exception matters more
+            logger.exception("an exception could not be told of")
+
+    def _end(self, seen: Seen) -> None:
+        duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
+        template = seen.route.template
+        told = {"status": seen.status, "duration_ms": duration_ms}
+        name = template[:MAX_NAME_CHARACTERS] if template else None
+        if not seen.in_browser and is_page(self._request, seen):
+            self._record("page", name, told, title=seen.title, referrer=self._referrer())
+        if seen.fields is not None:
+            form = {"action": self._request.path, "fields": seen.fields, "outcome": "submit", "status": seen.status}
+            self._record("form", (seen.route.name or template or self._request.path)[:MAX_NAME_CHARACTERS], form)
+        if self._times:
+            timed = f"{self._request.method} {name}"[:MAX_NAME_CHARACTERS] if name else self._request.method
+            self._record("performance", timed, told)
+
+    def _record(self, kind: Any, name: str | None, properties: dict[str, Any], **page: str | None) -> None:
+        context = {"page": {"url": self._url, **{key: value for key, value in page.items() if value}}}
+        self._analytics.record(kind, name, properties, context=context, visitor=self.visitor)
+
+    def _referrer(self) -> str:
+        return self._request.header("referer").partition("?")[0].partition("#")[0]
+
+
+class Visits:
+    """Decides which requests are told of, and whose they are."""
+
+    def __init__(
+        self,
+        analytics: Analytics,
+        *,
+        consent: Asked | None = None,
+        refusals: Refusals = "strict",
+        skip: Asked = is_routine,
+        trusted_proxies: Iterable[str] = LOOPBACK,
+        timings: bool = True,
+    ) -> None:
+        """Take the settings of docs/web.md. Raises ValueError: a proxy is no network, or a value is unknown."""
+        if refusals not in ("strict", "drop"):
+            raise ValueError(f"refusals is {refusals!r}, but should be strict or drop")
+        self.analytics = analytics
+        self.drops_refusals = refusals == "drop"
+        self._consent, self._skip, self._timings = consent, skip, timings
+        self._proxies = Proxies(trusted_proxies)
+
+    def begin(self, request: Request) -> Visit | None:
+        """Return the visit that this request is, None if it is not to be told of; never raises."""
+        try:
+            if not self.analytics.is_collecting or self._skip(request):
+                return None
+            return self.visit(request)
+        except Exception:  # such as one of the program's own callbacks
+            logger.exception("a request could not be told of")
+            return None
+
+    def visit(self, request: Request) -> Visit | None:
+        """Return the visit, whatever is requested; None only where refusals are dropped."""
+        is_refusing = request.is_refusing
+        if is_refusing and self.drops_refusals:
+            return None
+        scheme = self._proxies.scheme_of(request)
+        device_id, cookie = self._device(request, scheme, agreed=not is_refusing and self._has_consent(request))
+        visitor = Visitor(
+            ip=self._proxies.address_of(request),
+            user_agent=request.header("user-agent")[:512] or None,
+            device_id=device_id,
+        )
+        return Visit(self.analytics, request, visitor, request.url(scheme), times=self._timings, cookie=cookie)
+
+    def _has_consent(self, request: Request) -> bool:
+        if self._consent is None or self.analytics.privacy == "strict":
+            return False
+        try:
+            return bool(self._consent(request))
+        except Exception:  # the program's own code may raise anything
+            logger.exception("the consent callback raised, which counts as no")
+            return False
+
+    def _device(self, request: Request, scheme: str, *, agreed: bool) -> tuple[str | None, str]:
+        """Return the device's id, None without consent, and the cookie to set."""
+        known = request.cookie(COOKIE)
+        if not agreed:
+            return None, _set_cookie("", 0, scheme) if known else ""
+        if _is_device(known):
+            return known, ""
+        made = uuid.uuid4().hex
+        return made, _set_cookie(made, COOKIE_SECONDS, scheme)
+
+
+def is_page(request: Request, seen: Seen) -> bool:
+    """Return whether a person now sees a page: no part of one, nothing fetched ahead, no redirect."""
+    if request.method != "GET" or request.header("sec-fetch-dest") not in ("", "document"):
+        return False
+    if (request.header("sec-purpose") or request.header("purpose")).startswith("prefetch"):
+        return False
+    if seen.status == 304:  # says nothing of its type
+        return "text/html" in request.header("accept")
+    return not 300 <= seen.status < 400 and seen.content_type.startswith(("text/html", "application/xhtml+xml"))
+
+
+def is_shared(cache_control: str) -> bool:
+    """Return whether a cache for many visitors may keep the answer: then no visitor's cookie may be in it."""
+    return "public" in cache_control or "s-maxage" in cache_control
+
+
+def _set_cookie(value: str, seconds: int, scheme: str) -> str:
+    secure = "; Secure" if scheme == "https" else ""
+    return f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"

@@ -1,0 +1,248 @@
+"""Tracks a WSGI application: `AnalyticsMiddleware(app, analytics)`.
+
+Answers pass through part by part as they are, lists and files as the very objects that the application returned. The
+body of a request is looked at, and put back, where it is a small form. Only with `inject` the start of an answer waits,
+for the first part of its body.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ..analytics import Analytics
+from .first_party import MAX_BODY_BYTES, PREFIX, Answer, FirstParty
+from .form import field_names, is_form, readable_bytes
+from .frameworks import hear_failures
+from .markup import insert, takes_tag, title_of
+from .request import LOOPBACK, Request
+from .route import route_of_environ
+from .routine import is_routine
+from .visit import KEY, Asked, Refusals, Seen, Visit, Visits, is_shared
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+Write = Callable[[bytes], object]
+StartResponse = Callable[..., Write]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class AnalyticsMiddleware:
+    """Tells `analytics` of pages, forms, exceptions and durations; the settings are those of docs/web.md."""
+
+    def __init__(
+        self,
+        app: App,
+        analytics: Analytics,
+        *,
+        inject: bool = False,
+        consent: Asked | None = None,
+        refusals: Refusals = "strict",
+        skip: Asked = is_routine,
+        trusted_proxies: Iterable[str] = LOOPBACK,
+        timings: bool = True,
+    ) -> None:
+        """Wrap the application. Raises ValueError: a proxy is no address and no network, or a value is unknown."""
+        self._app = app
+        self._visits = Visits(
+            analytics, consent=consent, refusals=refusals, skip=skip, trusted_proxies=trusted_proxies, timings=timings
+        )
+        self._first_party = FirstParty(self._visits) if inject else None
+        hear_failures(app)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as the application does."""
+        request = read_request(environ)
+        if self._first_party is not None and request.path.startswith(PREFIX):
+            answer = _answer(self._first_party, request, environ)
+            start_response(answer.status_line, answer.all_headers())
+            return [answer.body]
+        visit = self._visits.begin(request)
+        if visit is None:
+            return self._app(environ, start_response)
+        environ[KEY] = visit
+        exchange = _Exchange(visit, request, environ, start_response, self._first_party)
+        try:
+            body = self._app(environ, exchange.start)
+        except Exception as exc:
+            exchange.fail(exc)
+            raise
+        return exchange.wrap(body)
+
+
+class _Exchange:
+    """One request and its answer, on their way between server and application."""
+
+    def __init__(
+        self,
+        visit: Visit,
+        request: Request,
+        environ: Environ,
+        start_response: StartResponse,
+        first_party: FirstParty | None,
+    ) -> None:
+        self._visit, self._request, self._environ, self._start_response = visit, request, environ, start_response
+        self._first_party = first_party if first_party is not None and first_party.has_script else None
+        self._fields: list[str] | None = None
+        if request.method == "POST" and is_form(request) and self._first_party is None:
+            self._fields = _read_form(request, environ)
+        self._held: tuple[str, Headers] | None = None
+        self._write_on: Write | None = None  # the server's write(), once a held answer has started
+        self._status = 0
+        self._content_type = ""
+        self._title: str | None = None
+        self._is_first = self._is_injected = self._has_ended = False
+
+    def start(self, status: str, headers: Headers, exc_info: Any = None) -> Write:
+        """Do what the server's start_response does."""
+        self._status = int(status[:3])
+        lower = {name.lower(): value for name, value in headers}
+        self._content_type = lower.get("content-type", "").lower()
+        cookie = self._visit.cookie(lower.get("cache-control", ""))
+        if cookie:
+            headers = [*headers, ("Set-Cookie", cookie)]
+        self._is_first = self._content_type.startswith("text/html") and "content-encoding" not in lower
+        self._held = None
+        if self._is_first and self._first_party and takes_tag(self._request.method, self._status, lower.keys()):
+            self._held = status, headers
+            return self._write
+        return self._start_response(status, headers, exc_info) if exc_info else self._start_response(status, headers)
+
+    def wrap(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the answer's body to the server."""
+        if isinstance(body, list | tuple):
+            parts = [self.part(part) for part in body]
+            self.end()
+            return parts
+        file_wrapper = self._environ.get("wsgi.file_wrapper")
+        if isinstance(file_wrapper, type) and isinstance(body, file_wrapper):
+            self.release()
+            self.end()
+            return body
+        return _Parts(self, body)
+
+    def part(self, part: bytes) -> bytes:
+        """Return a part of the body as it is to be sent: the first of a page with the tag, if it has a place for it."""
+        if not part or not self._is_first:
+            return part
+        self._is_first = False
+        self._title = title_of(part)
+        if self._held is None or self._first_party is None:
+            return part
+        status, headers = self._held
+        lower = {name.lower(): value for name, value in headers}
+        shared = is_shared(lower.get("cache-control", ""))
+        tag = self._first_party.tag(self._request, self._visit, shared=shared)
+        page = insert(part, tag)
+        if page is not None:
+            self._is_injected = True
+            length = str(int(lower["content-length"]) + len(tag))
+            self._held = status, [(name, length if name.lower() == "content-length" else v) for name, v in headers]
+        self.release()
+        return part if page is None else page
+
+    def release(self) -> None:
+        """Start the answer that was held back."""
+        held, self._held = self._held, None
+        if held:
+            self._write_on = self._start_response(*held)
+
+    def fail(self, exc: Exception) -> None:
+        """Record what the application raised; whoever sees it answers with 500."""
+        self._status, self._held = self._status or 500, None
+        self._visit.fail(exc, route_of_environ(self._environ, self._request.path))
+        self.end()
+
+    def end(self) -> None:
+        """Record the answer once; nothing if it never began."""
+        self.release()
+        if self._has_ended or not self._status:
+            return
+        self._has_ended = True
+        self._visit.end(
+            Seen(
+                status=self._status,
+                content_type=self._content_type,
+                route=route_of_environ(self._environ, self._request.path),
+                title=self._title,
+                fields=self._fields,
+                in_browser=self._is_injected,
+            )
+        )
+
+    def _write(self, part: bytes) -> object:
+        part = self.part(part)
+        self.release()
+        return self._write_on(part) if self._write_on else None
+
+
+class _Parts:
+    """The body of an answer, part by part; the request has ended when the server closes it."""
+
+    def __init__(self, exchange: _Exchange, body: Iterable[bytes]) -> None:
+        self._exchange, self._body, self._parts = exchange, body, iter(body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            part = next(self._parts)
+        except StopIteration:
+            self._exchange.release()
+            raise
+        except Exception as exc:
+            self._exchange.fail(exc)
+            raise
+        return self._exchange.part(part)
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._exchange.end()
+
+
+def read_request(environ: Environ) -> Request:
+    """Return the request that an environment tells of."""
+
+    def header(name: str) -> str:
+        key = name.upper().replace("-", "_")
+        value: str = environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}", "")
+        return value
+
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        scheme=environ["wsgi.url_scheme"],
+        host=environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
+        root=_decode(environ.get("SCRIPT_NAME", "")).rstrip("/"),
+        path=_decode(environ.get("PATH_INFO", "")) or "/",
+        query=environ.get("QUERY_STRING", ""),
+        peer=environ.get("REMOTE_ADDR", ""),
+        header=header,
+    )
+
+
+def _decode(text: str) -> str:
+    """Return a path as it was meant: WSGI hands its UTF-8 on as Latin-1."""
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _read_form(request: Request, environ: Environ) -> list[str]:
+    """Return the names of the form's fields, and leave its body to be read by the application."""
+    size = readable_bytes(request)
+    if not size:
+        return []
+    body = environ["wsgi.input"].read(size)
+    environ["wsgi.input"] = io.BytesIO(body)
+    return field_names(body) if len(body) == size else []
+
+
+def _answer(first_party: FirstParty, request: Request, environ: Environ) -> Answer:
+    answer = first_party.answer(request)
+    if answer is not None:
+        return answer
+    length = request.header("content-length")
+    size = int(length[:20]) if length.isascii() and length.isdigit() else 0
+    return first_party.take(request, environ["wsgi.input"].read(min(size, MAX_BODY_BYTES)))
