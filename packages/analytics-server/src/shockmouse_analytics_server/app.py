@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, Response
 
-from . import api, dashboard, metrics, openapi
+from . import api, dashboard, metrics, openapi, script
 from .addresses import Proxies
 from .appender import Appender
 from .clickhouse import Database
@@ -82,7 +82,9 @@ class Door:
 
         async def send_under_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(raw=message["headers"]).update(POLICY)
+                headers = MutableHeaders(raw=message["headers"])
+                for name, value in POLICY.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._pages(scope, receive, send_under_policy)
@@ -117,7 +119,7 @@ def create_app(config: ServerConfig, parts: Parts) -> Application:
         limits=limits_of(config),
         trusted_proxies=proxies,
         places=parts.places,
-        rate_limit=config.rate_limit_events_per_second,
+        rate_limit=config.rate_limit_events_per_second / config.workers,  # a key's connections spread over them
         counters=parts.counters,
     )
     events_paths = frozenset((EVENTS_PATH, config.events_path))
@@ -131,6 +133,7 @@ def make_pages(config: ServerConfig, parts: Parts) -> Starlette:
         routes=[
             *metrics.routes(parts.appender, parts.spool, directory, parts.counters),
             *openapi.routes(),
+            *script.routes(config.agent_path, config.events_path),
             *api.routes(parts.database, directory),
             *dashboard.routes(directory, directory_path(config.data_dir), Proxies.parse(config.trusted_proxies)),
         ],
