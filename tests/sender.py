@@ -38,6 +38,11 @@ def event(dice: random.Random, **given: Any) -> dict[str, Any]:
     return made | given
 
 
+def plain_event(event_id: str) -> dict[str, Any]:
+    """Return the least that is an event."""
+    return {"event_id": event_id, "type": "track", "name": "plain", "timestamp": datetime.now(UTC).isoformat()}
+
+
 class Sender:
     """A load that bounds itself: `threads` connections, at most `events` events, at most `seconds` seconds."""
 

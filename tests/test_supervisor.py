@@ -5,10 +5,9 @@ import signal
 import socket
 import time
 import uuid
-from datetime import UTC, datetime
 
 from tests.oracle import Report, Tally, settle
-from tests.sender import Sender
+from tests.sender import Sender, plain_event
 from tests.server_process import Server, wait_until
 
 
@@ -40,7 +39,7 @@ def test_a_second_start_is_ready_within_five_seconds(server: Server, report: Rep
 
 
 def test_sigterm_answers_the_open_request_and_ends_within_ten_seconds(server: Server, report: Report) -> None:
-    event = {"event_id": str(uuid.uuid4()), "type": "track", "name": "last", "timestamp": datetime.now(UTC).isoformat()}
+    event = plain_event(str(uuid.uuid4()))
     body = json.dumps(event).encode()
     head = (
         f"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.keys.write_key}\r\n"

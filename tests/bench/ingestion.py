@@ -9,7 +9,6 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 from tests.bench.load import Loaded, write_requests
 from tests.bench.traffic import Traffic
 from tests.oracle import count_events, query, wait_until_stored
+from tests.sender import plain_event
 from tests.server_process import PROGRAM, Server, clean_environment, free_port, wait_until
 
 BATCH_EVENTS = 100
@@ -185,8 +185,7 @@ class Ingestion:
     def _see_marker(self) -> float:
         """Send one event; return after how many milliseconds a question finds it. Takes at least a second."""
         name = f"marker {uuid.uuid4()}"
-        event = {"event_id": str(uuid.uuid4()), "type": "track", "name": name, "timestamp": datetime.now(UTC)}
-        answer = self._server.post(event | {"timestamp": datetime.now(UTC).isoformat()})
+        answer = self._server.post(plain_event(str(uuid.uuid4())) | {"name": name})
         assert answer.status == 200, answer
         self._stored += 1
         started = time.monotonic()
