@@ -32,7 +32,7 @@ SERVER_ROWS = (
     {"serve", "workers"},
     {"app", "loader", "embedded", "backup", "doctor"},
     {"migrate"},
-    {"ingest", "api", "dashboard", "metrics", "openapi"},
+    {"ingest", "api", "dashboard", "metrics", "openapi", "script"},
     {"stats", "timeseries", "breakdown", "sessions", "devices", "events"},
     {"totals"},
     {"question"},
@@ -76,7 +76,7 @@ DOORS = {
         "config": {"__main__", "commands", "serve", "workers", "app", "folder"},
         "hypercorn": {"connections", "workers"},
         "platformdirs": {"config"},
-        "starlette": {"app", "api", "dashboard", "metrics", "openapi"},
+        "starlette": {"app", "api", "dashboard", "metrics", "openapi", "script"},
     },
 }
 

@@ -23,6 +23,7 @@ from .worker import Worker, running_worker
 
 ROUTES = {
     "GET /",
+    "GET /agent.js",
     "GET /static/{name}",
     "GET /session",
     "GET /sign-in",

@@ -205,6 +205,7 @@ def pages() -> Node:
     signed_in = answer("Signed in: the cookie is set.", media_type="text/html")
     return {
         "/": open_page("The dashboard."),
+        "/agent.js": open_page("The browser script, with an ETag.", "text/javascript"),
         "/static/{name}": {
             "get": {
                 "summary": "The dashboard's files.",

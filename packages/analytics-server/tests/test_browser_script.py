@@ -1,0 +1,91 @@
+"""The browser script as it is served: current, small, cached, and under names that no block list knows."""
+
+import gzip
+import http.client
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from msgspec import Struct
+
+from .worker import Worker, running_worker
+
+ROOT = Path(__file__).parents[3]
+KEPT_FOR = "public, max-age=3600"
+
+
+class Fetched(Struct, frozen=True):
+    """An answer; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def fetch(worker: Worker, path: str, **headers: str) -> Fetched:
+    connection = http.client.HTTPConnection(*worker.address, timeout=30)
+    connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    response = connection.getresponse()
+    found = {name.lower(): value for name, value in response.getheaders()}
+    fetched = Fetched(response.status, found, response.read())
+    connection.close()
+    return fetched
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    folder = tmp_path_factory.mktemp("worker")
+    with running_worker(folder, agent_path="/m/cheese.js", events_path="/m/crumbs") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def build_agent() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("build_agent", ROOT / "tools" / "build_agent.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_served_copy_is_made_of_the_source_as_it_is_now(build_agent: ModuleType) -> None:
+    made = build_agent.build(build_agent.SOURCE.read_text(encoding="utf-8"))
+    assert build_agent.RESULT.read_text(encoding="utf-8") == made
+
+
+def test_only_comments_and_white_space_are_removed(build_agent: ModuleType) -> None:
+    source = 'const a = "// no comment" // a comment\n\nconst b = /[/"]+/.test(a)\n  ? a + +1 : 2 / a / 3\na++\nb()\n'
+    assert build_agent.build(source) == 'const a="// no comment"\nconst b=/[/"]+/.test(a)?a+ +1:2/a/3\na++\nb()\n'
+    with pytest.raises(build_agent.SourceError, match=r"line 2: '`text`"):
+        build_agent.build("a()\n`text`\n")
+
+
+def test_it_is_at_most_6_kib_as_it_is_served(worker: Worker) -> None:
+    zipped = fetch(worker, "/agent.js", Accept_Encoding="br, gzip")
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(zipped.body) == fetch(worker, "/agent.js").body
+    assert len(zipped.body) <= 6144
+
+
+def test_it_may_be_kept_by_browsers_and_used_by_every_site(worker: Worker) -> None:
+    first = fetch(worker, "/agent.js")
+    told = ("content-type", "cache-control", "vary", "access-control-allow-origin", "cross-origin-resource-policy")
+    assert [first.status, *(first.headers[name] for name in told)] == [
+        200, "text/javascript; charset=utf-8", KEPT_FOR, "Accept-Encoding", "*", "cross-origin"
+    ]  # fmt: skip
+    again = fetch(worker, "/agent.js", If_None_Match=first.headers["etag"])
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert fetch(worker, "/agent.js", If_None_Match='"another"').status == 200
+
+
+def test_under_its_further_name_it_posts_to_the_further_name_of_ingestion(worker: Worker) -> None:
+    usual, further = fetch(worker, "/agent.js"), fetch(worker, "/m/cheese.js")
+    posts_to = re.compile(rb'new URL\(options\.events\|\|"([^"]*)"')
+    assert posts_to.findall(usual.body) == [b"v1/events"]
+    assert posts_to.findall(further.body) == [b"crumbs"]
+    assert further.body == usual.body.replace(b'"v1/events"', b'"crumbs"')
+    assert further.headers["etag"] != usual.headers["etag"]

@@ -1,0 +1,463 @@
+// Shockmouse's browser agent: page views, clicks, forms, web vitals and errors of one page, sent to POST /v1/events.
+//
+// <script defer src="https://stats.example.com/agent.js" data-key="wk_…"></script>
+//
+// data-privacy      strict · balanced (default) · full        data-consent  given; else as strict until optIn()
+// data-endpoint     where to send, if not the script's place  data-sample-rate  (0, 1], by device
+// data-events       the place's name for events: v1/events
+// data-autotrack    default: "pages clicks forms vitals errors outbound downloads scroll"; "hash" may be added
+// data-gpc          drop: send nothing for a visitor with Global Privacy Control or Do Not Track (default: strict)
+//
+// stored before consent   nothing
+// stored with consent     localStorage shockmouse.device, shockmouse.batch.<id> (not delivered yet, 256,000 characters at
+//                         most); sessionStorage shockmouse.session
+// stored on an answer     localStorage shockmouse.consent: yes or no
+//
+// It never throws into the page, never calls preventDefault and never reads what a visitor typed.
+(() => {
+  "use strict"
+  const script = document.currentScript || document.querySelector("script[data-key]")
+  const stub = window.shockmouse
+  if (!script || stub?.version) return
+  const early = stub?.q || []
+  const version = "0.1.0"
+  const options = script.dataset
+  const tracks = what => options.autotrack?.split(/\s+/).includes(what) ?? what !== "hash"
+  const refused = navigator.globalPrivacyControl || navigator.doNotTrack === "1"
+  const wish = refused ? "strict" : options.privacy || "balanced"
+  const share = +options.sampleRate
+  const rate = share > 0 && share < 1 ? share : 1
+  // Beside the script, unless said otherwise. The server writes another name here into the script that it serves by another.
+  const endpoint = new URL(options.events || "v1/events", new URL(options.endpoint?.replace(/\/?$/, "/") || script.src, location))
+  endpoint.searchParams.set("key", options.key)
+  const MINUTE = 60_000
+  const BODY_BYTES = 60_000 // browsers share 64 KiB among all requests that outlive a page
+  const STORED_CHARACTERS = 256_000
+
+  const nothing = () => {}
+  const safely = work => (...given) => {
+    try {
+      const result = work(...given)
+      result?.catch?.(nothing)
+      return result
+    } catch {
+      // Whatever went wrong in here, the page goes on.
+    }
+  }
+  const listen = (target, names, work) =>
+    names.split(" ").forEach(name => target.addEventListener(name, safely(work), true))
+  const cutText = (text, most) => ("" + text).slice(0, most).replace(/[\ud800-\udbff]$/, "") // never half a character
+
+  // --- who, and in which mode ---
+  const uuid = () => {
+    // Version 7: the time first, so that ids sort by it. crypto.randomUUID is missing on plain http.
+    const now = Date.now().toString(16).padStart(12, "0")
+    const digit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16)
+    return now.slice(0, 8) + "-" + now.slice(8) + "-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g, digit)
+  }
+  const prefix = "shockmouse."
+  const read = safely((area, name) => window[area].getItem(prefix + name))
+  const write = safely((area, name, value) => window[area].setItem(prefix + name, value))
+  const erase = safely((area, name) => window[area].removeItem(prefix + name))
+  const names = start => Object.keys(localStorage).filter(name => name.startsWith(prefix + start))
+  let answered = options.consent === "given" && "yes"
+  const answer = () => (refused && options.gpc === "drop" ? "no" : read("localStorage", "consent") || answered)
+  const device = () => read("localStorage", "device") || (write("localStorage", "device", uuid()), read("localStorage", "device"))
+  const mode = () => (answer() === "yes" && wish !== "strict" && device() ? wish : "strict")
+  let visit
+  const session = now => {
+    visit = safely(JSON.parse)(read("sessionStorage", "session")) || visit
+    if (!visit || now - visit.last > 30 * MINUTE || now - visit.started > 1440 * MINUTE) visit = { id: uuid(), started: now }
+    visit.last = now
+    write("sessionStorage", "session", JSON.stringify(visit))
+    return visit
+  }
+  const encode = text => new TextEncoder().encode(text)
+  const hash = text => {
+    // FNV-1a with MurmurHash3's finaliser; for sampling the same in Python, on the server and here.
+    let value = 0x811c9dc5
+    for (const byte of encode(text)) value = Math.imul(value ^ byte, 0x01000193)
+    value = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
+    value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35)
+    return (value ^ (value >>> 16)) >>> 0
+  }
+
+  // --- the device: coarse facts in every mode, some more after consent, fine ones in `full` ---
+  const { userAgentData: brand, language } = navigator
+  const rounded = length => (mode() === "full" ? length : Math.round(length / 100) * 100)
+  let finer
+  const fingerprint = privacy => {
+    const signals = {
+      platform: brand?.platform || navigator.platform,
+      touch: navigator.maxTouchPoints > 0,
+      viewport: rounded(innerWidth) + "x" + rounded(innerHeight),
+      pixel_ratio: devicePixelRatio,
+      dark: matchMedia("(prefers-color-scheme:dark)").matches,
+    }
+    if (privacy !== "strict") Object.assign(signals, { cores: navigator.hardwareConcurrency, memory: navigator.deviceMemory, color_depth: screen.colorDepth })
+    if (privacy === "full") {
+      Object.assign(signals, { languages: navigator.languages.join() }, finer)
+      if (!finer) {
+        finer = {}
+        brand?.getHighEntropyValues(["architecture", "bitness", "model", "platformVersion", "uaFullVersion"]).then(values => {
+          delete values.brands // a list; signals are single values
+          finer = values
+          described = 0 // so that the next event tells them
+        }, nothing)
+      }
+    }
+    const text = options.key + JSON.stringify(signals)
+    return { hash: hash(text).toString(16) + hash(text + 1).toString(16), signals }
+  }
+  const context = () => {
+    const webdriver = navigator.webdriver || undefined
+    if (mode() === "strict") return { webdriver, locale: language.split("-")[0] }
+    const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions()
+    return { webdriver, locale: language, timezone, screen: { width: rounded(screen.width), height: rounded(screen.height) } }
+  }
+
+  // --- events ---
+  const boot = uuid()
+  let seq = 0
+  let waiting = [] // events as JSON: what the page changes later does not change them
+  let timer, user, page, described
+  const record = (type, name, properties, more) => {
+    if (answer() === "no") return
+    const now = Date.now()
+    const privacy = mode()
+    const known = privacy !== "strict" && session(now)
+    const device_id = known ? device() : undefined
+    if (known && rate < 1 && hash(device_id) >= rate * 2 ** 32) return // without an id the server makes one and decides
+    const event = {
+      event_id: uuid(), type, name: name && cutText(name, 255), timestamp: new Date(now), properties, user_id: user,
+      device_id, session_id: known.id, session_started_at: known ? new Date(known.started) : undefined,
+      privacy, sample_rate: rate, boot_id: boot, seq: seq++, context: { page }, ...more,
+    }
+    if (described !== privacy) event.fingerprint = fingerprint((described = privacy))
+    waiting.push(JSON.stringify(event))
+    timer ??= setTimeout(safely(flush), 1000)
+  }
+
+  // --- delivery: a batch keeps its id and its events for ever; sent twice, it is stored once ---
+  const held = new Map() // batches whose outcome is open, by id; with consent each also lies in localStorage
+  const cut = limit => {
+    timer = clearTimeout(timer)
+    if (!waiting.length) return
+    const batch_id = uuid()
+    const head = JSON.stringify({ batch_id, library: { name: "shockmouse-agent", version }, context: context() })
+    let count = 1
+    for (let size = encode(head + waiting[0]).length; count < waiting.length; count++) {
+      size += encode(waiting[count]).length + 1
+      if (size > limit) break
+    }
+    const events = waiting.splice(0, count)
+    return [batch_id, head.slice(0, -1) + ',"events":[' + events + "]}", events]
+  }
+  const dated = body => '{"sent_at":"' + new Date().toJSON() + '",' + body.slice(1)
+  const release = id => {
+    held.delete(id)
+    erase("localStorage", "batch." + id)
+  }
+  const gather = () => {
+    if (mode() !== "strict") for (const name of names("batch.")) held.set(name.slice(17), localStorage[name])
+    return [...held].sort()
+  }
+  const hold = safely((id, body) => {
+    held.set(id, body)
+    if (mode() !== "strict") write("localStorage", "batch." + id, body)
+    let size = 0
+    for (const [id, body] of gather().reverse()) {
+      if ((size += body.length) > STORED_CHARACTERS) release(id) // the oldest go first
+    }
+  })
+  let failures = 0
+  let retry
+  const post = async (id, body) => {
+    let status, pause
+    try {
+      const reply = await fetch(endpoint, { method: "POST", body: dated(body), keepalive: encode(body).length <= BODY_BYTES, credentials: "omit", signal: AbortSignal.timeout?.(30_000) })
+      status = reply.status
+      pause = reply.headers.get("retry-after") * 1000
+    } catch {
+      // No network, or something in its way: the outcome is open.
+    }
+    if (status && !/40[1348]|429|5../.test(status)) {
+      failures = 0
+      release(id)
+      return true
+    }
+    hold(id, body)
+    clearTimeout(retry)
+    retry = setTimeout(drain, Math.min((pause || 0) + Math.random() * 500 * 2 ** ++failures, 5 * MINUTE))
+  }
+  const resend = async () => {
+    for (const [id, body] of gather()) if (answer() === "no" || !(await post(id, body))) return
+  }
+  // One tab at a time; a tab that waits finds the others' batches gone.
+  const drain = safely(() => (navigator.locks ? navigator.locks.request("shockmouse", resend) : resend()))
+  const flush = async () => {
+    for (let batch; (batch = cut(BODY_BYTES)); ) failures ? hold(...batch) : await post(...batch)
+  }
+  const hand = body => {
+    // Each of the two has a budget of its own, and says at once when a body is too much for it.
+    const later = safely(() => window.fetchLater(endpoint, { method: "POST", body, credentials: "omit", activateAfter: 0 }))()
+    return later || safely(() => navigator.sendBeacon(endpoint, body))()
+  }
+  const leave = () => {
+    // The page may be gone at once: the browser takes what is waiting, in halves if it must, or the next page does.
+    const reached = navigator.onLine && (!failures || mode() === "strict")
+    for (let limit = BODY_BYTES; waiting.length; ) {
+      const [id, body, events] = cut(limit)
+      if (reached && hand(dated(body))) continue
+      if (reached && (limit /= 2) > 500) waiting = events.concat(waiting)
+      else hold(id, body)
+    }
+  }
+
+  // --- pages ---
+  const locate = again => {
+    const { origin, pathname, search } = location
+    const part = tracks("hash") ? location.hash : ""
+    const path = part ? pathname.replace(/\/$/, "") + part.replace(/^#\/?/, "/") : pathname
+    return { url: origin + pathname + search + part, path, title: document.title, referrer: page && !again ? page.url : document.referrer }
+  }
+  const view = again => {
+    const now = locate(again)
+    if (page && !again && page.path === now.path) return
+    if (page) engagement()
+    for (const form of forms.keys()) if (!form.isConnected) formEnd(form, "abandon")
+    page = now
+    depth = 0
+    scrolled()
+    if (tracks("pages")) record("page", page.title)
+  }
+  const moved = () => setTimeout(safely(view)) // frameworks set the title just after the address
+  const wrap = name => {
+    const original = history[name]
+    history[name] = function (...given) {
+      const result = original.apply(this, given)
+      moved()
+      return result
+    }
+  }
+
+  // --- scroll depth, and time in which the page is visible and has the focus ---
+  let depth = 0
+  let engaged = 0
+  let since = 0
+  const scrolled = () => {
+    const seen = Math.round(((scrollY + innerHeight) / document.documentElement.scrollHeight) * 100)
+    depth = Math.min(Math.max(depth, seen), 100)
+  }
+  const attention = () => {
+    const now = performance.now()
+    if (since) engaged += now - since
+    since = document.visibilityState === "visible" && document.hasFocus() ? now : 0
+  }
+  const engagement = () => {
+    attention()
+    if (engaged < 100) return
+    if (tracks("scroll")) record("performance", "engagement", { scroll_percent: depth, engaged_ms: Math.round(engaged) })
+    engaged = 0
+  }
+
+  // --- clicks ---
+  const INTERACTIVE = "a,button,summary,select,input,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name]"
+  const DOWNLOAD = /\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
+  const inner = event => event.composedPath().filter(node => node.nodeType === 1) // the target first, through open shadow roots
+  const ignored = path => path.some(element => element.hasAttribute("data-shockmouse-ignore"))
+  const describe = element => {
+    const told = { tag: element.localName }
+    for (const { name, value } of element.attributes) {
+      const known = { id: "id", class: "classes", "aria-label": "label" }[name] || (name.startsWith("data-shockmouse-") && name.slice(16))
+      if (known) told[known] = cutText(value, 200)
+    }
+    if (element.matches("a,button,summary,[role=button],[role=link]") && !element.isContentEditable)
+      told.text = cutText(element.textContent.replace(/\s+/g, " ").trim(), 80)
+    return told
+  }
+  let recent = []
+  const click = event => {
+    const path = inner(event)
+    if (!path[0] || ignored(path)) return
+    const target = path.find(element => element.matches(INTERACTIVE))
+    const link = path.find(element => element.matches("a[href]"))
+    const told = describe(target || path[0])
+    if (/^https?:$/.test(link?.protocol)) {
+      told.href = link.origin + link.pathname
+      if (tracks("outbound") && link.host !== location.host) told.outbound = true
+      if (tracks("downloads") && (link.hasAttribute("download") || DOWNLOAD.test(link.pathname))) told.download = true
+    }
+    const { timeStamp: at, clientX: x, clientY: y, detail } = event
+    recent = recent.filter(one => at - one.at < 1000 && Math.hypot(x - one.x, y - one.y) <= 30)
+    if (detail && recent.push({ at, x, y }) === 3) told.rage = true // 0 is the keyboard's
+    if (tracks("clicks") ? target || told.rage : told.outbound || told.download) record("click", told.name || told.label || told.text || told.id || told.tag, told)
+  }
+
+  // --- forms: names and order of the fields, never a value ---
+  const forms = new Map()
+  const SECRET = /pass|card|cvc|cvv|iban|ssn|secret|token|pin$/i
+  const touch = event => {
+    const path = inner(event)
+    const { form, name, id, type, autocomplete } = path[0]
+    if (!form || ignored(path)) return
+    if (!forms.has(form)) forms.set(form, { since: performance.now(), fields: [] })
+    const { fields } = forms.get(form)
+    const field = cutText(name || id, 80)
+    if (field && !fields.includes(field) && !/^(password|hidden)$/.test(type) && !/cc-/.test(autocomplete) && !SECRET.test(field)) fields.push(field)
+  }
+  const formEnd = (form, outcome) => {
+    const { since = 0, fields = [] } = forms.get(form) || {}
+    forms.delete(form)
+    if (form.closest("[data-shockmouse-ignore]")) return
+    const name = form.getAttribute("name") || form.getAttribute("id") || undefined // form.id may be a field of that name
+    const action = new URL(form.getAttribute("action") || "", location).pathname
+    record("form", name || action, { form: name, action, fields, outcome, duration_ms: since && Math.round(performance.now() - since) })
+  }
+
+  // --- web vitals: final when the page is first hidden; again after each return from the back-forward cache ---
+  const observers = []
+  const observe = safely((type, work, settings) => {
+    if (!PerformanceObserver.supportedEntryTypes.includes(type)) return
+    const each = safely(entries => entries.forEach(work))
+    const observer = new PerformanceObserver(list => each(list.getEntries()))
+    observer.observe({ type, buffered: true, ...settings })
+    observers.push(() => each(observer.takeRecords()))
+  })
+  const navigation = () => performance.getEntriesByType("navigation")[0]
+  let vitals, born, restored, unseen, shift, slow, interactions, tasks, longest, landing
+  const beginVitals = again => {
+    const mine = (vitals = { TTFB: again ? 0 : undefined, CLS: 0 })
+    restored = again
+    born = again || navigation()?.activationStart || 0
+    unseen = again || document.hidden // what is painted does not count
+    shift = { sum: 0 }
+    slow = new Map() // the ten longest interactions
+    interactions = performance.interactionCount || 0
+    tasks = longest = 0
+    landing = page
+    if (again) requestAnimationFrame(() => requestAnimationFrame(() => (mine.FCP = mine.LCP = performance.now() - born)))
+  }
+  const painted = name => ({ startTime }) => {
+    if (!unseen) vitals[name] = Math.max(startTime - born, 0)
+  }
+  const watchVitals = () => {
+    beginVitals(0)
+    observe("paint", paint => paint.name === "first-contentful-paint" && painted("FCP")(paint))
+    observe("largest-contentful-paint", painted("LCP"))
+    observe("layout-shift", ({ startTime, value, hadRecentInput }) => {
+      if (hadRecentInput || startTime < restored) return
+      // A burst: less than a second between shifts, less than five in all.
+      if (!(shift.sum && startTime - shift.last < 1000 && startTime - shift.first < 5000)) shift = { sum: 0, first: startTime }
+      shift.last = startTime
+      vitals.CLS = Math.max(vitals.CLS, (shift.sum += value))
+    })
+    const interaction = ({ interactionId, startTime, duration }) => {
+      if (!interactionId || startTime < restored) return
+      slow.set(interactionId, Math.max(slow.get(interactionId) || 0, duration))
+      const order = [...slow].sort((a, b) => b[1] - a[1])
+      if (order.length > 10) slow.delete(order.pop()[0])
+      const count = "interactionCount" in performance ? performance.interactionCount - interactions : slow.size
+      vitals.INP = order[Math.min(order.length - 1, Math.floor(count / 50))][1]
+    }
+    observe("event", interaction, { durationThreshold: 40 })
+    observe("first-input", interaction)
+    observe("longtask", ({ duration }) => {
+      tasks++
+      longest = Math.max(longest, duration)
+    })
+  }
+  const endVitals = () => {
+    observers.forEach(take => take())
+    const mine = vitals
+    if (!mine) return
+    vitals = undefined // what is observed from now on is nobody's
+    if (!restored) mine.TTFB = Math.max(navigation()?.responseStart - born, 0)
+    if (mine.FCP === undefined) delete mine.CLS // as the Chrome report counts
+    if (restored && mine.INP === undefined && performance.interactionCount > interactions) mine.INP = 8 // faster than is observed
+    const more = { context: { page: landing } }
+    for (const name in mine) if (mine[name] >= 0) record("performance", name, { value: +mine[name].toFixed(4) }, more)
+    if (tasks) record("performance", "longtask", { count: tasks, duration_ms: Math.round(longest) }, more)
+  }
+
+  // --- what the page calls ---
+  const verbs = {
+    track: (name, properties) => record("track", name, properties),
+    page: (name, properties) => {
+      page = locate()
+      record("page", name || page.title, properties)
+    },
+    identify: (id, properties) => {
+      user = cutText(id, 256)
+      record("identify", undefined, undefined, { user_properties: properties })
+    },
+    optIn: () => {
+      flush() // what happened before was under the other mode
+      answered = "yes"
+      if (wish !== "strict") write("localStorage", "consent", answered)
+      record("consent", "given", { analytics: true })
+    },
+    optOut: () => {
+      record("consent", "withdrawn", { analytics: false })
+      leave()
+      answered = "no"
+      held.clear()
+      safely(() => names("").forEach(name => localStorage.removeItem(name)))()
+      erase("sessionStorage", "session")
+      write("localStorage", "consent", answered)
+    },
+    flush: () => flush().then(drain),
+  }
+  const api = (window.shockmouse = { version })
+  for (const name in verbs) api[name] = safely((...given) => (page ? verbs[name](...given) : early.push([name, ...given])))
+
+  // --- the beginning ---
+  const start = () => {
+    view()
+    for (const [name, ...given] of early) api[name]?.(...given)
+    attention()
+    wrap("pushState")
+    wrap("replaceState")
+    listen(window, "popstate hashchange", moved) // without "hash" in data-autotrack the path stays the same
+    listen(window, "focus blur", attention)
+    listen(window, "scroll", scrolled)
+    listen(window, "online", drain)
+    listen(document, "click", click)
+    const gone = () => {
+      endVitals()
+      engagement()
+      leave()
+    }
+    listen(document, "visibilitychange", () => {
+      attention()
+      if (document.hidden) gone()
+    })
+    listen(window, "pagehide", () => {
+      for (const form of forms.keys()) formEnd(form, "abandon")
+      gone()
+    })
+    listen(window, "pageshow", ({ persisted, timeStamp }) => {
+      if (!persisted) return
+      view(true)
+      attention()
+      if (tracks("vitals")) beginVitals(timeStamp)
+    })
+    if (tracks("vitals")) watchVitals()
+    if (tracks("forms")) {
+      listen(document, "input change", touch)
+      listen(document, "submit", ({ target }) => formEnd(target, "submit"))
+    }
+    if (tracks("errors")) {
+      const seen = new Set()
+      const report = (message, file, line, column) => {
+        const { size } = seen
+        if (size < 20 && seen.add(message + file + line).size > size) record("error", message, { message: cutText(message, 500), file, line, column })
+      }
+      listen(window, "error", ({ message, filename, lineno, colno }) => message && report(message, filename?.split("?")[0], lineno, colno))
+      listen(window, "unhandledrejection", ({ reason }) => report(reason?.message || "unhandled rejection"))
+    }
+    drain()
+  }
+  const ready = () => (document.readyState === "loading" ? listen(document, "DOMContentLoaded", start) : safely(start)())
+  document.prerendering ? listen(document, "prerenderingchange", ready) : ready()
+})()

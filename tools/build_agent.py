@@ -1,0 +1,84 @@
+"""Write the browser script as it is served: comments and white space removed from its one source, and nothing cleverer.
+
+Source     packages/analytics/src/shockmouse_analytics/browser/agent.js
+Result     the server's static/agent.js; a test compares it with what this makes now
+Line ends  stay where the language might need them, as the source has no semicolons
+"""
+
+import gzip
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGES = Path(__file__).parent.parent / "packages"
+SOURCE = PACKAGES / "analytics" / "src" / "shockmouse_analytics" / "browser" / "agent.js"
+RESULT = PACKAGES / "analytics-server" / "src" / "shockmouse_analytics_server" / "static" / "agent.js"
+MOST_BYTES = 6144  # gzipped
+
+TOKEN = re.compile(
+    r"""(?P<comment>//[^\n]*)
+    |(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    |(?P<regex>(?:(?<=\()|(?<=[=,:?&|]\ ))/(?![*/])(?:\[(?:[^\]\\\n]|\\.)*\]|[^/\\\n\[]|\\.)+/[a-z]*)
+    |(?P<space>[ \n]+)
+    |(?P<word>[\w$]+)
+    |(?P<sign>=>|\+\+|--|[-+*/%=<>!&|?:;,.(){}\[\]^~])
+    """,
+    re.VERBOSE,
+)
+OPENS = set("{([,;=:?&|<>!.+-*") | {"=>"}  # after these a statement goes on
+CLOSES = set(")]},.:?=&|<>*")  # and before these
+
+
+class SourceError(Exception):
+    """The source holds something that this program does not know how to leave alone."""
+
+
+def tokens(source: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of what the source consists of, comments left out."""
+    position = 0
+    while position < len(source):
+        found = TOKEN.match(source, position)
+        if found is None:
+            line = source.count("\n", 0, position) + 1
+            raise SourceError(
+                f"line {line}: {source[position : position + 20]!r} is not known to {Path(__file__).name}"
+            )
+        position = found.end()
+        if found.lastgroup != "comment":
+            yield str(found.lastgroup), found[0]
+
+
+def needed(before: str, space: str, after: str) -> str:
+    """Return what of the white space between two tokens the language needs."""
+    if "\n" in space:
+        return "" if not before or before in OPENS or after in CLOSES else "\n"
+    is_one_word = re.match(r"[\w$]", before[-1:]) and re.match(r"[\w$]", after[:1])
+    return " " if is_one_word or (before == after and before in "+-") else ""
+
+
+def build(source: str) -> str:
+    """Return the source without comments and white space."""
+    built: list[str] = []
+    space = ""
+    for kind, text in tokens(source):
+        if kind == "space":
+            space += text
+            continue
+        built += [needed(built[-1] if built else "", space, text) if space else "", text]
+        space = ""
+    return "".join(built) + "\n"
+
+
+def main() -> int:
+    built = build(SOURCE.read_text(encoding="utf-8"))
+    size = len(gzip.compress(built.encode(), 9))
+    print(f"{RESULT.name}: {len(built.encode())} bytes, {size} gzipped, {MOST_BYTES} allowed")
+    if size > MOST_BYTES:
+        return 1
+    RESULT.write_text(built, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
