@@ -225,6 +225,28 @@ def test_a_locked_file_blocks_nobody(client, server, tmp_path):
     assert numbers(server) == list(range(1000))
 
 
+def test_a_file_that_is_locked_at_the_start_is_used_later(client, server, tmp_path):
+    refuse_all(server)
+    first = client(debug=False)
+    first.track("n", {"number": 0})
+    first.close()
+    path = queue_file(tmp_path / "state")
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("begin immediate")
+    analytics = client(debug=False, flush_seconds=3600)
+    analytics.track("n", {"number": 1})
+    server.wait_for(lambda: analytics.stats().queued == 1)
+    db.execute("rollback")
+    server.wait_for(lambda: stored(path) == 2)
+    db.close()
+    analytics.track("n", {"number": 2})
+    server.reply = lambda number, body: None
+    assert analytics.deliver_stored(timeout=20)
+    assert numbers(server) == [0, 1, 2]
+    analytics.close()
+    assert stored(path) == 0
+
+
 def test_memory_lets_go_of_what_the_disk_has(program, server):
     server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
     ended = program.run(

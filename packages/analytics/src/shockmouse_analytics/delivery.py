@@ -65,12 +65,15 @@ class Delivery:
     @property
     def queued(self) -> int:
         """How many events are in memory only; from any thread."""
-        return len(self._queue) + self._ledger.unsaved + sum(batch.events for batch in list(self._passed))
+        in_memory_store = 0 if self._ledger.is_on_disk else self._ledger.stored
+        passed = sum(batch.events for batch in list(self._passed))
+        return len(self._queue) + self._ledger.unsaved + in_memory_store + passed
 
     @property
     def stored(self) -> int:
-        """How many events are in the store; from any thread."""
-        return self._ledger.stored - sum(list(self._ledger.acknowledged.values()))
+        """How many events are on disk and not acknowledged; from any thread."""
+        stored = self._ledger.stored - sum(list(self._ledger.acknowledged.values()))
+        return stored if self._ledger.is_on_disk else 0
 
     # --- the life of the loop
 
@@ -79,7 +82,10 @@ class Delivery:
 
         `loaded` is called when no more modules will be imported.
         """
-        self._ledger.open()
+        try:
+            self._ledger.open()
+        except StoreError as exc:
+            self._ledger.give_up_disk(exc)
         connecting = asyncio.create_task(self._connect(loaded))
         while True:
             try:

@@ -28,11 +28,12 @@ class ClosedError(AnalyticsError):
 
 
 class StoreError(AnalyticsError):
-    """The offline store cannot be used; `damaged` when its file is no database any more."""
+    """The offline store cannot be used; `damaged`: its file is no database any more; `busy`: others use it."""
 
-    def __init__(self, message: str, *, damaged: bool = False) -> None:
+    def __init__(self, message: str, *, damaged: bool = False, busy: bool = False) -> None:
         super().__init__(message)
         self.damaged = damaged
+        self.busy = busy
 
 
 class DeliveryError(AnalyticsError):

@@ -18,12 +18,14 @@ from .event import Batch, Boot, cut_batch, halve
 from .offline import Group, Held, OfflineStore
 from .pending import Pending
 from .steps import Steps
+from .store_file import set_aside
 
 logger = logging.getLogger("shockmouse_analytics")
 
 PERSIST_SECONDS = 0.1
 GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
 RETURN_SECONDS = 2.0
+LONGEST_RETURN_SECONDS = 60.0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -50,23 +52,34 @@ class Ledger:
     """Moves events between memory and disk; used by one loop only."""
 
     def __init__(
-        self, *, steps: Steps, boot: Boot, counts: Counts, limits: Limits, open_store: Callable[[], OfflineStore]
+        self,
+        *,
+        steps: Steps,
+        boot: Boot,
+        counts: Counts,
+        limits: Limits,
+        has_disk: bool,
+        open_store: Callable[[], OfflineStore],
     ) -> None:
         self._steps, self._boot, self._counts = steps, boot, counts
-        self._limits, self._open_store = limits, open_store
+        self._limits, self._has_disk, self._open_store = limits, has_disk, open_store
         self.pending = Pending(flush_events=limits.flush_events, batch_bytes=limits.batch_bytes)
         self.flying: dict[str, Flight] = {}
         self.acknowledged: dict[str, int] = {}  # batches that are on disk still, and their events
         self.left = 0  # how many events have left `pending`
-        self.stored = 0
+        self.stored = 0  # events in the store
+        self.is_on_disk = True  # whether the store outlives the process
         self.store_next: float | None = None  # wall time at which a batch in the store may be taken
         self.orphan_next: float | None = None  # wall time at which a group in the store may be adopted
         self.return_at: float | None = None  # monotonic time at which the disk is tried again
+        self._return_seconds = RETURN_SECONDS
 
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
-        self._store = self._open_store()
         self._head = self._steps.head()
+        self._store = self._open_store()
+        if self._has_disk and self._store.path is None:
+            self._return_later()
         self._look()
 
     def close(self, passed: Sequence[Batch] = ()) -> None:
@@ -88,11 +101,6 @@ class Ledger:
     def unsaved(self) -> int:
         """How many events are in memory only."""
         return self.pending.unsaved + sum(f.held.batch.events for f in list(self.flying.values()) if not f.stored)
-
-    @property
-    def is_on_disk(self) -> bool:
-        """Whether the store outlives the process."""
-        return self._store.path is not None
 
     def cut(self) -> Flight:
         """Take the oldest pending events as a batch that is in memory only; none of them may be in a group."""
@@ -152,9 +160,7 @@ class Ledger:
     def adopt(self) -> None:
         """Make batches of what a process that is gone had collected."""
         with self._saving():
-            for group in self._store.adopt():
-                batch = self._batch([group.content])
-                self._store.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
+            self._adopt_in(self._store)
 
     def keep(self, batches: Sequence[Batch]) -> None:
         """Put batches that others have cut on disk; one that is there already stays as it is."""
@@ -211,34 +217,57 @@ class Ledger:
 
     def give_up_disk(self, exc: StoreError) -> None:
         """Go on in memory for a while. What is on disk stays there; what flies is in memory as well."""
-        logger.warning("the offline store failed and memory takes its place: %s", exc)
-        kept = self._store.take_all() if self._store.path is None else []
+        self._counts.warn(f"the offline store failed and memory takes its place ({exc})")
+        path, kept = self._store.path, self._store.take_all() if self._store.path is None else []
         self._store.close()
+        if path is not None and exc.damaged:
+            set_aside(path)
         self._store = OfflineStore(None, owner=self._boot.id, max_bytes=self._limits.queue_bytes)
+        if path is None:
+            self.pending.grouped = 0  # groups in memory are gone with the store, the events are pending still
         self._leave(self.pending.grouped)
         self.acknowledged.clear()
         for flight in self.flying.values():
             flight.stored = False
         self._add_all(kept)
-        self.return_at = time.monotonic() + RETURN_SECONDS
+        self._return_later()
 
     def return_to_disk(self) -> None:
         """Move what is kept in memory to the disk, when it is time to try and the disk can be used again."""
         if self.return_at is None or time.monotonic() < self.return_at:
             return
-        self.return_at = time.monotonic() + RETURN_SECONDS
+        self._return_later()
         store = self._open_store()
-        if store.path is None:
+        if store.path is None or not self._move_to(store):
             store.close()
             return
-        kept, memory = self._store.take_all(), self._store
-        with store.writing():
-            store.release()
-            for held in kept:
-                store.add(held, leased=held.batch.id in self.flying)
-        self._store, self.return_at = store, None
-        memory.close()
+        self.return_at, self._return_seconds = None, RETURN_SECONDS
         self._look()
+
+    def _move_to(self, store: OfflineStore) -> bool:
+        kept, memory = self._store.take_all(), self._store
+        try:
+            with store.writing():
+                store.release()
+                self._adopt_in(store)  # our own groups too, from before the disk failed
+                for held in kept:
+                    store.add(held, leased=held.batch.id in self.flying)
+        except StoreError as exc:
+            self._counts.warn(f"events stay in memory ({exc})")
+            return False
+        self._store = store
+        self.pending.grouped = 0  # they were in memory only
+        memory.close()
+        return True
+
+    def _adopt_in(self, store: OfflineStore) -> None:
+        for group in store.adopt():
+            batch = self._batch([group.content])
+            store.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
+
+    def _return_later(self) -> None:
+        self.return_at = time.monotonic() + self._return_seconds
+        self._return_seconds = min(self._return_seconds * 2, LONGEST_RETURN_SECONDS)
 
     def _add_all(self, kept: Sequence[Held]) -> None:
         with self._saving():
@@ -257,6 +286,7 @@ class Ledger:
         self._look()
 
     def _look(self) -> None:
+        self.is_on_disk = self._store.path is not None
         self.store_next = self._store.next_attempt()
         self.orphan_next = self._store.next_orphan()
         self.stored = self._store.stored_events()

@@ -286,6 +286,8 @@ def open_store(folders: Sequence[Path], name: str, *, owner: str, max_bytes: int
         try:
             return _open_or_replace(folder / name, owner, max_bytes)
         except StoreError as exc:
+            if exc.busy:  # it will be free again: events must not go where nobody looks for them
+                break
             logger.warning("events cannot be kept in %s: %s", folder, exc)
     return OfflineStore(None, owner=owner, max_bytes=max_bytes)
 

@@ -215,6 +215,7 @@ class RequestsManager:
             boot=self.boot,
             counts=self.counts,
             limits=limits,
+            has_disk=to.offline_dir is not None,
             open_store=lambda: open_store(
                 [to.offline_dir, temporary_folder()] if to.offline_dir else [],
                 to.queue_name,

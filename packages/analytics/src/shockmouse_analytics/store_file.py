@@ -21,6 +21,7 @@ from .errors import StoreError
 logger = logging.getLogger("shockmouse_analytics")
 
 BUSY_SECONDS = 0.5
+SCHEMA_VERSION = 1
 
 
 def connect(path: Path | None, schema: str) -> sqlite3.Connection:
@@ -34,7 +35,8 @@ def connect(path: Path | None, schema: str) -> sqlite3.Connection:
         try:
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = full")
-            db.executescript(schema)
+            if db.execute("pragma user_version").fetchone() == (0,):  # no lock is needed for a file that exists
+                db.executescript(f"begin immediate; {schema}; pragma user_version = {SCHEMA_VERSION}; commit;")
         except sqlite3.Error:
             db.close()
             raise
@@ -65,7 +67,8 @@ def using_sqlite() -> Iterator[None]:
             yield
         except sqlite3.Error as exc:
             code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-            raise StoreError(str(exc), damaged=code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)) from exc
+            damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            raise StoreError(str(exc), damaged=damaged, busy=code == sqlite3.SQLITE_BUSY) from exc
         except zlib.error as exc:
             raise StoreError(str(exc), damaged=True) from exc
         except OSError as exc:
