@@ -2,7 +2,7 @@
 
 FastAPI    scope["route"], the route itself
 Starlette  scope["endpoint"] and the values of the parameters, which are put back into the path
-Flask      environ["werkzeug.request"], whose rule is known once the request is matched
+Flask      environ["werkzeug.request"], whose rule is known from the match until the answer has started
 Django     the path resolved once more, because it leaves nothing of its match behind
 """
 

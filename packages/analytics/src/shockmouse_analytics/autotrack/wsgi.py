@@ -15,7 +15,7 @@ from .form import field_names, is_form, readable_bytes
 from .frameworks import hear_failures
 from .markup import insert, takes_tag, title_of
 from .request import LOOPBACK, Request
-from .route import route_of_environ
+from .route import NO_ROUTE, route_of_environ
 from .routine import is_routine
 from .visit import KEY, Asked, Refusals, Seen, Visit, Visits, is_shared
 
@@ -88,6 +88,7 @@ class _Exchange:
         self._held: tuple[str, Headers] | None = None
         self._write_on: Write | None = None  # the server's write(), once a held answer has started
         self._status = 0
+        self._route = NO_ROUTE
         self._content_type = ""
         self._title: str | None = None
         self._is_first = self._is_injected = self._has_ended = False
@@ -95,6 +96,7 @@ class _Exchange:
     def start(self, status: str, headers: Headers, exc_info: Any = None) -> Write:
         """Do what the server's start_response does."""
         self._status = int(status[:3])
+        self._route = route_of_environ(self._environ, self._request.path)  # Flask forgets it before the answer ends
         lower = {name.lower(): value for name, value in headers}
         self._content_type = lower.get("content-type", "").lower()
         cookie = self._visit.cookie(lower.get("cache-control", ""))
@@ -148,8 +150,10 @@ class _Exchange:
 
     def fail(self, exc: Exception) -> None:
         """Record what the application raised; whoever sees it answers with 500."""
-        self._status, self._held = self._status or 500, None
-        self._visit.fail(exc, route_of_environ(self._environ, self._request.path))
+        self._held = None
+        if not self._status:
+            self._status, self._route = 500, route_of_environ(self._environ, self._request.path)
+        self._visit.fail(exc, self._route)
         self.end()
 
     def end(self) -> None:
@@ -162,7 +166,7 @@ class _Exchange:
             Seen(
                 status=self._status,
                 content_type=self._content_type,
-                route=route_of_environ(self._environ, self._request.path),
+                route=self._route,
                 title=self._title,
                 fields=self._fields,
                 in_browser=self._is_injected,

@@ -1,0 +1,194 @@
+"""The framework examples of the documentation, under real servers: their visits are found through the query API.
+
+Each block of docs/web.md that names a file is written to that file and served by Hypercorn or gunicorn.
+"""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+
+from tests.server_process import Answer, Keys, Server, clean_environment, free_port, wait_until
+
+PAGE = Path(__file__).parents[1] / "packages" / "analytics" / "docs" / "web.md"
+EXAMPLES = dict(re.findall(r"^```python (shop_\w+)\.py\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+HYPERCORN = ("hypercorn", "--access-logfile", "-")
+GUNICORN = ("gunicorn", "--workers", "2", "--preload")
+
+
+class Case(NamedTuple):
+    """An example: the server under which it runs, and the template of its pages as the framework writes it."""
+
+    server: tuple[str, ...]
+    app: str
+    template: str
+
+
+CASES = {
+    "starlette": Case(HYPERCORN, "shop_starlette:app", "/items/{number}"),
+    "fastapi": Case(HYPERCORN, "shop_fastapi:app", "/items/{number}"),
+    "django-asgi": Case(HYPERCORN, "shop_django:asgi_application", "/items/<int:number>"),
+    "django-wsgi": Case(GUNICORN, "shop_django:application", "/items/<int:number>"),
+    "flask": Case(GUNICORN, "shop_flask:app", "/items/<int:number>"),
+}
+
+# What no documentation needs, but every server has: streams, sockets, and the script in a page.
+OTHER = """
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from shockmouse_analytics import Analytics
+from shockmouse_analytics.autotrack.asgi import AnalyticsMiddleware
+
+async def page(request):
+    return HTMLResponse("<html><head><title>Home</title></head><body></body></html>")
+
+async def stream(request):
+    return StreamingResponse((f"<head></head>{n}" for n in range(3)), media_type="text/html")
+
+async def echo(websocket):
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+    await websocket.close()
+
+app = Starlette(routes=[Route("/", page), Route("/stream", stream), WebSocketRoute("/echo", echo)])
+app.add_middleware(AnalyticsMiddleware, analytics=Analytics("wk_…", endpoint="https://stats.example.com"), inject=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One analytics server for all sites; each has a project of its own."""
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+class Site:
+    """An example in its own processes."""
+
+    def __init__(self, folder: Path, running: Server, keys: Keys, name: str, text: str) -> None:
+        program = text.replace("wk_…", keys.write_key).replace("https://stats.example.com", running.url)
+        (folder / f"{name}.py").write_text(program, "utf-8")
+        self.port = free_port()
+        self._folder, self._keys, self._running = folder, keys, running
+
+    @contextlib.contextmanager
+    def served(self, server: tuple[str, ...], app: str) -> Iterator[None]:
+        """Run the site until the block ends, and end it as a service manager would."""
+        command = [sys.executable, "-m", *server, "--bind", f"127.0.0.1:{self.port}", app]
+        environment = clean_environment(
+            HOME=str(self._folder), PYTHONWARNINGS="error::ResourceWarning", SHOCKMOUSE_CLIENT_FLUSH_SECONDS="0.5"
+        )
+        with (self._folder / "site.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=self._folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+            try:
+                wait_until(self._listens, 30, "the site answers")
+                yield
+            except BaseException:
+                print((self._folder / "site.log").read_text("utf-8"))
+                raise
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(15)
+
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+        """Return the answer to a browser's request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {"User-Agent": FIREFOX} | {name.replace("_", "-"): value for name, value in headers.items()}
+        with contextlib.closing(connection):
+            connection.request(method, path, body or None, sent)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+
+    def question(self, question: str) -> Any:
+        """Return the answer of the query API for this site's project."""
+        answer = self._running.request("GET", f"/api/v1/{question}", Authorization=f"Bearer {self._keys.read_key}")
+        assert answer.status == 200, answer
+        return answer.json()
+
+    def counts(self, dimension: str, **filters: str) -> dict[str, int]:
+        """Return the number of events by a dimension."""
+        told = "".join(f"&filter={name}:is:{value}" for name, value in filters.items())
+        rows = self.question(f"breakdown?dimension={dimension}&metrics=events{told}")["rows"]
+        return {row["value"]: row["events"] for row in rows}
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_example_of_a_framework_is_counted(name: str, running: Server, tmp_path: Path) -> None:
+    case = CASES[name]
+    module = case.app.partition(":")[0]
+    site = Site(tmp_path, running, running.create_project(name), module, EXAMPLES[module])
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    pages_of_errors = 0 if case.server is HYPERCORN and "django" not in name else 1  # Starlette's is plain text
+    with site.served(case.server, case.app):
+        for number in (1, 2, 5):
+            assert site.ask("GET", f"/items/{number}?utm_source=mail&q=x").body == b"<title>Item %d</title>" % (
+                10 // number
+            )
+        assert site.ask("GET", "/items/0").status == 500
+        assert site.ask("POST", "/order", b"pieces=2&password=x", **form).status in (302, 303)
+        assert site.ask("GET", "/healthz").status == 404
+        assert site.ask("GET", "/items/1", User_Agent="curl/8.5.0").status == 200
+        wait_until(lambda: sum(site.counts("type").values()) >= 10 + pages_of_errors, 30, "all is counted")
+    types, template = site.counts("type"), case.template
+    assert types == {"page": 3 + pages_of_errors, "form": 1, "error": 1, "performance": 5}
+    assert site.counts("name", type="page") == {template: 3 + pages_of_errors}
+    assert site.counts("name", type="form") == {"order": 1}
+    assert site.counts("name", type="error") == {"ZeroDivisionError": 1}
+    assert site.counts("name", type="performance") == {f"GET {template}": 4, "POST /order": 1}
+    assert site.counts("path", type="page")["/items/5"] == 1
+    assert site.counts("title", type="page")["Item 10"] == 1
+    assert site.counts("utm_source", type="page")["mail"] == 3
+    stats = site.question("stats")
+    assert (stats["visitors"], stats["sessions"], stats["pageviews"]) == (1, 1, 3 + pages_of_errors)
+
+
+def click() -> dict[str, str]:
+    """Return an event as the browser script sends it."""
+    return {"event_id": str(uuid.uuid4()), "type": "click", "timestamp": datetime.now(UTC).isoformat()}
+
+
+def test_streams_and_websockets_pass_and_the_script_is_served(running: Server, tmp_path: Path) -> None:
+    keys = running.create_project("others")
+    site = Site(tmp_path, running, keys, "other", OTHER)
+
+    async def echo() -> str:
+        url = f"http://127.0.0.1:{site.port}/echo"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+            await socket.send_str("hello")
+            return str(await socket.receive_str())
+
+    with site.served(HYPERCORN, "other:app"):
+        assert asyncio.run(echo()) == "hello"
+        assert site.ask("GET", "/stream").body == b"<head></head>0<head></head>1<head></head>2"
+        page = site.ask("GET", "/")
+        tag = f'<script defer src="/_shockmouse/agent.js" data-key="{keys.write_key}" data-events="events"></script>'
+        assert page.body.decode() == f"<html><head><title>Home</title>{tag}</head><body></body></html>"
+        assert site.ask("GET", "/_shockmouse/agent.js").status == 200
+        batch = json.dumps({"batch_id": str(uuid.uuid4()), "events": [click()]}).encode()
+        for _ in range(2):
+            assert site.ask("POST", f"/_shockmouse/events?key={keys.write_key}", batch).status == 202
+        wait_until(lambda: sum(site.counts("type").values()) >= 4, 30, "all is counted")
+    assert site.counts("type") == {"click": 1, "page": 1, "performance": 2}
+    assert site.question("stats")["visitors"] == 1
