@@ -23,6 +23,7 @@ PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-serv
 DIST = ROOT / "dist"
 CHECKED = ("packages", "tests", "tools", "noxfile.py")
 TEST_LIBRARIES = ("pytest>=9", "pytest-timeout>=2.4", "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
+FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gunicorn>=25")
 
 
 def runs(minor: str) -> bool:
@@ -119,7 +120,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def engine(session: nox.Session) -> None:
     """Prepare the environment with the embedded engine; the sessions below run in it."""
-    install_packages(session, *TEST_LIBRARIES, extra="[embedded,geo]")
+    install_packages(session, *TEST_LIBRARIES, *FRAMEWORKS, extra="[embedded,geo]")
 
 
 @nox.session(requires=["engine"], venv_backend="none")

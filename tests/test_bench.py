@@ -24,6 +24,8 @@ def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> 
         "bytes_per_event",
         "track_us",
         "client_flush",
+        "middleware_us",
+        "middleware_us",
         "generate",
         *(["query_stats", "query_timeseries", "query_timeseries"] * 2),
     ]

@@ -49,16 +49,17 @@ def ingest(folder: Path, sizes: Sizes) -> Iterator[Result]:
 
 
 def client(folder: Path, sizes: Sizes) -> Iterator[Result]:
-    """Yield the figures of the client."""
+    """Yield the figures of the client and of its middleware."""
     with Server(folder) as server:
         settings = {
             "SHOCKMOUSE_CLIENT_ENDPOINT": server.url,
             "SHOCKMOUSE_CLIENT_WRITE_KEY": server.keys.write_key,
             "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "offline"),
         }
-        command = [sys.executable, "-m", "tests.bench.client", str(sizes.calls), str(sizes.flushed)]
-        printed = subprocess.check_output(command, env=clean_environment(**settings), text=True, timeout=300)
-        yield from map(json.loads, printed.splitlines())
+        for module, *numbers in (("client", sizes.calls, sizes.flushed), ("middleware", sizes.calls)):
+            command = [sys.executable, "-m", f"tests.bench.{module}", *map(str, numbers)]
+            printed = subprocess.check_output(command, env=clean_environment(**settings), text=True, timeout=300)
+            yield from map(json.loads, printed.splitlines())
 
 
 def questions(folder: Path, sizes: Sizes) -> Iterator[Result]:
