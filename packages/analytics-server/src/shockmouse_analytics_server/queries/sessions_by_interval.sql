@@ -7,7 +7,7 @@ with arrayCumSum(arrayConcat([{first_ms:Int64}], arrayFlatten(arrayMap(
     (width, times) -> arrayWithConstant(times, width), {widths_ms:Array(Int64)}, {repeats:Array(UInt32)})))) as edges
 select
     roundDown(toUnixTimestamp64Milli(started), edges) as interval_ms,
-    uniqExact(device_id) as visitors,
+    uniqExact(sipHash64(device_id)) as visitors, -- twice as fast as the text; two of 10 million collide once in 300,000
     sum(weight) as sessions,
     sum(weight * (pages + screens = 1 and tracks + clicks + forms = 0)) as bounces,
     sum(weight * (pages + screens)) as views,
