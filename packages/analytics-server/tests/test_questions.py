@@ -27,6 +27,7 @@ ASKED = {  # a good question for each path
     "/devices/summary": {},
     "/devices/device": {},
     "/events": {},
+    "/realtime": {},
 }
 NOTHING: dict[str, Any] = {
     "visitors": 0,

@@ -42,6 +42,7 @@ ROUTES = {
     "GET /api/v1/devices/summary",
     "GET /api/v1/devices/{id}",
     "GET /api/v1/events",
+    "GET /api/v1/realtime",
 }
 
 

@@ -32,6 +32,7 @@ from .question import (
     parse_question,
 )
 from .ranges import INTERVALS
+from .realtime import DEFAULT_PAGES, RECENT, realtime
 from .sessions import session, sessions, sessions_of_device
 from .stats import stats
 from .timeseries import timeseries
@@ -112,6 +113,11 @@ async def answer_events(ask: Ask) -> object:
     return as_list(*await events(ask.database, ask.question, ask.given))
 
 
+async def answer_realtime(ask: Ask) -> object:
+    pages = parse_integer("limit", ask.given, DEFAULT_PAGES, 1, MAX_LIMIT)
+    return await realtime(ask.database, ask.question, pages)
+
+
 def as_list(rows: object, following: str | int | None = None) -> dict[str, object]:
     return {"rows": rows, "next": following, "exact": True}
 
@@ -127,6 +133,7 @@ PATHS = (
     Path(path="/devices/summary", answer=answer_summary, also=frozenset({"limit"})),
     Path(path="/devices/{id:path}", answer=answer_device),
     Path(path="/events", answer=answer_events, also=PAGED),
+    Path(path="/realtime", answer=answer_realtime, also=frozenset({"limit"}), usually=RECENT),
 )
 
 
