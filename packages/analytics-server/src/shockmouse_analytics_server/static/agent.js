@@ -21,7 +21,8 @@ result?.catch?.(nothing)
 return result}catch{}}
 const listen=(target,names,work)=>names.split(" ").forEach(name=>target.addEventListener(name,safely(work),true))
 const cutText=(text,most)=>(""+text).slice(0,most).replace(/[\ud800-\udbff]$/,"")
-const uuid=()=>{const now=Date.now().toString(16).padStart(12,"0")
+let clock=0
+const uuid=()=>{const now=(clock=Math.max(clock+1,Date.now())).toString(16).padStart(12,"0")
 const digit=()=>(crypto.getRandomValues(new Uint8Array(1))[0]&15).toString(16)
 return now.slice(0,8)+"-"+now.slice(8)+"-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g,digit)}
 const prefix="shockmouse."
@@ -97,7 +98,7 @@ for(const[id,body]of gather().reverse()){if((size+=body.length)>STORED_CHARACTER
 let failures=0
 let retry
 const post=async(id,body)=>{let status,pause
-try{const reply=await fetch(endpoint,{method:"POST",body:dated(body),keepalive:encode(body).length<=BODY_BYTES,credentials:"omit",signal:AbortSignal.timeout?.(30_000)})
+try{const reply=await fetch(endpoint,{method:"POST",body:dated(body),keepalive:encode(body).length<=BODY_BYTES,signal:AbortSignal.timeout?.(30_000)})
 status=reply.status
 pause=reply.headers.get("retry-after")*1000}catch{}
 if(status&&!/40[1348]|429|5../.test(status)){failures=0
@@ -109,7 +110,7 @@ retry=setTimeout(drain,Math.min((pause||0)+Math.random()*500*2**++failures,5*MIN
 const resend=async()=>{for(const[id,body]of gather())if(answer()==="no"||!(await post(id,body)))return}
 const drain=safely(()=>(navigator.locks?navigator.locks.request("shockmouse",resend):resend()))
 const flush=async()=>{for(let batch;(batch=cut(BODY_BYTES));)failures?hold(...batch):await post(...batch)}
-const hand=body=>{const later=safely(()=>window.fetchLater(endpoint,{method:"POST",body,credentials:"omit",activateAfter:0}))()
+const hand=body=>{const later=safely(()=>window.fetchLater(endpoint,{method:"POST",body,activateAfter:0}))()
 return later||safely(()=>navigator.sendBeacon(endpoint,body))()}
 const leave=()=>{const reached=navigator.onLine&&(!failures||mode()==="strict")
 for(let limit=BODY_BYTES;waiting.length;){const[id,body,events]=cut(limit)

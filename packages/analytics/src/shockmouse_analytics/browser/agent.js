@@ -49,9 +49,10 @@
   const cutText = (text, most) => ("" + text).slice(0, most).replace(/[\ud800-\udbff]$/, "") // never half a character
 
   // --- who, and in which mode ---
+  let clock = 0
   const uuid = () => {
     // Version 7: the time first, so that ids sort by it. crypto.randomUUID is missing on plain http.
-    const now = Date.now().toString(16).padStart(12, "0")
+    const now = (clock = Math.max(clock + 1, Date.now())).toString(16).padStart(12, "0")
     const digit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16)
     return now.slice(0, 8) + "-" + now.slice(8) + "-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g, digit)
   }
@@ -175,7 +176,7 @@
   const post = async (id, body) => {
     let status, pause
     try {
-      const reply = await fetch(endpoint, { method: "POST", body: dated(body), keepalive: encode(body).length <= BODY_BYTES, credentials: "omit", signal: AbortSignal.timeout?.(30_000) })
+      const reply = await fetch(endpoint, { method: "POST", body: dated(body), keepalive: encode(body).length <= BODY_BYTES, signal: AbortSignal.timeout?.(30_000) })
       status = reply.status
       pause = reply.headers.get("retry-after") * 1000
     } catch {
@@ -200,7 +201,7 @@
   }
   const hand = body => {
     // Each of the two has a budget of its own, and says at once when a body is too much for it.
-    const later = safely(() => window.fetchLater(endpoint, { method: "POST", body, credentials: "omit", activateAfter: 0 }))()
+    const later = safely(() => window.fetchLater(endpoint, { method: "POST", body, activateAfter: 0 }))()
     return later || safely(() => navigator.sendBeacon(endpoint, body))()
   }
   const leave = () => {
