@@ -101,7 +101,7 @@ class Asker:
 
     def add_project(self, name: str, timezone: str = "UTC") -> None:
         """The project is there, under a name of this test's own, with a key of each kind."""
-        own = f"{name}-{self._number}"
+        own = self.project(name)
         tokens = {kind: make_token(kind, own) for kind in ("read", "write", "admin")}
         hashing = bytes.fromhex(self._secret.value)
         keys = [KeyRow(project=own, kind=kind, prefix=token_prefix(token) or "", hash=token_hash(token, hashing),
@@ -111,9 +111,13 @@ class Asker:
         self._directory.store(projects=[project], keys=keys, secrets=[self._secret])
         self.keys |= {name: tokens["read"]} | {f"{name} {kind}": token for kind, token in tokens.items()}
 
+    def project(self, name: str) -> str:
+        """Return the name under which this test has the project."""
+        return f"{name}-{self._number}"
+
     def store(self, *rows: Row) -> None:
         """The rows are in the events table and in every view."""
-        own = [msgspec.structs.replace(row, project=f"{row.project}-{self._number}") for row in rows]
+        own = [msgspec.structs.replace(row, project=self.project(row.project)) for row in rows]
         body = b"\n".join(map(msgspec.json.encode, own))
         self.run(self._writing.insert("events", ROW_COLUMNS, body, settings=INSERT_SETTINGS))
 

@@ -28,6 +28,7 @@ ASKED = {  # a good question for each path
     "/devices/device": {},
     "/events": {},
     "/realtime": {},
+    "/properties": {},
 }
 NOTHING: dict[str, Any] = {
     "visitors": 0,

@@ -43,6 +43,7 @@ ROUTES = {
     "GET /api/v1/devices/{id}",
     "GET /api/v1/events",
     "GET /api/v1/realtime",
+    "GET /api/v1/properties",
 }
 
 

@@ -22,6 +22,7 @@ from .devices import device, devices, summary
 from .errors import QuestionError
 from .events import events
 from .projects import Directory
+from .properties import properties
 from .question import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -118,8 +119,14 @@ async def answer_realtime(ask: Ask) -> object:
     return await realtime(ask.database, ask.question, pages)
 
 
-def as_list(rows: object, following: str | int | None = None) -> dict[str, object]:
-    return {"rows": rows, "next": following, "exact": True}
+async def answer_properties(ask: Ask) -> object:
+    limit = parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT)
+    rows, exact = await properties(ask.database, ask.question, limit)
+    return as_list(rows, exact=exact)
+
+
+def as_list(rows: object, following: str | int | None = None, *, exact: bool = True) -> dict[str, object]:
+    return {"rows": rows, "next": following, "exact": exact}
 
 
 PAGED = frozenset({"limit", "cursor"})
@@ -134,6 +141,7 @@ PATHS = (
     Path(path="/devices/{id:path}", answer=answer_device),
     Path(path="/events", answer=answer_events, also=PAGED),
     Path(path="/realtime", answer=answer_realtime, also=frozenset({"limit"}), usually=RECENT),
+    Path(path="/properties", answer=answer_properties, also=frozenset({"limit"})),
 )
 
 
