@@ -33,7 +33,7 @@ SERVER_ROWS = (
     {"app", "loader", "embedded", "backup", "doctor"},
     {"migrate"},
     {"ingest", "api", "dashboard", "metrics", "openapi", "script"},
-    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties"},
+    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals"},
     {"totals"},
     {"question"},
     {"enrich", "filters", "ranges", "registry"},

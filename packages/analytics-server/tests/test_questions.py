@@ -29,6 +29,7 @@ ASKED = {  # a good question for each path
     "/events": {},
     "/realtime": {},
     "/properties": {},
+    "/vitals": {},
 }
 NOTHING: dict[str, Any] = {
     "visitors": 0,

@@ -44,6 +44,7 @@ ROUTES = {
     "GET /api/v1/events",
     "GET /api/v1/realtime",
     "GET /api/v1/properties",
+    "GET /api/v1/vitals",
 }
 
 

@@ -38,6 +38,7 @@ from .sessions import session, sessions, sessions_of_device
 from .stats import stats
 from .timeseries import timeseries
 from .totals import METRICS
+from .vitals import vitals
 
 EVER = timedelta(days=365 * 50)
 SESSIONS_OF_DEVICE = 100
@@ -125,6 +126,13 @@ async def answer_properties(ask: Ask) -> object:
     return as_list(rows, exact=exact)
 
 
+async def answer_vitals(ask: Ask) -> object:
+    limit = parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT)
+    offset = parse_integer("offset", ask.given, 0, 0, MAX_OFFSET)
+    dimension = ask.given.get("dimension")
+    return as_list(*await vitals(ask.database, ask.question, dimension=dimension, limit=limit, offset=offset))
+
+
 def as_list(rows: object, following: str | int | None = None, *, exact: bool = True) -> dict[str, object]:
     return {"rows": rows, "next": following, "exact": exact}
 
@@ -142,6 +150,7 @@ PATHS = (
     Path(path="/events", answer=answer_events, also=PAGED),
     Path(path="/realtime", answer=answer_realtime, also=frozenset({"limit"}), usually=RECENT),
     Path(path="/properties", answer=answer_properties, also=frozenset({"limit"})),
+    Path(path="/vitals", answer=answer_vitals, also=frozenset({"dimension", "limit", "offset"})),
 )
 
 

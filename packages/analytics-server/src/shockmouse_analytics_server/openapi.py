@@ -280,6 +280,7 @@ def questions() -> Node:
         "/api/v1/events": question("Events, the latest first.", named("List"), LIMIT, CURSOR),
         "/api/v1/realtime": question("The last five minutes; `limit` is of pages, 10 by default.", single, LIMIT),
         "/api/v1/properties": question("Names, types and examples of properties.", named("List"), LIMIT),
+        "/api/v1/vitals": question("Percentiles of measures.", named("List"), dimension, LIMIT, offset),
     }
 
 
