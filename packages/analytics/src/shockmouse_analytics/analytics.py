@@ -157,6 +157,18 @@ class Analytics:
         self._registered = {}
         self._sessions.reset()
 
+    def forget(self, user_id: str) -> bool:
+        """Throw away what waits of this user, in memory and on disk; return whether that was done.
+
+        Waits for the disk, for 2 s at most. If it is the user identified now, reset() too. What the server has
+        acknowledged is the server's to erase.
+        """
+        if not self._is_user_id(user_id):
+            return False
+        if self._user_id == user_id:
+            self.reset()
+        return not self._enabled or self._manager.forget(user_id)
+
     def opt_out(self) -> None:
         """Collect nothing from now on, also after a restart, and forget what waits to be sent.
 

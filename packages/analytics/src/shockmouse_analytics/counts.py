@@ -11,7 +11,7 @@ from msgspec import Struct
 logger = logging.getLogger("shockmouse_analytics")
 
 WARN_SECONDS = 60.0
-PRIVATE = frozenset({"opted_out", "sampled", "before_send"})  # somebody's wish: no loss, and nobody else's business
+PRIVATE = frozenset({"opted_out", "forgotten", "sampled", "before_send"})  # somebody's wish, and nobody else's business
 LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "not_kept"})
 
 

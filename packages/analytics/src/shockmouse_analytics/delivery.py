@@ -31,6 +31,7 @@ CONNECTIONS = 4
 SETTLE_SECONDS = 0.05  # a few events more make the work per event less
 RECHECK_SECONDS = 60.0  # for what other processes left behind
 STUMBLE_SECONDS = 1.0
+REUSED = "batch_id_reused"  # after an unclear attempt: it came, and then a user's events were left out here
 DRAIN_EVENTS = 4000  # at most between two looks at the network
 
 
@@ -130,6 +131,19 @@ class Delivery:
         self._drain(len(self._queue))
         try:
             self._ledger.purge()
+        except StoreError as exc:
+            self._ledger.give_up_disk(exc)
+            _tell(future, False)
+        else:
+            _tell(future, True)
+
+    def forget(self, user_id: str, future: Future[bool]) -> None:
+        """Forget this user's events that wait in memory or on disk; the future says whether that succeeded."""
+        self._drain(len(self._queue))
+        try:
+            self._ledger.keep(self._passed)
+            self._passed.clear()
+            self._ledger.forget(user_id)
         except StoreError as exc:
             self._ledger.give_up_disk(exc)
             _tell(future, False)
@@ -285,6 +299,9 @@ class Delivery:
     def _land(self, flight: Flight, outcome: Answer | DeliveryError) -> None:
         if isinstance(outcome, Answer):
             self._counts.acknowledge(outcome.accepted + outcome.duplicates, outcome.rejected_by_code())
+            self._succeed(flight)
+        elif isinstance(outcome, RejectedError) and outcome.code == REUSED and flight.held.unclear_since is not None:
+            self._counts.acknowledge(flight.held.batch.events, {})
             self._succeed(flight)
         elif isinstance(outcome, RejectedError) and outcome.events:
             self._counts.reject(outcome.events)

@@ -102,6 +102,37 @@ def encode_body(batch: Batch, sent_at: datetime, dropped: Mapping[str, int]) -> 
     return b'%b"dropped":%b,%b' % (head, encode(dropped), batch.content) if dropped else head + batch.content
 
 
+class _Told(Struct):
+    user_id: str | None = None
+    type: str = ""
+    properties: Raw = Raw(b"{}")
+
+
+class _Previous(Struct):
+    previous_id: Any = None
+
+
+def is_of_user(event: bytes, user_id: str) -> bool:
+    """Return whether an encoded event tells of this user: it is theirs, or says that somebody was they before."""
+    if encode(user_id) not in event:
+        return False
+    told = msgspec.json.decode(event, type=_Told)
+    if told.user_id == user_id:
+        return True
+    return told.type == "alias" and msgspec.json.decode(told.properties, type=_Previous).previous_id == user_id
+
+
+def without_user(batch: Batch, user_id: str) -> Batch:
+    """Return the batch without the events of this user, under the same id; itself if there are none."""
+    content = msgspec.json.decode(b"{" + batch.content, type=dict[str, Raw])
+    events = msgspec.json.decode(content["events"], type=list[Raw])
+    kept = [event for event in events if not is_of_user(bytes(event), user_id)]
+    if len(kept) == len(events):
+        return batch
+    changed = encode({**content, "events": kept})
+    return Batch(id=batch.id, content=changed[1:], events=len(kept))
+
+
 def halve(batch: Batch, ids: tuple[str, str]) -> tuple[Batch, Batch]:
     """Return two batches with the events of one; only for a batch that the server certainly has not stored."""
     content = msgspec.json.decode(b"{" + batch.content, type=_Content)

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from .counts import Counts
 from .errors import StoreError
-from .event import Batch, Boot, cut_batch, halve
+from .event import Batch, Boot, cut_batch, halve, is_of_user, without_user
 from .offline import Group, Held, OfflineStore
 from .pending import Pending
 from .steps import Steps
@@ -177,6 +177,25 @@ class Ledger:
             flight.forgotten = True
         with self._saving():
             self._counts.drop("opted_out", self._store.clear())
+
+    def forget(self, user_id: str) -> None:
+        """Forget the events of this user in memory and on disk; what is on its way is not tried again with them."""
+        pending, forgotten = self.pending, 0
+        with self._saving():
+            # Events that another process took, after a long sleep of this one, are in batches now.
+            gone = pending.grouped - self._store.uncollect() if pending.grouped else 0
+            self._adopt_in(self._store)
+            forgotten += self._store.leave_out(user_id)
+        self._leave(gone)
+        pending.grouped = 0
+        count = pending.leave_out(lambda event: is_of_user(event, user_id))
+        self.left += count
+        for flight in self.flying.values():
+            kept = without_user(flight.held.batch, user_id)
+            if kept is not flight.held.batch:
+                count += 0 if flight.stored else flight.held.batch.events - kept.events
+                flight.held, flight.forgotten = Held(kept, flight.attempted_at), not kept.events
+        self._counts.drop("forgotten", forgotten + count)
 
     def own_ids(self) -> set[str]:
         """Return the batches of this process that are not acknowledged, but those that are set aside."""

@@ -23,7 +23,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from .errors import StoreError
-from .event import Batch
+from .event import Batch, without_user
 from .store_file import connect, set_aside, using_sqlite
 
 logger = logging.getLogger("shockmouse_analytics")
@@ -48,6 +48,8 @@ create trigger if not exists batch_added after insert on batches
     begin update totals set events = events + new.events; end;
 create trigger if not exists batch_removed after delete on batches
     begin update totals set events = events - old.events; end;
+create trigger if not exists batch_changed after update of events on batches
+    begin update totals set events = events - old.events + new.events; end;
 create trigger if not exists group_added after insert on groups
     begin update totals set events = events + new.events; end;
 create trigger if not exists group_removed after delete on groups
@@ -218,6 +220,25 @@ class OfflineStore:
         self._db.execute("delete from batches")
         self._db.execute("delete from groups")
         return events
+
+    def leave_out(self, user_id: str) -> int:
+        """Leave the events of this user out of all batches; return how many there were.
+
+        A batch keeps its id, so that one which may have arrived already cannot be stored a second time.
+        """
+        forgotten = 0
+        for id_, content, events in self._db.execute("select id, content, events from batches").fetchall():
+            batch = Batch(id=id_, content=zlib.decompress(content), events=events)
+            kept = without_user(batch, user_id)
+            forgotten += events - kept.events
+            if not kept.events:
+                self.remove([id_])
+            elif kept is not batch:
+                self._db.execute(
+                    "update batches set content = ?, events = ? where id = ?",
+                    (zlib.compress(kept.content, 1), kept.events, id_),
+                )
+        return forgotten
 
     def own_ids(self, state: Literal["waiting", "rejected"]) -> set[str]:
         """Return the ids of the batches on disk that this process cut."""

@@ -5,6 +5,7 @@ server's limit, and ten times less work per event.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import accumulate
 
 from .event import MAX_BATCH_EVENTS
@@ -64,6 +65,13 @@ class Pending:
     def rest(self, start: int) -> list[bytes]:
         """Return the events from this one on."""
         return self._events[start:]
+
+    def leave_out(self, is_unwanted: Callable[[bytes], bool]) -> int:
+        """Forget some events and return how many; none may be in a group."""
+        kept = [event for event in self._events if not is_unwanted(event)]
+        count = len(self._events) - len(kept)
+        self._events, self.bytes = kept, sum(map(len, kept))
+        return count
 
     def remove(self, count: int) -> None:
         """Forget the oldest events: they are in batches."""

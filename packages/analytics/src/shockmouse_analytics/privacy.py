@@ -37,24 +37,30 @@ class Consent:
         self._path = state_dir / f"opted-out-{name}" if state_dir else None
         self._do_not_track = environ.get("DO_NOT_TRACK", "").strip().lower() not in ("", "0", "false", "no")
         self._forgetful = False  # refused where nothing can be stored: holds until this process ends
+        self._decisions = 0
         self.refused = True
         self.reload()
 
     def reload(self) -> None:
         """Look again at what is on disk: another process may have asked the person. One stat()."""
+        decisions = self._decisions
         try:
             on_disk = self._path is not None and self._path.exists()
         except OSError:
             on_disk = False
-        self.refused = self._do_not_track or self._forgetful or on_disk
+        if decisions == self._decisions:  # else it was decided here, while this looked
+            self.refused = self._do_not_track or self._forgetful or on_disk
 
     def opt_out(self) -> bool:
         """Collect nothing from now on; return whether that is remembered on disk for the next start."""
+        self._decisions += 1
         self.refused = True
         try:
             if self._path is not None:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._path.touch(mode=0o600)
+                self._decisions += 1
+                self.refused = True
                 return True
         except OSError as exc:
             logger.warning("a refusal could not be stored, it holds until this process ends: %s", exc.strerror)
@@ -67,6 +73,7 @@ class Consent:
         try:
             if self._path is not None:
                 self._path.unlink(missing_ok=True)
+            self._decisions += 1
         except OSError as exc:
             logger.warning("a refusal could not be taken off the disk: %s", exc.strerror)
         self.reload()

@@ -120,6 +120,12 @@ class RequestsManager:
         if not self._closed:
             self._wait_for(lambda delivery, future: delivery.purge(future), PURGE_SECONDS)
 
+    def forget(self, user_id: str) -> bool:
+        """Forget what waits of this user, in memory and on disk; return whether that was done within the time."""
+        return not self._closed and self._wait_for(
+            lambda delivery, future: delivery.forget(user_id, future), PURGE_SECONDS
+        )
+
     def close(self) -> None:
         """Deliver for a second at most, then leave the rest on disk; further events are dropped and counted."""
         if self._closed:

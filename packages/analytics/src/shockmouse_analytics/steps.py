@@ -1,6 +1,6 @@
 """What happens to an encoded event between the queue and its batch, in this order; each step may drop it with a reason.
 
-consent     drops what was tracked before a refusal
+consent     drops what was tracked before a refusal, of another process too
 sample      drops all events of a device that is not kept, per type
 redact      replaces the values of keys that look like secrets
 identify    adds the device id and the privacy mode
@@ -99,6 +99,7 @@ class Steps:
 
     def finish(self, events: list[bytes]) -> Finished:
         """Run events through all steps."""
+        self._consent.reload()
         if self._consent.refused:
             return Finished([], {"opted_out": len(events)})
         known = self._fingerprinter.fingerprint()
