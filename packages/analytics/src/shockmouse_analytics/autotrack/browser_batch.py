@@ -1,6 +1,7 @@
 """A batch that the browser script has sent to its own site, made ready to be passed on.
 
-It keeps its id, so that one that comes twice is stored once, and its events stay as they are, but for
+It keeps its id, so that one that comes twice is stored once. Its context gets the visitor's shortened address, and the
+user agent where it has none. Its events stay as they are, but for
   the visitor's device  where a first-party cookie names it: the session is then derived from that by the server
   a refusal             which leaves nothing to tell the visitor apart by
   a wrong clock         because the batch may wait here, and the server would take the wait for skew
@@ -54,7 +55,8 @@ def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: 
     skew = _skew(sent.sent_at, at)
     if changes or skew:
         events = [_change(event, changes, skew) for event in events]
-    context = {**sent.context, **{name: value for name, value in visitor.context().items() if value}}
+    known = {name: value for name, value in visitor.context().items() if value}
+    context = {**known, **sent.context, **({"ip": known["ip"]} if "ip" in known else {})}
     return cut_batch(str(sent.batch_id), encode_head(sent.library, context), events)
 
 
