@@ -57,20 +57,20 @@
     return now.slice(0, 8) + "-" + now.slice(8) + "-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g, digit)
   }
   const prefix = "shockmouse."
-  const read = safely((area, name) => window[area].getItem(prefix + name))
-  const write = safely((area, name, value) => window[area].setItem(prefix + name, value))
-  const erase = safely((area, name) => window[area].removeItem(prefix + name))
+  const read = safely((name, area = localStorage) => area.getItem(prefix + name)) // a blocked area throws where it is named
+  const write = safely((name, value, area = localStorage) => area.setItem(prefix + name, value))
+  const erase = safely((name, area = localStorage) => area.removeItem(prefix + name))
   const names = start => Object.keys(localStorage).filter(name => name.startsWith(prefix + start))
   let answered = options.consent === "given" && "yes"
-  const answer = () => (refused && options.gpc === "drop" ? "no" : read("localStorage", "consent") || answered)
-  const device = () => read("localStorage", "device") || (write("localStorage", "device", uuid()), read("localStorage", "device"))
+  const answer = () => (refused && options.gpc === "drop" ? "no" : read("consent") || answered)
+  const device = () => read("device") || (write("device", uuid()), read("device"))
   const mode = () => (answer() === "yes" && wish !== "strict" && device() ? wish : "strict")
   let visit
   const session = now => {
-    visit = safely(JSON.parse)(read("sessionStorage", "session")) || visit
+    visit = safely(JSON.parse)(read("session", sessionStorage)) || visit
     if (!visit || now - visit.last > 30 * MINUTE || now - visit.started > 1440 * MINUTE) visit = { id: uuid(), started: now }
     visit.last = now
-    write("sessionStorage", "session", JSON.stringify(visit))
+    write("session", JSON.stringify(visit), sessionStorage)
     return visit
   }
   const encode = text => new TextEncoder().encode(text)
@@ -157,7 +157,7 @@
   const dated = body => '{"sent_at":"' + new Date().toJSON() + '",' + body.slice(1)
   const release = id => {
     held.delete(id)
-    erase("localStorage", "batch." + id)
+    erase("batch." + id)
   }
   const gather = () => {
     if (mode() !== "strict") for (const name of names("batch.")) held.set(name.slice(17), localStorage[name])
@@ -165,7 +165,7 @@
   }
   const hold = safely((id, body) => {
     held.set(id, body)
-    if (mode() !== "strict") write("localStorage", "batch." + id, body)
+    if (mode() !== "strict") write("batch." + id, body)
     let size = 0
     for (const [id, body] of gather().reverse()) {
       if ((size += body.length) > STORED_CHARACTERS) release(id) // the oldest go first
@@ -395,7 +395,7 @@
     optIn: () => {
       flush() // what happened before was under the other mode
       answered = "yes"
-      if (wish !== "strict") write("localStorage", "consent", answered)
+      if (wish !== "strict") write("consent", answered)
       record("consent", "given", { analytics: true })
     },
     optOut: () => {
@@ -404,8 +404,8 @@
       answered = "no"
       held.clear()
       safely(() => names("").forEach(name => localStorage.removeItem(name)))()
-      erase("sessionStorage", "session")
-      write("localStorage", "consent", answered)
+      write("consent", answered)
+      erase("session", sessionStorage)
     },
     flush: () => flush().then(drain),
   }

@@ -1,0 +1,105 @@
+"""What a click tells, and what it never tells."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+BODY = """
+<style>a, button, p, div { display: block; margin: 12px }</style>
+<button id="buy" class="big red" data-shockmouse-plan="pro" data-other="secret">Buy <b>now</b></button>
+<button id="icon" aria-label="Close the window">×</button>
+<p id="text">Just a text</p>
+<div id="named" data-shockmouse-name="Hero" onclick="0">A named part</div>
+<div data-shockmouse-ignore><button id="quiet">Do not look</button></div>
+<a id="out" href="http://other.localhost:9/path?token=secret#part" target="_blank" onclick="event.preventDefault()">Elsewhere</a>
+<a id="pdf" href="/files/report.PDF?user=secret" onclick="event.preventDefault()">Report</a>
+<a id="saved" href="/files/thing" download onclick="event.preventDefault()">Thing</a>
+<a id="mail" href="mailto:someone@example.com" onclick="event.preventDefault()">Write</a>
+<input id="field" value="typed text"><label for="field" id="label">Label</label>
+<button id="long">%s</button>
+<div contenteditable><a id="edited" href="#x">typed by a person</a></div>
+<div id="host"></div>
+<script>host.attachShadow({mode: "open"}).innerHTML = "<button id=inner>Inside</button>"</script>
+""" % ("x" * 79 + "🐭🐭")
+
+
+@pytest.fixture
+def tab(visitor: Visitor) -> Page:
+    visitor.put(
+        "/", BODY, head="<script>addEventListener('click', event => window.prevented = event.defaultPrevented)</script>"
+    )
+    return visitor.open("/")
+
+
+def clicks(visitor: Visitor, number: int) -> list[tuple[str, dict[str, object]]]:
+    return [(row["name"], row["properties"]) for row in visitor.stored(number, "click")]
+
+
+def test_a_click_tells_of_its_element_and_nothing_else(visitor: Visitor, tab: Page) -> None:
+    for name in ("buy", "icon", "text", "named", "quiet", "field", "long", "mail", "edited", "inner"):
+        tab.click(f"#{name}")
+        tab.wait_for_timeout(400)  # further apart than what is taken for rage
+    assert clicks(visitor, 8) == [
+        ("Buy now", {"tag": "button", "id": "buy", "classes": "big red", "plan": "pro", "text": "Buy now"}),
+        ("Close the window", {"tag": "button", "id": "icon", "label": "Close the window", "text": "×"}),
+        ("Hero", {"tag": "div", "id": "named", "name": "Hero"}),
+        ("field", {"tag": "input", "id": "field"}),
+        ("x" * 79, {"tag": "button", "id": "long", "text": "x" * 79}),
+        ("Write", {"tag": "a", "id": "mail", "text": "Write"}),
+        ("edited", {"tag": "a", "id": "edited", "href": visitor.origin + "/"}),
+        ("Inside", {"tag": "button", "id": "inner", "text": "Inside"}),
+    ]
+
+
+def test_links_that_lead_away_and_downloads_are_marked_and_lose_their_query(visitor: Visitor, tab: Page) -> None:
+    for name in ("out", "pdf", "saved"):
+        tab.click(f"#{name}")
+    told = [
+        {key: value for key, value in properties.items() if key not in ("tag", "text")}
+        for _, properties in clicks(visitor, 3)
+    ]
+    assert told == [
+        {"id": "out", "href": "http://other.localhost:9/path", "outbound": True},
+        {"id": "pdf", "href": f"{visitor.origin}/files/report.PDF", "download": True},
+        {"id": "saved", "href": f"{visitor.origin}/files/thing", "download": True},
+    ]
+
+
+def test_three_quick_clicks_on_one_place_are_rage_even_on_plain_text(visitor: Visitor, tab: Page) -> None:
+    tab.click("#text", click_count=5)
+    tab.keyboard.press("Tab")
+    for _ in range(4):
+        tab.focus("#buy")
+        tab.keyboard.press("Enter")  # the keyboard is no rage
+    found = clicks(visitor, 5)
+    assert found == [("text", {"tag": "p", "id": "text", "rage": True})] + [found[1]] * 4
+    assert "rage" not in found[1][1]
+
+
+def test_navigation_is_neither_prevented_nor_delayed(visitor: Visitor) -> None:
+    visitor.put("/", '<a id="next" href="/next">Next</a>')
+    visitor.put("/next")
+    tab = visitor.open("/")
+    tab.evaluate("addEventListener('click', event => sessionStorage.prevented = event.defaultPrevented)")
+    tab.click("#next")
+    tab.wait_for_url("**/next")
+    assert tab.evaluate("sessionStorage.prevented") == "false"
+    assert clicks(visitor, 1)[0][0] == "Next"
+
+
+def test_what_is_not_asked_for_is_not_tracked(visitor: Visitor) -> None:
+    visitor.put("/", BODY + '<form id="f"><input id="g"></form>', autotrack="outbound")
+    tab = visitor.open("/")
+    tab.click("#buy")
+    tab.fill("#g", "x")
+    tab.click("#out")
+    tab.evaluate("setTimeout(() => { throw Error('meant') })")
+    tab.wait_for_timeout(200)
+    visitor.complaints.clear()
+    tab.goto("about:blank")
+    visitor.stored(1)
+    visitor.put("/", autotrack="")
+    visitor.open("/").evaluate("shockmouse.track('by hand')")
+    assert [(row["type"], row["name"]) for row in visitor.stored(2)] == [("click", "Elsewhere"), ("track", "by hand")]

@@ -1,0 +1,175 @@
+"""What happened reaches the server once, whatever happens to network, tab and storage."""
+
+from collections import Counter
+
+import pytest
+from playwright.sync_api import Page, Route
+
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+MANY = "for (let i = 0; i < {0}; i++) shockmouse.track('numbered', {{number: {1} + i, filling: 'ä'.repeat({2})}})"
+
+
+def numbers(visitor: Visitor, number: int) -> list[int]:
+    """Return the numbers of all stored events, once there are so many; each must be there once."""
+    return sorted(row["properties"]["number"] for row in visitor.stored(number, "numbered"))
+
+
+def kept(tab: Page) -> list[str]:
+    return [name[:17] for name in tab.evaluate("Object.keys(localStorage)") if name.startswith("shockmouse.batch.")]
+
+
+def test_a_batch_of_one_second_is_one_request_without_preflight(visitor: Visitor) -> None:
+    asked: list[tuple[str, str]] = []
+    visitor.context.on("request", lambda request: asked.append((request.method, request.url.split("?")[0])))
+    visitor.put("/")
+    tab = visitor.open("/")
+    tab.evaluate(MANY.format(20, 0, 1))
+    assert numbers(visitor, 20) == list(range(20))
+    assert asked[2:] == [("POST", f"{visitor.server.url}/v1/events")]
+    assert len({row["batch_id"] for row in visitor.rows()}) == 1
+
+
+def test_events_of_an_offline_time_arrive_when_the_network_is_back(visitor: Visitor) -> None:
+    visitor.put("/")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    visitor.context.set_offline(True)
+    tab.evaluate(MANY.format(3, 0, 1))
+    tab.evaluate("shockmouse.flush()")
+    tab.evaluate(MANY.format(3, 3, 1))
+    tab.wait_for_timeout(1500)
+    visitor.context.set_offline(False)
+    assert numbers(visitor, 6) == [0, 1, 2, 3, 4, 5]
+
+
+def test_with_consent_the_next_page_delivers_what_the_last_could_not(visitor: Visitor) -> None:
+    for path in ("/", "/next"):
+        visitor.put(path, consent="given")
+    tab = visitor.open("/")
+    visitor.stored(1)
+
+    def break_off(route: Route) -> None:
+        route.abort("connectionrefused")
+
+    visitor.context.route("**/v1/events*", break_off)
+    tab.evaluate(MANY.format(3, 0, 1))
+    tab.evaluate("shockmouse.flush()")
+    assert kept(tab) == ["shockmouse.batch."]
+    tab.evaluate(MANY.format(3, 3, 1))
+    tab.goto(f"{visitor.origin}/next")
+    assert len(kept(tab)) >= 2
+    visitor.context.unroute("**/v1/events*", break_off)
+    visitor.open("/", tab)
+    assert numbers(visitor, 6) == [0, 1, 2, 3, 4, 5]
+    tab.wait_for_function("!Object.keys(localStorage).some(name => name.startsWith('shockmouse.batch.'))")
+
+
+def test_a_lost_answer_does_not_double_anything(visitor: Visitor) -> None:
+    visitor.put("/", consent="given")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    lost: list[int] = []
+
+    def lose_answers(route: Route) -> None:
+        if len(lost) < 2:
+            lost.append(route.fetch().status)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    visitor.context.route("**/v1/events*", lose_answers)
+    tab.evaluate(MANY.format(5, 0, 1))
+    tab.wait_for_timeout(1500)
+    tab.evaluate("shockmouse.flush()")
+    tab.wait_for_function("!Object.keys(localStorage).some(name => name.startsWith('shockmouse.batch.'))")
+    assert lost == [200, 200]
+    assert numbers(visitor, 5) == [0, 1, 2, 3, 4]
+
+
+def test_a_full_spool_is_waited_for(visitor: Visitor) -> None:
+    visitor.put("/")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    statuses = [503, 429]
+
+    def refuse(route: Route) -> None:
+        if statuses:
+            route.fulfill(status=statuses.pop(), headers={"Retry-After": "0", "Access-Control-Allow-Origin": "*"})
+        else:
+            route.continue_()
+
+    visitor.context.route("**/v1/events*", refuse)
+    tab.evaluate(MANY.format(2, 0, 1))
+    assert numbers(visitor, 2) == [0, 1]
+    assert statuses == []
+
+
+def test_reloads_and_two_tabs_at_once_lose_and_double_nothing(visitor: Visitor) -> None:
+    visitor.put("/", consent="given")
+    tabs = [visitor.open("/"), visitor.open("/")]
+    for turn in range(4):
+        for place, tab in enumerate(tabs):
+            tab.evaluate(MANY.format(5, (turn * 2 + place) * 5, 1))
+            visitor.open("/", tab)
+    assert numbers(visitor, 40) == list(range(40))
+    rows = visitor.stored(10, "page")
+    assert len({row["device_id"] for row in rows}) == 1
+    assert len({row["session_id"] for row in rows}) == 2  # a tab is a session
+
+
+def test_over_64_kib_at_unload_reach_the_server_now_or_from_the_next_page(visitor: Visitor) -> None:
+    for path in ("/", "/next"):
+        visitor.put(path, consent="given")
+    tab = visitor.open("/")
+    tab.evaluate(MANY.format(20, 0, 4000) + "; location.href = '/next'")  # 160 KB
+    tab.wait_for_url("**/next")
+    assert numbers(visitor, 20) == list(range(20))
+
+
+def test_64_kib_at_unload_arrive_without_any_storage(visitor: Visitor) -> None:
+    visitor.put("/")
+    visitor.put("/next")
+    tab = visitor.open("/")
+    tab.evaluate(MANY.format(15, 0, 2000) + "; location.href = '/next'")  # 60 KB
+    tab.wait_for_url("**/next")
+    assert numbers(visitor, 15) == list(range(15))
+
+
+def test_what_waits_for_the_network_is_bounded_and_the_oldest_goes(visitor: Visitor) -> None:
+    visitor.put("/", consent="given")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    visitor.context.set_offline(True)
+    tab.evaluate(MANY.format(100, 0, 4000))
+    tab.evaluate("shockmouse.flush()")
+    tab.wait_for_timeout(500)
+    size = tab.evaluate("Object.keys(localStorage).reduce((sum, name) => sum + localStorage[name].length, 0)")
+    assert 150_000 < size < 257_000
+    visitor.context.set_offline(False)
+    visitor.stored(40, "numbered")
+    tab.wait_for_function("!Object.keys(localStorage).some(name => name.startsWith('shockmouse.batch.'))")
+    found = numbers(visitor, 40)
+    assert found == list(range(100 - len(found), 100))
+
+
+def test_without_local_storage_events_still_arrive_without_ids(visitor: Visitor) -> None:
+    blocked = "for (const area of ['localStorage', 'sessionStorage']) Object.defineProperty(window, area, {get() { throw new DOMException('blocked') }})"
+    visitor.put("/", consent="given", head=f"<script>{blocked}</script>")
+    tab = visitor.open("/")
+    tab.evaluate(MANY.format(3, 0, 1))
+    assert numbers(visitor, 3) == [0, 1, 2]
+    rows = visitor.rows()
+    assert Counter((row["privacy"], len(row["device_id"])) for row in rows) == {("strict", 32): len(rows)}
+
+
+def test_under_its_further_name_the_script_uses_the_further_name_of_ingestion(visitor: Visitor) -> None:
+    asked: list[str] = []
+    visitor.context.on("request", lambda request: asked.append(request.url.split("?")[0]))
+    key = visitor.server.keys.write_key
+    head = f'<script defer src="{visitor.server.url}/m/cheese.js" data-key="{key}"></script>'
+    visitor.site.put(visitor.host, "/", f"<!doctype html><title>Renamed</title>{head}")
+    visitor.open("/")
+    assert [row["name"] for row in visitor.stored(1)] == ["Renamed"]
+    assert asked[1:] == [f"{visitor.server.url}/m/cheese.js", f"{visitor.server.url}/m/crumbs"]

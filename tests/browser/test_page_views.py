@@ -1,0 +1,102 @@
+"""Every way in which a page comes to be seen is one page view."""
+
+import pytest
+
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+def views(visitor: Visitor, number: int) -> list[tuple[str, str]]:
+    return [(row["path"], row["name"]) for row in visitor.stored(number, "page")]
+
+
+def test_every_page_of_a_site_is_viewed_with_title_address_and_referrer(visitor: Visitor) -> None:
+    visitor.put("/", '<a id="next" href="/two?utm_source=letter">on</a>', title="One")
+    visitor.put("/two", title="Zwei & drei")
+    tab = visitor.open("/")
+    tab.click("#next")
+    first, second = visitor.stored(2, "page")
+    assert [(row["path"], row["title"], row["name"], row["url"], row["referrer"], row["bot"]) for row in (first, second)] == [
+        ("/", "One", "One", f"{visitor.origin}/", "", "webdriver"),
+        ("/two", "Zwei & drei", "Zwei & drei", f"{visitor.origin}/two?utm_source=letter", f"{visitor.origin}/", "webdriver"),
+    ]  # fmt: skip
+    assert first["device_id"] == second["device_id"]
+    assert first["session_id"] == second["session_id"]
+
+
+def test_an_application_of_one_page_is_viewed_at_each_change_of_path(visitor: Visitor) -> None:
+    visitor.put("/app", title="Start")
+    tab = visitor.open("/app")
+    for change in (
+        "history.pushState({}, '', '/app/list'); document.title = 'List'",
+        "history.replaceState({}, '', '/app/list?sorted=1')",
+        "history.replaceState({}, '', '/app/item'); document.title = 'Item'",
+        "history.pushState({}, '', '/app/last'); document.title = 'Last'",
+        "history.back()",
+        "location.hash = 'part'",
+    ):
+        tab.evaluate(change)
+        tab.wait_for_timeout(100)
+    assert views(visitor, 5) == [
+        ("/app", "Start"), ("/app/list", "List"), ("/app/item", "Item"), ("/app/last", "Last"), ("/app/item", "Last")
+    ]  # fmt: skip
+
+
+def test_parts_of_a_page_are_pages_when_asked(visitor: Visitor) -> None:
+    visitor.put("/doc", title="Doc", autotrack="pages hash")
+    tab = visitor.open("/doc#/intro")
+    tab.evaluate("location.hash = '#/use'")
+    tab.wait_for_timeout(100)
+    assert views(visitor, 2) == [("/doc/intro", "Doc"), ("/doc/use", "Doc")]
+
+
+def test_a_page_from_the_back_forward_cache_is_viewed_again(visitor: Visitor) -> None:
+    visitor.put("/", '<script>addEventListener("pageshow", e => window.restored = e.persisted)</script>', title="One")
+    visitor.put("/two", title="Two")
+    tab = visitor.open("/")
+    tab.evaluate("location.href = '/two'")
+    tab.wait_for_url("**/two")
+    tab.evaluate("history.back()")
+    assert views(visitor, 3) == [("/", "One"), ("/two", "Two"), ("/", "One")]
+    seen = visitor.stored(3, "page")
+    assert [seen[0]["boot_id"] == seen[2]["boot_id"], seen[0]["boot_id"] == seen[1]["boot_id"]] == [True, False]
+
+
+def test_a_prerendered_page_is_viewed_when_it_is_shown_and_not_before(visitor: Visitor) -> None:
+    rules = '<script type="speculationrules">{"prerender": [{"urls": ["/next"], "eagerness": "immediate"}]}</script>'
+    visitor.put("/", f'<a id="next" href="/next">on</a>{rules}', title="One")
+    visitor.put("/next", title="Next")
+    tab = visitor.open("/")
+    tab.wait_for_timeout(1500)
+    assert views(visitor, 1) == [("/", "One")]
+    tab.click("#next")
+    tab.wait_for_url("**/next")
+    assert tab.evaluate("performance.getEntriesByType('navigation')[0].activationStart") > 0
+    assert views(visitor, 2) == [("/", "One"), ("/next", "Next")]
+
+
+def test_a_path_through_a_site_is_told_event_for_event_by_the_session(visitor: Visitor) -> None:
+    for path in ("/", "/cheese", "/contact"):
+        visitor.put(
+            path, '<a href="/cheese">Cheese</a> <a href="/contact">Contact</a>', title=path.upper(), consent="given"
+        )
+    tab = visitor.open("/")
+    for link in ("Cheese", "Contact"):
+        tab.click(f"text={link}")
+        tab.wait_for_url(f"**/{link.lower()}")
+    tab.evaluate("shockmouse.track('Order sent', {pieces: 2})")
+    tab.close()
+    did = [
+        ("page", "/"),
+        ("click", "Cheese"),
+        ("page", "/CHEESE"),
+        ("click", "Contact"),
+        ("page", "/CONTACT"),
+        ("track", "Order sent"),
+    ]
+    kept = visitor.stored(6, "page", "click", "track")
+    assert [(row["type"], row["name"]) for row in kept] == did
+    session = visitor.server.ask(f"sessions/{kept[0]['session_id']}", bots="include", limit="100")
+    told = [(each["type"], each["name"]) for each in session["events"] if each["type"] != "performance"]
+    assert told == did

@@ -1,0 +1,105 @@
+"""What is stored in the browser and sent in each mode, and what a visitor's refusal does."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+STRICT = {"platform", "touch", "viewport", "pixel_ratio", "dark"}
+BALANCED = STRICT | {"cores", "memory", "color_depth"}
+FULL = BALANCED | {"languages", "architecture", "bitness", "platformVersion", "uaFullVersion", "mobile"}
+
+
+def storage(tab: Page) -> tuple[list[str], list[str], str]:
+    """Return the names in localStorage and sessionStorage, and the cookies."""
+    kept = tab.evaluate("[Object.keys(localStorage).sort(), Object.keys(sessionStorage), document.cookie]")
+    return tuple(kept)  # type: ignore[return-value]
+
+
+def first(visitor: Visitor, **options: str) -> tuple[Page, dict[str, Any]]:
+    visitor.put("/", **options)
+    tab = visitor.open("/")
+    return tab, visitor.stored(1, "page")[0]
+
+
+def told(row: dict[str, Any]) -> tuple[str, str, str, bool]:
+    return row["privacy"], row["timezone"], row["screen"], len(row["device_id"]) == 36
+
+
+@pytest.mark.parametrize("options", [{}, {"privacy": "full"}, {"privacy": "strict", "consent": "given"}], ids=str)
+def test_without_consent_or_in_strict_mode_nothing_is_stored(visitor: Visitor, options: dict[str, str]) -> None:
+    tab, row = first(visitor, **options)
+    assert storage(tab) == ([], [], "")
+    assert told(row) == ("strict", "", "", False)
+    assert (row["locale"], set(row["fingerprint"])) == ("en", STRICT)
+
+
+def test_balanced_with_consent_keeps_a_random_id_and_coarse_facts(visitor: Visitor) -> None:
+    tab, row = first(visitor, consent="given")
+    assert storage(tab) == (["shockmouse.device"], ["shockmouse.session"], "")
+    assert told(row) == ("balanced", tab.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone"), "1300x700", True)
+    assert row["device_id"] == tab.evaluate("localStorage['shockmouse.device']")
+    assert (row["locale"], set(row["fingerprint"]) - BALANCED) == ("en-US", set())
+
+
+def test_full_with_consent_adds_the_fine_signals_and_none_of_those_marked_never(visitor: Visitor) -> None:
+    tab, row = first(visitor, privacy="full", consent="given")
+    assert told(row)[::2] == ("full", "1280x720")
+    tab.evaluate("shockmouse.track('later')")
+    (later,) = visitor.stored(1, "later")
+    assert set(later["fingerprint"]) - FULL - {"model", "platform"} == set()
+    assert {"languages", "architecture", "uaFullVersion"} <= set(later["fingerprint"])
+    assert later["fingerprint_hash"] != row["fingerprint_hash"]
+
+
+def test_opting_in_begins_a_device_and_opting_out_ends_everything(visitor: Visitor) -> None:
+    tab, _ = first(visitor)
+    tab.evaluate("shockmouse.optIn()")
+    tab.evaluate("shockmouse.track('agreed')")
+    assert storage(tab) == (["shockmouse.consent", "shockmouse.device"], ["shockmouse.session"], "")
+    visitor.open("/", tab).evaluate("shockmouse.track('remembered')")
+    tab.evaluate("shockmouse.optOut()")
+    tab.evaluate("shockmouse.track('never')")
+    visitor.open("/", tab).evaluate("shockmouse.track('never again')")
+    tab.evaluate("shockmouse.flush()")
+    assert storage(tab) == (["shockmouse.consent"], [], "")
+    rows = [row for row in visitor.stored(6) if row["type"] != "performance"]
+    assert [(row["type"], row["name"], row["privacy"]) for row in rows] == [
+        ("page", "/", "strict"),
+        ("consent", "given", "balanced"),
+        ("track", "agreed", "balanced"),
+        ("page", "/", "balanced"),
+        ("track", "remembered", "balanced"),
+        ("consent", "withdrawn", "balanced"),
+    ]
+    assert len({row["device_id"] for row in rows}) == 2
+
+
+REFUSALS = {
+    "Global Privacy Control": "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})",
+    "Do Not Track": "Object.defineProperty(Navigator.prototype, 'doNotTrack', {get: () => '1'})",
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_is_strict_whatever_the_page_says(visitor: Visitor, name: str) -> None:
+    visitor.context.add_init_script(REFUSALS[name])
+    tab, row = first(visitor, privacy="full", consent="given")
+    tab.evaluate("shockmouse.optIn()")
+    assert storage(tab) == ([], [], "")
+    assert told(row) == ("strict", "", "", False)
+
+
+def test_a_refusal_sends_nothing_where_the_site_wants_that(visitor: Visitor) -> None:
+    visitor.context.add_init_script(REFUSALS["Global Privacy Control"])
+    asked: list[str] = []
+    visitor.context.on("request", lambda request: asked.append(request.url))
+    visitor.put("/", gpc="drop")
+    tab = visitor.open("/")
+    tab.evaluate("shockmouse.track('x'); shockmouse.optIn(); shockmouse.optOut(); shockmouse.flush()")
+    tab.goto("about:blank")
+    tab.wait_for_timeout(500)
+    assert asked == [f"{visitor.origin}/", f"{visitor.server.url}/agent.js"]

@@ -1,0 +1,136 @@
+"""Web vitals are those of the `web-vitals` library, which measures beside the script; errors and long tasks."""
+
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+VERSION = "6.2.3"
+CACHE = Path(__file__).parents[2] / ".nox" / ".cache"
+NAMES = ("TTFB", "FCP", "LCP", "CLS", "INP")
+BESIDE = """
+<script src="/web-vitals.js"></script>
+<script>
+  for (const name of ["TTFB", "FCP", "LCP", "CLS", "INP"])
+    webVitals["on" + name](({value, navigationType}) => localStorage[navigationType + "." + name] = value)
+</script>
+"""
+BODY = """
+<h1 style="font-size: 60px">A large headline that is the first paint of some size</h1>
+<div id="room"></div><p>Text that moves when the room is taken</p>
+<button onclick="for (const end = performance.now() + 120; performance.now() < end; );">Slow</button>
+<button id="quick">Quick</button>
+<script>
+  const shift = height => room.style.height = height + "px"
+  setTimeout(shift, 700, 100)
+  setTimeout(shift, 900, 300)
+  addEventListener("pageshow", event => event.persisted && setTimeout(shift, 700, 50))
+</script>
+"""
+
+
+@pytest.fixture(scope="session")
+def web_vitals() -> bytes:
+    """The library from npm, fetched once into a cache folder."""
+    archive = CACHE / f"web-vitals-{VERSION}.tgz"
+    if not archive.exists():
+        if shutil.which("npm") is None:
+            pytest.skip("npm is missing, which fetches the web-vitals library to compare with: apt-get install npm")
+        CACHE.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "pack", f"web-vitals@{VERSION}", "--pack-destination", str(CACHE)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+    with tarfile.open(archive) as opened:
+        member = opened.extractfile("package/dist/web-vitals.iife.js")
+        assert member is not None
+        return member.read()
+
+
+@pytest.fixture
+def tab(visitor: Visitor, web_vitals: bytes) -> Page:
+    visitor.site.put(visitor.host, "/web-vitals.js", web_vitals, Content_Type="text/javascript")
+    visitor.put("/", BODY, head=BESIDE)
+    visitor.put("/next")
+    return visitor.open("/")
+
+
+def use(tab: Page) -> None:
+    """Click while the page moves, then wait until it has come to rest."""
+    tab.wait_for_timeout(600)
+    tab.click("text=Slow")
+    tab.click("#quick")
+    tab.wait_for_timeout(1800)
+
+
+def theirs(tab: Page, kind: str) -> dict[str, float]:
+    kept = tab.evaluate("({...localStorage})")
+    return {name: round(float(kept[f"{kind}.{name}"]), 4) for name in NAMES if f"{kind}.{name}" in kept}
+
+
+def test_all_five_equal_the_library_and_again_after_the_back_forward_cache(visitor: Visitor, tab: Page) -> None:
+    use(tab)
+    tab.evaluate("location.href = '/next'")
+    tab.wait_for_url("**/next")
+    tab.wait_for_timeout(300)
+    loaded = theirs(tab, "navigate")
+    tab.evaluate("history.back()")
+    tab.wait_for_url(visitor.origin + "/", wait_until="commit")  # there is no load event
+    use(tab)
+    tab.evaluate("location.href = '/next'")
+    tab.wait_for_url("**/next")
+    tab.wait_for_timeout(300)
+    restored = theirs(tab, "back-forward-cache")
+    rows = visitor.stored(10, *NAMES)
+    boots = [row["boot_id"] for row in rows]
+    lives: list[dict[str, float]] = [{}, {}]
+    for row in rows:
+        if row["boot_id"] == boots[0] and row["path"] == "/":
+            lives[row["name"] in lives[0]][row["name"]] = row["properties"]["value"]
+    assert sorted(loaded) == sorted(NAMES)
+    assert loaded["INP"] >= 120
+    assert loaded["CLS"] > 0
+    assert lives[0] == pytest.approx(loaded, abs=0.0001)
+    assert sorted(restored) == sorted(NAMES)
+    assert lives[1] == pytest.approx(restored, abs=0.5)  # the library looks at the clock a moment later
+
+
+def test_long_tasks_are_counted_once_a_page(visitor: Visitor) -> None:
+    visitor.put("/")
+    tab = visitor.open("/")
+    busy = "for (const end = performance.now() + {0}; performance.now() < end; );"
+    for length in (60, 180):
+        tab.evaluate(f"setTimeout(() => {{ {busy.format(length)} }})")
+        tab.wait_for_timeout(300)
+    tab.goto("about:blank")
+    (told,) = visitor.stored(1, "longtask")
+    assert told["properties"]["count"] >= 2
+    assert 180 <= told["properties"]["duration_ms"] < 10_000
+
+
+def test_errors_tell_message_file_and_line_once_each(visitor: Visitor) -> None:
+    visitor.site.put(
+        visitor.host,
+        "/broken.js",
+        "\nfunction fail(argument) {\n  throw new TypeError('no cheese')\n}",
+        Content_Type="text/javascript",
+    )
+    visitor.put("/", '<script src="/broken.js?version=1"></script>')
+    tab = visitor.open("/")
+    tab.evaluate("for (let i = 0; i < 3; i++) setTimeout(fail, 0, 'Zq7argument')")
+    tab.evaluate("setTimeout(() => { Promise.reject(Error('no answer')) })")
+    tab.wait_for_timeout(100)
+    tab.evaluate("for (let i = 0; i < 50; i++) setTimeout(() => { throw Error('flood ' + i) })")
+    tab.wait_for_timeout(500)
+    found = visitor.stored(20, "error")
+    assert len(visitor.complaints) == 54
+    visitor.complaints.clear()
+    assert [row["properties"] for row in found[:2]] == [
+        {"message": "Uncaught TypeError: no cheese", "file": f"{visitor.origin}/broken.js", "line": 3, "column": 9},
+        {"message": "no answer"},
+    ]
+    assert len(visitor.stored(20, "error")) == 20
