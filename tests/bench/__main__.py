@@ -31,7 +31,7 @@ class Sizes(NamedTuple):
     repeats: int
 
 
-FULL = Sizes(Size(batches=3000, singles=15_000, rounds=3, markers=15), 20_000, 50_000, (1_000_000, 10_000_000), 7)
+FULL = Sizes(Size(batches=3000, singles=15_000, rounds=3, markers=15), 20_000, 50_000, (1_000_000, 10_000_000), 9)
 QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), 1000, 2000, (20_000,), 2)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
 from shockmouse_analytics_server.clickhouse import Database, open_database
 from shockmouse_analytics_server.question import Question, parse_question
@@ -21,8 +21,6 @@ from tests.bench.load import write_requests
 from tests.bench.traffic import Traffic
 from tests.oracle import TOTALS, query
 from tests.server_process import Server
-
-T = TypeVar("T")
 
 DAYS = 30
 CHUNK = 1_000_000
@@ -123,21 +121,24 @@ class Questions:
 
     async def _stats(self, database: Database) -> Result:
         asked = self._question()
-        views_ms, answer = await self._time(lambda: stats(database, asked, with_previous=False))
-        raw_ms, rows = await self._time(lambda: self._raw(database, RAW_STATS))
-        http_ms, _ = await self._time(lambda: self._http("stats"))
+        times, (answer, rows, _) = await self._time_in_turns(
+            lambda: stats(database, asked, with_previous=False),
+            lambda: self._raw(database, RAW_STATS),
+            lambda: self._http("stats"),
+        )
         expected = {name: round(value, 3) for name, value in rows[0].items()}
         equal = {name: round(float(str(answer[name])), 3) for name in expected} == expected
-        return compare("query_stats", views_ms, raw_ms) | {"http_ms": round(http_ms, 1), "answers_equal": equal}
+        return {"bench": "query_stats"} | times | {"answers_equal": equal}
 
     async def _timeseries(self, database: Database, metric: str, sql: str) -> Result:
         asked = self._question()
-        views_ms, answer = await self._time(lambda: timeseries(database, asked, metric=metric, interval="day"))
-        raw_ms, rows = await self._time(lambda: self._raw(database, sql))
-        http_ms, _ = await self._time(lambda: self._http("timeseries", metric=metric, interval="day"))
+        times, (answer, rows, _) = await self._time_in_turns(
+            lambda: timeseries(database, asked, metric=metric, interval="day"),
+            lambda: self._raw(database, sql),
+            lambda: self._http("timeseries", metric=metric, interval="day"),
+        )
         equal = [row["value"] for row in answer if row["value"]] == [row["value"] for row in rows]
-        more = {"http_ms": round(http_ms, 1), "answers_equal": equal, "metric": metric}
-        return compare("query_timeseries", views_ms, raw_ms) | more
+        return {"bench": "query_timeseries", "metric": metric} | times | {"answers_equal": equal}
 
     def _question(self) -> Question:
         items = [("from", self._range["start"]), ("to", self._range["end"])]
@@ -151,23 +152,15 @@ class Questions:
         asked = parameters | {"from": self._range["start"], "to": self._range["end"]}
         return await asyncio.to_thread(self._server.ask, path, **asked)
 
-    async def _time(self, asked: Callable[[], Awaitable[T]]) -> tuple[float, T]:
-        """Return the median milliseconds of some repeats after a first one, and the last answer."""
-        times, answer = [], await asked()
+    async def _time_in_turns(self, *ways: Callable[[], Awaitable[Any]]) -> tuple[Result, list[Any]]:
+        """Return median milliseconds of views, raw events and HTTP, asked in turns after a first time; the answers."""
+        answers = [await way() for way in ways]
+        times: list[list[float]] = [[] for _ in ways]
         for _ in range(self._repeats):
-            started = time.perf_counter()
-            answer = await asked()
-            times.append((time.perf_counter() - started) * 1000)
-        return median(times), answer
-
-
-def compare(bench: str, views_ms: float, raw_ms: float) -> Result:
-    """Return the beginning of one line of figures."""
-    ratio = round(raw_ms / views_ms, 1)
-    return {
-        "bench": bench,
-        "views_ms": round(views_ms, 1),
-        "raw_ms": round(raw_ms, 1),
-        "ratio": ratio,
-        "target_ratio": 5,
-    }
+            for taken, way in zip(times, ways, strict=True):
+                started = time.perf_counter()
+                await way()
+                taken.append((time.perf_counter() - started) * 1000)
+        views_ms, raw_ms, http_ms = map(median, times)
+        figures = {"views_ms": round(views_ms, 1), "raw_ms": round(raw_ms, 1), "ratio": round(raw_ms / views_ms, 1)}
+        return figures | {"target_ratio": 5, "http_ms": round(http_ms, 1)}, answers
