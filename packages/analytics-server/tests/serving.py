@@ -71,6 +71,14 @@ def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether the process runs; one that has ended and that init has not collected yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Server:
     """One running `serve`."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .serving import Server, command, serving, wait_until
+from .serving import Server, command, is_alive, serving, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -140,7 +140,7 @@ def test_sigterm_ends_all_within_ten_seconds(tmp_path: Path) -> None:
         started = time.monotonic()
         assert running.stop() == 0
         assert time.monotonic() - started < 10
-        assert (len(children), [child for child in children if child.is_running()]) == (3, [])
+        assert (len(children), [child for child in children if is_alive(child)]) == (3, [])
 
 
 def test_a_request_that_never_comes_whole_holds_up_no_end(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_children_end_with_a_killed_supervisor_even_stopped_ones(tmp_path: Path)
         running.process.kill()
         if sys.platform != "linux":
             children[0].send_signal(signal.SIGCONT)
-        assert psutil.wait_procs(children, timeout=2)[1] == []
+        wait_until(lambda: not any(map(is_alive, children)), 2, "the children have ended")
     started = time.monotonic()
     with serving(tmp_path / "data") as running:
         assert time.monotonic() - started < 15
