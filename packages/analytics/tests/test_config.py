@@ -26,6 +26,7 @@ def test_defaults_are_those_of_the_documentation():
         offline_dir="",
         retry_seconds=70 * 3600,
         session_minutes=30,
+        redact="keys",
         debug=False,
         enabled=True,
     )

@@ -33,7 +33,7 @@ from .privacy import Consent
 from .requests_manager import Delivering, RequestsManager
 from .sampling import rate_for
 from .session import Sessions
-from .steps import BeforeSend, Steps
+from .steps import BeforeSend, Redact, Steps
 from .visitor import Visitor
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Analytics:
         offline_dir: str | Path | None = None,
         retry_seconds: float | None = None,
         session_minutes: float | None = None,
+        redact: Redact | None = None,
         before_send: BeforeSend | None = None,
         debug: bool | None = None,
         enabled: bool | None = None,
@@ -96,6 +97,7 @@ class Analytics:
             sample_rate=config.sample_rate,
             before_send=before_send,
             library={"name": "shockmouse-analytics", "version": _version()},
+            redact=config.redact,
         )
         self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
 

@@ -8,7 +8,7 @@ event type, are arguments only.
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -39,6 +39,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     offline_dir: str = ""
     retry_seconds: Annotated[float, Meta(gt=0, le=70 * 3600)] = 70 * 3600
     session_minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 30
+    redact: Literal["none", "keys", "values"] = "keys"
     debug: bool = False
     enabled: bool = True
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-logger = logging.getLogger("shockmouse_analytics")
+from .secret_values import REDACTED
 
-REDACTED = "[redacted]"
+logger = logging.getLogger("shockmouse_analytics")
 
 # Searched in a key's words, in lower case with one space between: clientSecret, client_secret and client-secret are
 # "client secret". Whole words, so that "passengers" and "secretary" are none; glued ones such as "accesstoken" are.

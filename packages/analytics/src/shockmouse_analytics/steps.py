@@ -2,7 +2,7 @@
 
 consent     drops what was tracked before a refusal, of another process too
 sample      drops all events of a device that is not kept, per type
-redact      replaces the values of keys that look like secrets
+redact      replaces the values of keys that look like secrets; if asked to, values that look like secrets too
 identify    adds the device id and the privacy mode
 before_send the program's own function, the last to see and to change an event before it leaves
 
@@ -14,7 +14,7 @@ it: its device is not this program's, so it is neither identified nor sampled he
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -23,9 +23,11 @@ from .event import MAX_EVENT_BYTES, Event, decode, encode, encode_head
 from .fingerprint import Fingerprint, Fingerprinter
 from .privacy import Consent, redact, redact_encoded
 from .sampling import keeps, rate_for
+from .secret_values import redact_values
 
 logger = logging.getLogger("shockmouse_analytics")
 
+Redact = Literal["none", "keys", "values"]
 BeforeSend = Callable[[Event], Event | None]
 
 _MAX_HARMLESS_KEYS = 10_000
@@ -63,6 +65,7 @@ class Steps:
         sample_rate: float | Mapping[str, float],
         before_send: BeforeSend | None,
         library: Mapping[str, str],
+        redact: Redact = "keys",
     ) -> None:
         self._fingerprinter = fingerprinter
         self._consent = consent
@@ -70,10 +73,13 @@ class Steps:
         self._samples = sample_rate != 1.0
         self._before_send = before_send
         self._library = library
+        self._redacts = redact
         self._harmless: set[str] = set()
 
     def mark(self, event: bytes, properties: Collection[str]) -> bytes:
         """Return the event, without its opening brace if its properties are harmless and none of them is nested."""
+        if self._redacts == "values":
+            return event
         is_harmless = self._harmless.issuperset(properties) and event.count(b"{") <= 2
         return event[1:] if is_harmless else event
 
@@ -126,11 +132,24 @@ class Steps:
 
     def _redact(self, event: bytes) -> bytes:
         """Return the event without secrets, and remember its harmless keys."""
+        if self._redacts == "none":
+            return event
+        if self._redacts == "values":
+            return _redact_values(redact_encoded(event))
         clean = redact_encoded(event)
         if len(self._harmless) < _MAX_HARMLESS_KEYS:
             keys = set(msgspec.json.decode(event, type=_Propertied).properties) - self._harmless
             self._harmless.update(key for key in keys if redact({key: ""}) == {key: ""})
         return clean
+
+
+def _redact_values(event: bytes) -> bytes:
+    """Return the event with its values redacted; ids and names are the program's own choice."""
+    told = msgspec.json.decode(event)
+    for part in ("properties", "user_properties", "context"):
+        if part in told:
+            told[part] = redact_values(told[part])
+    return encode(told)
 
 
 def _ask(before_send: BeforeSend, event: bytes) -> bytes | _Drop:
