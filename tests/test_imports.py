@@ -45,6 +45,7 @@ SERVER_ROWS = (
     {"visits"},
     {
         "rows",
+        "sampling",
         "wire",
         "addresses",
         "engine_request",

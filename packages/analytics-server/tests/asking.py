@@ -121,14 +121,18 @@ class Asker:
         body = b"\n".join(map(msgspec.json.encode, own))
         self.run(self._writing.insert("events", ROW_COLUMNS, body, settings=INSERT_SETTINGS))
 
-    def response(self, path: str, params: Any = (), *, key: str = "shop", headers: Any = None) -> httpx.Response:
-        """Return the answer as it came."""
+    def response(
+        self, path: str, params: Any = (), *, key: str = "shop", headers: Any = None, body: Any = None
+    ) -> httpx.Response:
+        """Return the answer as it came; with a body, which is sent as JSON, the request is a POST."""
         sent = {"Authorization": f"Bearer {self.keys[key]}"} if headers is None else headers
-        return self.run(self._client.get(path, params=params, headers=sent))
+        method = "GET" if body is None else "POST"
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        return self.run(self._client.request(method, path, params=params, headers=sent, content=content))
 
-    def ask(self, path: str, params: Any = (), *, key: str = "shop") -> Any:
+    def ask(self, path: str, params: Any = (), *, key: str = "shop", body: Any = None) -> Any:
         """Return a good answer's JSON."""
-        response = self.response(path, params, key=key)
+        response = self.response(path, params, key=key, body=body)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -147,9 +151,11 @@ class Asker:
 
         return self.run(gather())
 
-    def refusal(self, path: str, params: Any = (), *, key: str = "shop", headers: Any = None) -> tuple[int, str, str]:
+    def refusal(
+        self, path: str, params: Any = (), *, key: str = "shop", headers: Any = None, body: Any = None
+    ) -> tuple[int, str, str]:
         """Return status, code and reason of an answer that refuses."""
-        response = self.response(path, params, key=key, headers=headers)
+        response = self.response(path, params, key=key, headers=headers, body=body)
         error = response.json()["error"]
         return response.status_code, error["code"], error["reason"]
 

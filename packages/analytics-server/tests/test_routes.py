@@ -45,6 +45,7 @@ ROUTES = {
     "GET /api/v1/realtime",
     "GET /api/v1/properties",
     "GET /api/v1/vitals",
+    "POST /api/v1/funnel",
 }
 
 

@@ -1,4 +1,4 @@
-"""The query API, GET /api/v1/…: who asks, which question, the answer as JSON. What each path tells: docs/api.md.
+"""The query API, /api/v1/…: who asks, which question, the answer as JSON. What each path tells: docs/api.md.
 
 Key        `Authorization: Bearer rk_…` decides the project, no parameter does; without one, the dashboard's cookie
            does, which app.py has judged: it leaves the project in the scope
@@ -21,6 +21,7 @@ from .clickhouse import Database
 from .devices import device, devices, summary
 from .errors import QuestionError
 from .events import events
+from .funnel import MAX_BODY_BYTES, Funnel, funnel, parse_funnel
 from .projects import Directory
 from .properties import properties
 from .question import (
@@ -51,6 +52,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     question: Question
     given: dict[str, str]
     id: str
+    body: Funnel | None = None
 
 
 class Path(Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ class Path(Struct, frozen=True, kw_only=True):
     answer: Callable[[Ask], Awaitable[object]]
     also: frozenset[str] = frozenset()
     usually: timedelta = timedelta(days=30)
+    method: str = "GET"
 
 
 async def answer_stats(ask: Ask) -> object:
@@ -133,6 +136,11 @@ async def answer_vitals(ask: Ask) -> object:
     return as_list(*await vitals(ask.database, ask.question, dimension=dimension, limit=limit, offset=offset))
 
 
+async def answer_funnel(ask: Ask) -> object:
+    assert ask.body is not None
+    return as_list(await funnel(ask.database, ask.question, ask.body))
+
+
 def as_list(rows: object, following: str | int | None = None, *, exact: bool = True) -> dict[str, object]:
     return {"rows": rows, "next": following, "exact": exact}
 
@@ -151,13 +159,14 @@ PATHS = (
     Path(path="/realtime", answer=answer_realtime, also=frozenset({"limit"}), usually=RECENT),
     Path(path="/properties", answer=answer_properties, also=frozenset({"limit"})),
     Path(path="/vitals", answer=answer_vitals, also=frozenset({"dimension", "limit", "offset"})),
+    Path(path="/funnel", answer=answer_funnel, method="POST"),
 )
 
 
 def routes(database: Database, directory: Directory) -> list[Route]:
     """Return the API's routes; `database` is open while they are used, in the role "query"."""
     return [
-        Route(f"/api/v1{path.path}", endpoint(path, database, directory), methods=["GET"], name=path.path)
+        Route(f"/api/v1{path.path}", endpoint(path, database, directory), methods=[path.method], name=path.path)
         for path in PATHS
     ]
 
@@ -165,8 +174,9 @@ def routes(database: Database, directory: Directory) -> list[Route]:
 def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
     async def respond(request: Request) -> Response:
         project = directory.project(find_project(request, directory))
+        body = parse_funnel(await read_body(request)) if path.method == "POST" else None
         question, given = parse_question(
-            request.query_params.multi_items(),
+            request.query_params.multi_items() + (body.items() if body else []),
             project=project.name,
             timezone=project.timezone,
             now=datetime.now(UTC),
@@ -174,10 +184,23 @@ def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[
             also=path.also,
         )
         named = request.path_params.get("id", "")
-        answer = await path.answer(Ask(database=database, question=question, given=given, id=named))
+        answer = await path.answer(Ask(database=database, question=question, given=given, id=named, body=body))
         return json_response(answer)
 
     return respond
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body.
+
+    Raises QuestionError: it is too large.
+    """
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise QuestionError(f"a body has at most {MAX_BODY_BYTES} bytes", code="too_large", status=413)
+    return body
 
 
 def find_project(request: Request, directory: Directory) -> str:

@@ -155,14 +155,14 @@ def express_property(column: str, name: str, prefix: str) -> Expression:
     return Expression(sql, {f"{prefix}_key": Identifier(name.replace(".", "%2E")), f"{prefix}_path": Identifier(name)})
 
 
-def compile_filters(filters: Iterable[Filter]) -> Conditions:
-    """Return the conditions that hold where all the filters do."""
+def compile_filters(filters: Iterable[Filter], prefix: str = "filter") -> Conditions:
+    """Return the conditions that hold where all the filters do; what they bind has names that begin with `prefix`."""
     event: list[str] = []
     session: list[str] = []
     params: dict[str, object] = {}
     for number, asked in enumerate(filters):
-        value = express(asked.dimension, f"filter_{number}")
-        name = f"filter_{number}_values"
+        value = express(asked.dimension, f"{prefix}_{number}")
+        name = f"{prefix}_{number}_values"
         sql = "(" + OPERATORS[asked.operator].format(value=value.sql, name=name) + ")"
         (session if value.of_session else event).append(sql)
         params |= value.params

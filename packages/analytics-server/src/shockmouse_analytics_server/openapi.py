@@ -281,7 +281,36 @@ def questions() -> Node:
         "/api/v1/realtime": question("The last five minutes; `limit` is of pages, 10 by default.", single, LIMIT),
         "/api/v1/properties": question("Names, types and examples of properties.", named("List"), LIMIT),
         "/api/v1/vitals": question("Percentiles of measures.", named("List"), dimension, LIMIT, offset),
+        "/api/v1/funnel": funnel(),
     }
+
+
+def funnel() -> Node:
+    """Return the path item of the one question whose parameters stand in a body."""
+    text: Node = {"type": "string"}
+    texts: Node = {"type": "array", "items": text, "maxItems": 20}
+    step: Node = {
+        "type": "object",
+        "properties": {"type": text, "name": text, "filters": texts},
+        "additionalProperties": False,
+    }
+    body: Node = {
+        "type": "object",
+        "required": ["steps"],
+        "properties": {
+            "steps": {"type": "array", "items": step, "minItems": 2, "maxItems": 10},
+            "window_seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": 31622400, "default": 604800},
+            "by": {"type": "string", "enum": ["device", "user"], "default": "device"},
+            **dict.fromkeys(("from", "to", "timezone", "bots"), text),
+            "filter": texts,
+        },
+        "additionalProperties": False,
+    }
+    asked = question("How many take some steps in order, within a window.", named("List"))["get"]
+    asked["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    asked["security"] = [{"readKey": []}]
+    asked["responses"] |= failures("413")
+    return {"post": asked}
 
 
 def document() -> Node:

@@ -64,15 +64,22 @@ class Question(Struct, frozen=True, kw_only=True):
 
     def _marks(self) -> dict[str, str]:
         event, session = self.conditions.event, self.conditions.session
-        sessions = fill("sessions_of_one_kind" if len(self.kinds) == 1 else "sessions_of_all_kinds", {})
         with_event = fill("sessions_with_event", {"fits": join(event)}) if event else ""
-        in_session = fill("events_in_session", {"sessions": sessions, "fits": join(session)}) if session else ""
         return {
-            "sessions": sessions,
+            "sessions": self._sessions(),
             "session_columns": load("session_columns"),
             "session_fits": join((*session, *([with_event] if event else []))),
-            "event_fits": join((*event, *([in_session] if session else []))),
+            "event_fits": self.event_fits(self.conditions),
         }
+
+    def event_fits(self, conditions: Conditions) -> str:
+        """Return the condition that an event fits, the question's own or those of a part of it."""
+        session = conditions.session
+        fitting = {"sessions": self._sessions(), "fits": join(session)}
+        return join((*conditions.event, *([fill("events_in_session", fitting)] if session else [])))
+
+    def _sessions(self) -> str:
+        return fill("sessions_of_one_kind" if len(self.kinds) == 1 else "sessions_of_all_kinds", {})
 
 
 class Page(Struct, frozen=True):

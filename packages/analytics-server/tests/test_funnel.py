@@ -1,0 +1,202 @@
+"""Funnels against plain Python, which tries every start, and against ClickHouse's windowFunnel."""
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reference
+from asking import NOON, RANGE, Asker, event
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shockmouse_analytics_server.rows import Row
+
+pytestmark = pytest.mark.engine
+
+NUMBERS = itertools.count()
+STEPS: list[tuple[dict[str, Any], Callable[[Row], bool]]] = [
+    ({"type": "page"}, lambda row: row.type == "page"),
+    ({"type": "page", "filters": ["path:is:/a"]}, lambda row: row.type == "page" and row.path == "/a"),
+    ({"name": "buy"}, lambda row: row.name == "buy"),
+    ({"filters": ["property.n:gte:2"]}, lambda row: json.loads(bytes(row.properties))["n"] >= 2),
+]
+seen = st.fixed_dictionaries({
+    "seconds": st.integers(0, 8),
+    "type": st.sampled_from(["page", "page", "track"]),
+    "name": st.sampled_from(["", "buy"]),
+    "path": st.sampled_from(["/", "/a"]),
+    "n": st.integers(0, 3),
+    "device_id": st.sampled_from("ab"),
+    "user_id": st.sampled_from(["", "ada", "bob"]),
+    "sample_rate": st.sampled_from([1.0, 0.5, 0.4]),
+})  # fmt: skip
+
+
+@pytest.fixture
+def asker(shared: Any, tmp_path: Path) -> Iterator[Asker]:
+    with Asker(shared.open(), shared.open(read_only=True), tmp_path) as asker:
+        yield asker
+
+
+def at(seconds: float, **overrides: Any) -> Row:
+    return event(at=NOON + timedelta(seconds=seconds), session_started=NOON, **overrides)
+
+
+def order(row: Row) -> tuple[float, str]:
+    """Return what lists are ordered by; ClickHouse compares the halves of a UUID as numbers, as text does."""
+    return row.at, row.event_id
+
+
+def furthest(rows: list[Row], fits: list[Callable[[Row], bool]], window: int) -> int:
+    """Return how many steps somebody took at best, whichever event the way began with."""
+    best = 0
+    for start in range(len(rows)):
+        taken = 0
+        for row in rows[start:]:
+            if taken < len(fits) and fits[taken](row) and row.at - rows[start].at <= window:
+                taken += 1
+        best = max(best, taken) if fits[0](rows[start]) else best
+    return best
+
+
+def expected(rows: list[Row], chosen: list[int], by: str, window: int) -> list[int]:
+    fits = [STEPS[number][1] for number in chosen]
+    actors: dict[str, list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=order):
+        if any(fit(row) for fit in fits) and getattr(row, by):
+            actors[getattr(row, by)].append(row)
+    counts = [Fraction(0)] * len(fits)
+    for own in actors.values():
+        for number in range(furthest(own, fits, window)):
+            counts[number] += min(reference.WEIGHTS[row.sample_rate] for row in own)
+    return [reference.half_up(count) for count in counts]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    happened=st.lists(seen, max_size=14),
+    chosen=st.lists(st.integers(0, len(STEPS) - 1), min_size=2, max_size=4),
+    window=st.integers(1, 8),
+    by=st.sampled_from(["device", "user"]),
+)
+def test_funnels_equal_a_recomputation(
+    asker: Asker, happened: list[dict[str, Any]], chosen: list[int], window: int, by: str
+) -> None:
+    project = f"funnel{next(NUMBERS)}"
+    asker.add_project(project)
+    rows = [at(one.pop("seconds"), project=project, properties={"n": one.pop("n")}, **one) for one in happened]
+    asker.store(*rows)
+    body = {"steps": [STEPS[number][0] for number in chosen], "window_seconds": window, "by": by}
+    answer = asker.ask("/funnel", RANGE, key=project, body=body)
+    assert [row["count"] for row in answer["rows"]] == expected(rows, chosen, f"{by}_id", window)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    happened=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["one", "two", "three"])), max_size=30),
+    window=st.integers(1, 20),
+)
+def test_funnels_equal_the_databases_own(
+    asker: Asker, shared: Any, happened: list[tuple[str, str]], window: int
+) -> None:
+    """An event fits one step here, and each has a time of its own: there the definitions are the same."""
+    project = f"own{next(NUMBERS)}"
+    asker.add_project(project)
+    asker.store(
+        *(at(n, project=project, device_id=one, type="track", name=name) for n, (one, name) in enumerate(happened))
+    )
+    sql = """
+        select [countIf(level >= 1), countIf(level >= 2), countIf(level >= 3)] as counts from (
+            select windowFunnel({window:UInt64})(toUnixTimestamp64Milli(at)::UInt64,
+                name = 'one', name = 'two', name = 'three') as level
+            from events where project = {project:String} group by device_id)"""
+
+    async def ask(database: Any) -> Any:
+        return await database.fetch(sql, params={"project": asker.project(project), "window": window * 1000})
+
+    body = {"steps": [{"name": name} for name in ("one", "two", "three")], "window_seconds": window}
+    answer = asker.ask("/funnel", RANGE, key=project, body=body)
+    assert [row["count"] for row in answer["rows"]] == shared.run(ask)[0]["counts"]
+
+
+def test_a_funnel_tells_shares_and_times(asker: Asker) -> None:
+    asker.store(at(0, device_id="a"), at(10, device_id="a", type="track", name="cart"))
+    asker.store(at(0, device_id="b"), at(90, device_id="b", type="track", name="cart"))
+    asker.store(at(0, device_id="c"), at(5, device_id="c"), at(25, device_id="c", type="track", name="cart"))
+    asker.store(at(0, device_id="d"), at(30, device_id="c", type="track", name="buy"))
+    asker.store(at(0, device_id="robot", bot="crawler"), at(7, device_id="robot", name="cart", bot="crawler"))
+    body = RANGE | {"steps": [{"type": "page"}, {"type": "track", "name": "cart"}, {"filters": ["name:is:buy"]}]}
+    assert asker.ask("/funnel", body=body) == {
+        "rows": [
+            {"step": 1, "type": "page", "name": None, "filters": [], "count": 4, "conversion": 1, "step_conversion": 1,
+             "median_seconds": None},
+            {"step": 2, "type": "track", "name": "cart", "filters": [], "count": 3, "conversion": 0.75,
+             "step_conversion": 0.75, "median_seconds": 20},
+            {"step": 3, "type": None, "name": None, "filters": ["name:is:buy"], "count": 1, "conversion": 0.25,
+             "step_conversion": 1 / 3, "median_seconds": 5},
+        ],
+        "next": None,
+        "exact": True,
+    }  # fmt: skip
+
+
+def test_what_every_question_understands_stands_in_the_body_or_in_the_address(asker: Asker) -> None:
+    asker.store(at(0, country="FR"), at(1, country="FR", name="buy"), at(0, device_id="b", country="DE"))
+    body = {"steps": [{"type": "page"}, {"name": "buy"}]}
+    in_body = asker.ask("/funnel", body=body | RANGE | {"filter": ["country:is:FR"]})
+    in_address = asker.ask("/funnel", RANGE | {"filter": "country:is:FR"}, body=body)
+    assert in_body == in_address
+    assert [row["count"] for row in in_body["rows"]] == [1, 1]
+    assert asker.refusal("/funnel", RANGE, body=body | RANGE)[:2] == (400, "bad_parameter")
+
+
+def test_a_step_may_ask_for_the_session_it_lies_in(asker: Asker) -> None:
+    asker.store(at(0, path="/in", session_id="1"), at(1, name="buy", session_id="1"))
+    asker.store(at(0, path="/other", device_id="b"), at(1, name="buy", device_id="b"))
+    steps = [{"type": "page", "filters": ["entry_path:is:/in"]}, {"name": "buy"}]
+    assert [row["count"] for row in asker.ask("/funnel", RANGE, body={"steps": steps})["rows"]] == [1, 1]
+
+
+TWO = [{"type": "page"}, {"name": "buy"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "bad_funnel"),
+        (b"{", 400, "bad_funnel"),
+        (b'{"steps": "\xff"}', 400, "bad_funnel"),
+        (b"[" * 60_000, 400, "bad_funnel"),
+        ([], 400, "bad_funnel"),
+        ({"steps": TWO[:1]}, 400, "bad_funnel"),
+        ({"steps": TWO * 6}, 400, "bad_funnel"),
+        ({"steps": [*TWO, {}]}, 400, "bad_funnel"),
+        ({"steps": [*TWO, {"colour": "red"}]}, 400, "bad_funnel"),
+        ({"steps": [*TWO, {"filters": ["colour:is:red"]}]}, 400, "unknown_dimension"),
+        ({"steps": [{"filters": ["path:is:/"] * 11}] * 2}, 422, "too_many_filters"),
+        ({"steps": TWO, "project": "rival"}, 400, "bad_funnel"),
+        ({"steps": TWO, "by": "session_id"}, 400, "bad_funnel"),
+        ({"steps": TWO, "window_seconds": 0}, 400, "bad_funnel"),
+        ({"steps": TWO, "window_seconds": 1e300}, 400, "bad_funnel"),
+        ({"steps": TWO, "bots": "maybe"}, 400, "unknown_bots"),
+        (b" " * 70_000, 413, "too_large"),
+    ],
+)
+def test_what_is_no_funnel_is_refused(asker: Asker, body: Any, status: int, code: str) -> None:
+    assert asker.refusal("/funnel", body=body)[:2] == (status, code)
+
+
+def test_only_a_read_key_may_ask_and_only_of_its_project(asker: Asker) -> None:
+    asker.store(at(0, project="rival"), at(1, project="rival", name="buy"))
+    body = {"steps": TWO}
+    assert [row["count"] for row in asker.ask("/funnel", RANGE, body=body)["rows"]] == [0, 0]
+    assert [row["count"] for row in asker.ask("/funnel", RANGE, body=body, key="rival")["rows"]] == [1, 1]
+    assert asker.refusal("/funnel", body=body, key="shop write")[:2] == (403, "wrong_key")
+    assert asker.refusal("/funnel", body=body, headers={})[:2] == (401, "unknown_key")
+    assert asker.response("/funnel").status_code == 405
