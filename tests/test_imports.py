@@ -22,7 +22,7 @@ CLIENT_ROWS = (
     {"queue", "steps"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
     {"store_file"},
-    {"machine", "counts", "background", "secret_values"},
+    {"machine", "counts", "background", "secret_values", "undecided"},
     {"event", "executor"},
     {"errors"},
 )
@@ -33,7 +33,7 @@ SERVER_ROWS = (
     {"app", "loader", "embedded", "backup", "doctor"},
     {"migrate"},
     {"ingest", "api", "dashboard", "metrics", "openapi", "script"},
-    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel"},
+    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel", "retention"},
     {"totals"},
     {"question"},
     {"enrich", "filters", "ranges", "registry"},

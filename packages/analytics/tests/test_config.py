@@ -27,6 +27,7 @@ def test_defaults_are_those_of_the_documentation():
         retry_seconds=70 * 3600,
         session_minutes=30,
         redact="keys",
+        before_consent="collect",
         debug=False,
         enabled=True,
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
@@ -29,11 +29,12 @@ from .event import (
 )
 from .fingerprint import Fingerprinter
 from .performance import Measure, describe_exception
-from .privacy import Consent
+from .privacy import COLLECTING, Consent
 from .requests_manager import Delivering, RequestsManager
 from .sampling import rate_for
 from .session import Sessions
 from .steps import BeforeSend, Redact, Steps
+from .undecided import Undecided
 from .visitor import Visitor
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Analytics:
         retry_seconds: float | None = None,
         session_minutes: float | None = None,
         redact: Redact | None = None,
+        before_consent: Literal["collect", "queue", "drop"] | None = None,
         before_send: BeforeSend | None = None,
         debug: bool | None = None,
         enabled: bool | None = None,
@@ -88,6 +90,9 @@ class Analytics:
         self._enabled = config.enabled
         self._sample_rate = config.sample_rate
         self._consent = Consent(project=config.project, state_dir=state_dir)
+        self._before_consent = config.before_consent
+        self._awaits_consent = config.before_consent != "collect" and COLLECTING not in self._consent.purposes
+        self._undecided = Undecided(max_events=config.queue_events, max_bytes=config.queue_bytes)
         self._sessions = Sessions(minutes=config.session_minutes)
         self._user_id: str | None = None
         self._registered: dict[str, Any] = {}
@@ -183,6 +188,34 @@ class Analytics:
         """Take opt_out() back. DO_NOT_TRACK in the environment stays in force."""
         self._consent.opt_in()
 
+    def consent(self, purposes: Mapping[str, bool]) -> None:
+        """Remember on disk what the person says to each purpose, and tell it: `consent({"analytics": True})`.
+
+        The purpose `analytics` decides: no is an opt_out(), yes an opt_in() that also sends what `before_consent`
+        has kept. Waits for the disk, for 2 s at most.
+        """
+        given: object = purposes  # whoever has no type checker may pass anything
+        if not isinstance(given, Mapping) or not all(
+            isinstance(name, str) and isinstance(agreed, bool) for name, agreed in given.items()
+        ):
+            self._misused(TypeError("purposes should be a mapping of names to True or False"))
+            return
+        if not self._enabled:
+            return
+        self._consent.decide(purposes)
+        if COLLECTING in purposes:
+            self._awaits_consent = False
+            self._release()
+        if self._consent.refused:
+            self._manager.purge()
+        else:
+            self._record("consent", None, None, made={"purposes": dict(purposes)})
+
+    @property
+    def purposes(self) -> Mapping[str, bool]:
+        """What the person has said to each purpose, also in earlier runs; without those that were not asked."""
+        return dict(self._consent.purposes)
+
     def measure(self, name: str, properties: Properties | None = None) -> Measure:
         """Record how long something takes: `with analytics.measure("render"):`, `async with`, or as a decorator."""
         return Measure(self._record_duration, name, properties)
@@ -228,12 +261,17 @@ class Analytics:
         return self._judge(self._manager.deliver_stored(timeout))
 
     def close(self) -> None:
-        """Deliver for a second at most; what is not acknowledged then stays on disk. Happens by itself at exit."""
+        """Deliver for a second at most; what is not acknowledged then stays on disk. Happens by itself at exit.
+
+        Events that wait for consent are dropped: nothing of them may stay.
+        """
+        self._manager.drop("no_consent", len(self._undecided.take()))
         self._manager.close()
 
     def stats(self) -> Stats:
-        """Return what became of this process's events so far."""
-        return self._manager.stats()
+        """Return what became of this process's events so far; those that wait for consent count as queued."""
+        stats = self._manager.stats()
+        return msgspec.structs.replace(stats, queued=stats.queued + len(self._undecided))
 
     @property
     def is_collecting(self) -> bool:
@@ -283,6 +321,10 @@ class Analytics:
         if self._consent.refused:
             self._manager.drop("opted_out")
             return
+        waits = self._awaits_consent and visitor is None  # visitors are asked by whoever serves them
+        if waits and self._before_consent == "drop":
+            self._manager.drop("no_consent")
+            return
         try:
             if self._registered or made:
                 properties = {**self._registered, **(_as_dict(properties) or {}), **(made or {})}
@@ -290,7 +332,24 @@ class Analytics:
         except _MISTAKES as exc:
             self._misused(exc)
             return
-        self._manager.put(encoded)
+        if waits:
+            self._keep_undecided(encoded)
+        else:
+            self._manager.put(encoded)
+
+    def _keep_undecided(self, encoded: bytes) -> None:
+        self._manager.drop("queue_full", self._undecided.put(encoded))
+        if not self._awaits_consent:  # it was given in between, by another thread
+            self._release()
+
+    def _release(self) -> None:
+        """Let what waited for consent go its way."""
+        events = self._undecided.take()
+        if self._consent.refused:
+            self._manager.drop("opted_out", len(events))
+            return
+        for event in events:
+            self._manager.put(event)
 
     def _event(
         self,

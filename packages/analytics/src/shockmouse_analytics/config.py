@@ -40,6 +40,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retry_seconds: Annotated[float, Meta(gt=0, le=70 * 3600)] = 70 * 3600
     session_minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 30
     redact: Literal["none", "keys", "values"] = "keys"
+    before_consent: Literal["collect", "queue", "drop"] = "collect"
     debug: bool = False
     enabled: bool = True
 

@@ -11,7 +11,9 @@ from msgspec import Struct
 logger = logging.getLogger("shockmouse_analytics")
 
 WARN_SECONDS = 60.0
-PRIVATE = frozenset({"opted_out", "forgotten", "sampled", "before_send"})  # somebody's wish, and nobody else's business
+PRIVATE = frozenset(
+    {"opted_out", "forgotten", "no_consent", "sampled", "before_send"}
+)  # somebody's wish
 LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "not_kept"})
 
 

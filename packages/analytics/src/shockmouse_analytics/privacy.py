@@ -1,6 +1,7 @@
 """What a person has refused, and what is never sent: the values of keys that look like secrets.
 
 opted-out-<project hash>   an empty file in the state folder: while it is there, this person refuses this project
+consent-<project hash>     what the person has said to each purpose, as JSON; `analytics` is the one that decides
 """
 
 import hashlib
@@ -29,12 +30,17 @@ _ENDS_SENSITIVE = re.compile(_SENSITIVE + "$").search
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
 
 
+COLLECTING = "analytics"  # the purpose that a person must agree to
+
+
 class Consent:
     """Whether events of this project may be collected: DO_NOT_TRACK, and a refusal remembered on disk."""
 
     def __init__(self, *, project: str, state_dir: Path | None, environ: Mapping[str, str] = os.environ) -> None:
         name = hashlib.sha256(project.encode("utf-8", "replace")).hexdigest()[:16]
         self._path = state_dir / f"opted-out-{name}" if state_dir else None
+        self._purposes_path = state_dir / f"consent-{name}" if state_dir else None
+        self.purposes = self._read_purposes()
         self._do_not_track = environ.get("DO_NOT_TRACK", "").strip().lower() not in ("", "0", "false", "no")
         self._forgetful = False  # refused where nothing can be stored: holds until this process ends
         self._decisions = 0
@@ -50,6 +56,31 @@ class Consent:
             on_disk = False
         if decisions == self._decisions:  # else it was decided here, while this looked
             self.refused = self._do_not_track or self._forgetful or on_disk
+
+    def decide(self, purposes: Mapping[str, bool]) -> bool:
+        """Remember what the person says to these purposes; return whether that is on disk for the next start."""
+        self.purposes = {**self.purposes, **purposes}
+        if COLLECTING in purposes:
+            _ = self.opt_in() if purposes[COLLECTING] else self.opt_out()
+        if self._purposes_path is None:
+            return False
+        written = self._purposes_path.with_name(f"{self._purposes_path.name}-{os.getpid()}")
+        try:
+            self._purposes_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            written.touch(mode=0o600)
+            written.write_bytes(msgspec.json.encode(self.purposes))
+            written.replace(self._purposes_path)
+        except OSError as exc:
+            logger.warning("a consent could not be stored, it holds until this process ends: %s", exc.strerror)
+            return False
+        return True
+
+    def _read_purposes(self) -> dict[str, bool]:
+        try:
+            told = self._purposes_path.read_bytes() if self._purposes_path else b"{}"
+            return msgspec.json.decode(told, type=dict[str, bool])
+        except (OSError, msgspec.DecodeError):  # not asked yet, or a damaged file: to be asked again
+            return {}
 
     def opt_out(self) -> bool:
         """Collect nothing from now on; return whether that is remembered on disk for the next start."""
