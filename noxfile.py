@@ -16,7 +16,7 @@ import nox
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "engine_tests", "together"]
+nox.options.sessions = ["lint", "types", "tests", "engine_tests", "together", "browser"]
 
 ROOT = Path(__file__).parent
 PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-server")
@@ -73,9 +73,10 @@ def install_parts(session: nox.Session, **packages: str) -> None:
 
 
 def run_with_engine(session: nox.Session, *arguments: str) -> None:
-    """Run Python with these arguments in the environment that the session `engine` has prepared."""
+    """Run Python with these arguments where the session `engine` has installed it; after Ctrl-C it may finish."""
     python = Path(session.cache_dir).parent / "engine" / "bin" / "python"
-    session.run(str(python), *arguments, *session.posargs, external=True)
+    command = (str(python), *arguments, *session.posargs)
+    session.run(*command, external=True, interrupt_timeout=30, terminate_timeout=10)
 
 
 @nox.session
@@ -120,7 +121,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def engine(session: nox.Session) -> None:
     """Prepare the environment with the embedded engine; the sessions below run in it."""
-    install_packages(session, *TEST_LIBRARIES, *FRAMEWORKS, extra="[embedded,geo]")
+    install_packages(session, *TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60", extra="[embedded,geo]")
 
 
 @nox.session(requires=["engine"], venv_backend="none")
@@ -133,7 +134,16 @@ def engine_tests(session: nox.Session) -> None:
 @nox.session(requires=["engine"], venv_backend="none")
 def together(session: nox.Session) -> None:
     """Client and server as real processes: protocol, kills, outages."""
-    run_with_engine(session, "-m", "pytest", "-m", "not faults", "tests")
+    run_with_engine(session, "-m", "pytest", "-m", "not faults and not browser", "tests")
+
+
+@nox.session(requires=["engine"], venv_backend="none")
+def browser(session: nox.Session) -> None:
+    """The browser script in a real Chromium, with a real server."""
+    install_parts(session, chromium="chromium")
+    if shutil.which("chromium") is None:
+        session.skip("Chromium is missing and only root may install it: apt-get install chromium")
+    run_with_engine(session, "-m", "pytest", "-m", "browser", "tests/browser")
 
 
 @nox.session(requires=["engine"], venv_backend="none")

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -28,12 +27,6 @@ class DemoError(Exception):
     """The demo can't go on; the message says why."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.asynccontextmanager
 async def program(*command: str, ready: str, environment: dict[str, str] | None = None) -> AsyncIterator[list[str]]:
     """Run a program for as long as the block lasts; enters when a line of its output starts with `ready`.
@@ -49,7 +42,7 @@ async def program(*command: str, ready: str, environment: dict[str, str] | None 
         while not lines or not lines[-1].startswith(ready):
             line = await process.stdout.readline()
             if not line:
-                raise DemoError(f"{command[2]} ended with exit code {await process.wait()}")
+                raise DemoError(f"{command[-1]} ended with exit code {await process.wait()}")
             lines.append(line.decode().rstrip())
         yield lines
     finally:
@@ -101,22 +94,25 @@ def summary(sent: Sent, stats: dict[str, Any]) -> bool:
     return all(out == back for _, out, back in rows)
 
 
-async def traffic(site_command: tuple[str, ...], site: str, environment: dict[str, str], seconds: float | None) -> Sent:
+async def traffic(site: str, environment: dict[str, str], seconds: float | None) -> Sent:
     """Let people and programs use the site until the time is over or Ctrl-C; what they sent."""
     sent, stopping = Sent(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopping.set)
-    async with program(*site_command, ready="serving", environment=environment):
-        if seconds:
-            loop.call_later(seconds, stopping.set)
-        await asyncio.gather(walk(site, sent, stopping), report(environment, sent, stopping))
+    if seconds:
+        loop.call_later(seconds, stopping.set)
+    reporting = asyncio.create_task(report(environment, sent, stopping))
+    try:
+        await walk(site, sent, stopping)
+    finally:
+        stopping.set()
+        await reporting
     return sent
 
 
 async def run(folder: Path, port: int, seconds: float | None) -> bool:
-    server, site_port = f"http://127.0.0.1:{port}", free_port()
-    site, data = f"http://127.0.0.1:{site_port}", ("--data-dir", str(folder / "data"))
+    server, data = f"http://127.0.0.1:{port}", ("--data-dir", str(folder / "data"))
     quiet = {"SHOCKMOUSE_LOG_LEVEL": "warning"}
     async with program(*SERVER, "serve", "--port", str(port), *data, ready="listening on", environment=quiet):
         keys = json.loads(await command("project", "create", "demo", "--json", *data))
@@ -126,15 +122,26 @@ async def run(folder: Path, port: int, seconds: float | None) -> bool:
             "SHOCKMOUSE_CLIENT_ENDPOINT": server,
             "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "client"),
         }
-        print(f"dashboard     {link}\nweb site      {site}")
-        print(f"live traffic  {f'for {seconds:g} s' if seconds else 'until Ctrl-C'}", flush=True)
-        sent = await traffic((sys.executable, str(SITE), str(site_port)), site, environment, seconds)
+        async with program(sys.executable, str(SITE), ready="serving", environment=environment) as lines:
+            site = lines[-1].removeprefix("serving ")
+            print(f"dashboard     {link}\nweb site      {site}")
+            print(f"live traffic  {f'for {seconds:g} s' if seconds else 'until Ctrl-C'}", flush=True)
+            sent = await traffic(site, environment, seconds)
         return summary(sent, await counted(server, keys["read_key"], sent))
+
+
+def duration(text: str) -> float:
+    seconds = float(text)
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return seconds
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, help="end after this long, with a summary read back from the server")
+    parser.add_argument(
+        "--seconds", type=duration, help="end after this long, with a summary read back from the server"
+    )
     parser.add_argument("--port", type=int, default=8000, help="the server's port (default 8000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shockmouse-demo-", ignore_cleanup_errors=True) as folder:

@@ -1,14 +1,14 @@
 """A small shop whose pages and forms are counted by calling the client: what a web application does without middleware.
 
-Run as a program: `site.py PORT`; the client reads SHOCKMOUSE_CLIENT_WRITE_KEY and SHOCKMOUSE_CLIENT_ENDPOINT. SIGTERM
-answers what is open, delivers what is waiting and ends.
+Run as a program it takes a free port and prints `serving ADDRESS` when it can be reached; the client reads
+SHOCKMOUSE_CLIENT_WRITE_KEY and SHOCKMOUSE_CLIENT_ENDPOINT. SIGTERM answers what is open, delivers what waits and ends.
 """
 
 import asyncio
 import contextlib
 import html
 import signal
-import sys
+import socket
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs
 
@@ -67,7 +67,6 @@ async def contact(request: Request) -> Response:
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    print("serving", flush=True)
     yield
     await analytics.aflush()
     await asyncio.to_thread(analytics.close)
@@ -78,18 +77,20 @@ app = Starlette(
 )
 
 
-async def main(port: str) -> None:
+async def main() -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    listener = socket.create_server(("127.0.0.1", 0))
     config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
+    config.bind = [f"fd://{listener.fileno()}"]
     config.errorlog = None
 
     async def stopped() -> None:
         await stopping.wait()
 
+    print(f"serving http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     await serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main())
