@@ -193,6 +193,8 @@ class Ingest:
         self._counters.add("accepted", amount=appended.accepted)
         if appended.duplicates or batch.duplicates:
             self._counters.add("duplicates", amount=appended.duplicates or batch.duplicates)
+        if appended.sampled_out:
+            self._counters.add("dropped", "sampled", appended.sampled_out)
         if appended.accepted:
             for reason, events in batch.dropped.items():
                 self._counters.add("client_dropped", reason if reason in CLIENT_REASONS else "other", events)

@@ -20,6 +20,7 @@ from . import visits
 from .errors import SpoolFullError
 from .pieces import Lines, encode_rows, store_pieces
 from .rows import Row, Unplaced
+from .sampling import keeps
 from .spool_file import SpoolFile
 
 BATCH_MEMORY_SECONDS = 72 * 60 * 60
@@ -28,6 +29,7 @@ FORGOTTEN_AT_ONCE = 2000  # so that nobody waits long for the write lock
 SPARE_BYTES = 256 << 20
 
 REMEMBER = "insert into batches (project, batch_id, digest, events, at) values (?, ?, ?, ?, ?) on conflict do nothing"
+LEAVE_OUT = "update batches set events = events - ? where batch_id = ? and project = ?"
 RECALL = "select digest, events from batches where batch_id = ? and project = ?"
 FORGET = "delete from batches where number in (select number from batches order by number limit ?) and at < ?"
 # Batch ids are numbered without gaps and forgotten in order: counting millions would hold up the commits.
@@ -50,10 +52,14 @@ class Entry(Struct):
 
 
 class Appended(Struct, frozen=True):
-    """A batch is on disk: `accepted` rows now, or `duplicates` since an earlier time."""
+    """A batch is on disk: `accepted` rows now, or `duplicates` since an earlier time.
+
+    sampled_out: events of devices that are not of the share that their sender wants kept.
+    """
 
     accepted: int
     duplicates: int
+    sampled_out: int = 0
 
 
 class BatchReused(Struct, frozen=True):
@@ -101,11 +107,12 @@ class Spool:
         with self.file.transaction() as connection:
             for entry, lines in zip(entries, encoded, strict=True):
                 answer = remember(connection, entry)
-                answers.append(answer)
                 if isinstance(answer, Appended) and answer.accepted:
-                    visits.place(connection, entry.unplaced, entry.received_at)
+                    rows = placed_rows(connection, entry)
+                    answer = leave_out(connection, entry, len(entry.unplaced) - len(rows), answer)
                     kept += lines
-                    kept += encode_rows([unplaced.row for unplaced in entry.unplaced])
+                    kept += encode_rows(rows)
+                answers.append(answer)
             if kept and store_pieces(connection, kept, entries[0].received_at) > self._max_bytes:
                 raise full(self._max_bytes)
         return answers
@@ -157,6 +164,20 @@ def remember(connection: sqlite3.Connection, entry: Entry) -> Appended | BatchRe
         return Appended(events, 0)
     digest, stored = connection.execute(RECALL, (batch_id, entry.project)).fetchone()
     return Appended(0, stored) if digest == entry.digest else BatchReused()
+
+
+def placed_rows(connection: sqlite3.Connection, entry: Entry) -> list[Row]:
+    """Return the rows whose device or session had to be found, without those that sampling by the device leaves out."""
+    visits.place(connection, entry.unplaced, entry.received_at)
+    return [each.row for each in entry.unplaced if not each.devices or keeps(each.row.device_id, each.row.sample_rate)]
+
+
+def leave_out(connection: sqlite3.Connection, entry: Entry, events: int, answer: Appended) -> Appended:
+    """Have the batch remembered as stored without so many of its events; return the answer that says so."""
+    if not events:
+        return answer
+    connection.execute(LEAVE_OUT, (events, entry.batch_id.bytes, entry.project))
+    return Appended(answer.accepted - events, 0, events)
 
 
 def shrink(connection: sqlite3.Connection) -> int:
