@@ -1,8 +1,6 @@
-"""One server, one web site and one Chromium for all tests; each test is a visitor with a profile and a host of its own."""
+"""One server, one site and one Chromium for all tests; each test is a visitor with a profile and a host of its own."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -11,11 +9,16 @@ from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 from tests.server_process import Server
 
-CHROMIUM = os.environ.get("SHOCKMOUSE_TEST_CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = "/usr/bin/chromium"  # Debian's package
 ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +28,7 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
             headless=True,
-            args=ARGUMENTS,
+            args=[*ARGUMENTS],
             ignore_default_args=["--disable-back-forward-cache"],
         )
         yield browser

@@ -13,7 +13,7 @@ BODY = """
 <p id="text">Just a text</p>
 <div id="named" data-shockmouse-name="Hero" onclick="0">A named part</div>
 <div data-shockmouse-ignore><button id="quiet">Do not look</button></div>
-<a id="out" href="http://other.localhost:9/path?token=secret#part" target="_blank" onclick="event.preventDefault()">Elsewhere</a>
+<a id="out" href="http://other.localhost:9/path?token=secret#part" onclick="event.preventDefault()">Elsewhere</a>
 <a id="pdf" href="/files/report.PDF?user=secret" onclick="event.preventDefault()">Report</a>
 <a id="saved" href="/files/thing" download onclick="event.preventDefault()">Thing</a>
 <a id="mail" href="mailto:someone@example.com" onclick="event.preventDefault()">Write</a>

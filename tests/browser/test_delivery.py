@@ -155,7 +155,10 @@ def test_what_waits_for_the_network_is_bounded_and_the_oldest_goes(visitor: Visi
 
 
 def test_without_local_storage_events_still_arrive_without_ids(visitor: Visitor) -> None:
-    blocked = "for (const area of ['localStorage', 'sessionStorage']) Object.defineProperty(window, area, {get() { throw new DOMException('blocked') }})"
+    blocked = (
+        "for (const area of ['localStorage', 'sessionStorage'])"
+        "Object.defineProperty(window, area, {get() { throw new DOMException('blocked') }})"
+    )
     visitor.put("/", consent="given", head=f"<script>{blocked}</script>")
     tab = visitor.open("/")
     tab.evaluate(MANY.format(3, 0, 1))

@@ -91,7 +91,8 @@ def test_a_form_that_is_left_is_abandoned(visitor: Visitor) -> None:
 def test_a_form_that_an_application_takes_away_is_abandoned_and_one_it_sends_is_not(visitor: Visitor) -> None:
     visitor.put(
         "/",
-        '<form id="a" onsubmit="return false"><input name="x"><button>Go</button></form><form id="b"><input name="y"></form>',
+        '<form id="a" onsubmit="return false"><input name="x"><button>Go</button></form>'
+        '<form id="b"><input name="y"></form>',
     )
     tab = visitor.open("/")
     tab.fill("[name=x]", SECRET)

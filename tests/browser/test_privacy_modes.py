@@ -10,7 +10,7 @@ from tests.browser.visitor import Visitor
 pytestmark = pytest.mark.browser
 STRICT = {"platform", "touch", "viewport", "pixel_ratio", "dark"}
 BALANCED = STRICT | {"cores", "memory", "color_depth"}
-FULL = BALANCED | {"languages", "architecture", "bitness", "platformVersion", "uaFullVersion", "mobile"}
+FULL = BALANCED | {"languages", "architecture", "platformVersion", "uaFullVersion", "mobile"}
 
 
 def storage(tab: Page) -> tuple[list[str], list[str], str]:

@@ -13,9 +13,13 @@ from tests.server_process import Server, wait_until
 COLUMNS = (
     "toString(event_id) as event_id, type, name, path, url, title, referrer, device_id, session_id, user_id, privacy, "
     "sample_rate, bot, locale, timezone, screen, fingerprint_hash, fingerprint, boot_id, seq, "
-    "toString(batch_id) as batch_id, toJSONString(properties) as properties, toJSONString(user_properties) as user_properties"
+    "toString(batch_id) as batch_id, toJSONString(properties) as properties, "
+    "toJSONString(user_properties) as user_properties"
 )
-PLAIN = "<!doctype html><html lang=en><head><meta charset=utf-8><title>{title}</title>{tag}</head><body>{body}</body></html>"
+PLAIN = (
+    "<!doctype html><html lang=en><head><meta charset=utf-8><title>{title}</title>{tag}</head>"
+    "<body>{body}</body></html>"
+)
 
 
 class Visitor:

@@ -23,7 +23,8 @@ const listen=(target,names,work)=>names.split(" ").forEach(name=>target.addEvent
 const cutText=(text,most)=>(""+text).slice(0,most).replace(/[\ud800-\udbff]$/,"")
 let clock=0
 const uuid=()=>{const now=(clock=Math.max(clock+1,Date.now())).toString(16).padStart(12,"0")
-const digit=()=>(crypto.getRandomValues(new Uint8Array(1))[0]&15).toString(16)
+const random=[...crypto.getRandomValues(new Uint8Array(18))]
+const digit=()=>(random.pop()&15).toString(16)
 return now.slice(0,8)+"-"+now.slice(8)+"-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g,digit)}
 const prefix="shockmouse."
 const read=safely((name,area=localStorage)=>area.getItem(prefix+name))
@@ -53,7 +54,7 @@ const fingerprint=privacy=>{const signals={platform:brand?.platform||navigator.p
 if(privacy!=="strict")Object.assign(signals,{cores:navigator.hardwareConcurrency,memory:navigator.deviceMemory,color_depth:screen.colorDepth})
 if(privacy==="full"){Object.assign(signals,{languages:navigator.languages.join()},finer)
 if(!finer){finer={}
-brand?.getHighEntropyValues(["architecture","bitness","model","platformVersion","uaFullVersion"]).then(values=>{delete values.brands
+brand?.getHighEntropyValues(["architecture","model","platformVersion","uaFullVersion"]).then(values=>{delete values.brands
 finer=values
 described=0},nothing)}}
 const text=options.key+JSON.stringify(signals)

@@ -53,7 +53,8 @@
   const uuid = () => {
     // Version 7: the time first, so that ids sort by it. crypto.randomUUID is missing on plain http.
     const now = (clock = Math.max(clock + 1, Date.now())).toString(16).padStart(12, "0")
-    const digit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16)
+    const random = [...crypto.getRandomValues(new Uint8Array(18))]
+    const digit = () => (random.pop() & 15).toString(16)
     return now.slice(0, 8) + "-" + now.slice(8) + "-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g, digit)
   }
   const prefix = "shockmouse."
@@ -100,7 +101,7 @@
       Object.assign(signals, { languages: navigator.languages.join() }, finer)
       if (!finer) {
         finer = {}
-        brand?.getHighEntropyValues(["architecture", "bitness", "model", "platformVersion", "uaFullVersion"]).then(values => {
+        brand?.getHighEntropyValues(["architecture", "model", "platformVersion", "uaFullVersion"]).then(values => {
           delete values.brands // a list; signals are single values
           finer = values
           described = 0 // so that the next event tells them
