@@ -30,6 +30,7 @@ ASKED = {  # a good question for each path
     "/realtime": {},
     "/properties": {},
     "/vitals": {},
+    "/retention": {},
 }
 NOTHING: dict[str, Any] = {
     "visitors": 0,

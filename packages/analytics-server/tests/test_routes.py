@@ -46,6 +46,7 @@ ROUTES = {
     "GET /api/v1/properties",
     "GET /api/v1/vitals",
     "POST /api/v1/funnel",
+    "GET /api/v1/retention",
 }
 
 

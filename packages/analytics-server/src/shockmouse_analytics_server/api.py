@@ -35,6 +35,7 @@ from .question import (
 )
 from .ranges import INTERVALS
 from .realtime import DEFAULT_PAGES, RECENT, realtime
+from .retention import COHORTS, retention
 from .sessions import session, sessions, sessions_of_device
 from .stats import stats
 from .timeseries import timeseries
@@ -141,6 +142,11 @@ async def answer_funnel(ask: Ask) -> object:
     return as_list(await funnel(ask.database, ask.question, ask.body))
 
 
+async def answer_retention(ask: Ask) -> object:
+    interval = choose("interval", ask.given.get("interval", "day"), COHORTS)
+    return as_list(await retention(ask.database, ask.question, interval))
+
+
 def as_list(rows: object, following: str | int | None = None, *, exact: bool = True) -> dict[str, object]:
     return {"rows": rows, "next": following, "exact": exact}
 
@@ -160,6 +166,7 @@ PATHS = (
     Path(path="/properties", answer=answer_properties, also=frozenset({"limit"})),
     Path(path="/vitals", answer=answer_vitals, also=frozenset({"dimension", "limit", "offset"})),
     Path(path="/funnel", answer=answer_funnel, method="POST"),
+    Path(path="/retention", answer=answer_retention, also=frozenset({"interval"})),
 )
 
 

@@ -260,6 +260,7 @@ def questions() -> Node:
     """Return the path items of the query API."""
     metric = parameter("metric", "What to count.", enum=list(METRICS), default="visitors")
     interval = parameter("interval", "Length.", enum=["minute", "hour", "day", "week", "month"], default="day")
+    cohort = parameter("interval", "Of cohorts.", enum=["day", "week", "month"], default="day")
     compare = parameter("compare", "Adds the period before.", enum=["previous"])
     dimension = parameter("dimension", "A dimension, or property.NAME or user_property.NAME.")
     metrics = parameter("metrics", "Some of the metrics, with commas between.")
@@ -282,6 +283,7 @@ def questions() -> Node:
         "/api/v1/properties": question("Names, types and examples of properties.", named("List"), LIMIT),
         "/api/v1/vitals": question("Percentiles of measures.", named("List"), dimension, LIMIT, offset),
         "/api/v1/funnel": funnel(),
+        "/api/v1/retention": question("Who comes back, by cohort.", named("List"), cohort),
     }
 
 
