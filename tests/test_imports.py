@@ -16,7 +16,7 @@ SERVER = PACKAGES / "analytics-server" / "src" / "shockmouse_analytics_server"
 CLIENT_ROWS = (
     {"__main__", "autotrack"},
     {"analytics"},
-    {"requests_manager", "performance"},
+    {"requests_manager", "performance", "vitals"},
     {"delivery"},
     {"ledger"},
     {"queue", "steps"},
@@ -33,7 +33,7 @@ SERVER_ROWS = (
     {"app", "loader", "embedded", "backup", "doctor"},
     {"migrate"},
     {"ingest", "api", "dashboard", "metrics", "openapi", "script"},
-    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel", "retention"},
+    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel", "retention", "paths"},
     {"totals"},
     {"question"},
     {"enrich", "filters", "ranges", "registry"},

@@ -48,11 +48,6 @@ def at(seconds: float, **overrides: Any) -> Row:
     return event(at=NOON + timedelta(seconds=seconds), session_started=NOON, **overrides)
 
 
-def order(row: Row) -> tuple[float, str]:
-    """Return what lists are ordered by; ClickHouse compares the halves of a UUID as numbers, as text does."""
-    return row.at, row.event_id
-
-
 def furthest(rows: list[Row], fits: list[Callable[[Row], bool]], window: int) -> int:
     """Return how many steps somebody took at best, whichever event the way began with."""
     best = 0
@@ -68,7 +63,7 @@ def furthest(rows: list[Row], fits: list[Callable[[Row], bool]], window: int) ->
 def expected(rows: list[Row], chosen: list[int], by: str, window: int) -> list[int]:
     fits = [STEPS[number][1] for number in chosen]
     actors: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=order):
+    for row in sorted(rows, key=reference.order):
         if any(fit(row) for fit in fits) and getattr(row, by):
             actors[getattr(row, by)].append(row)
     counts = [Fraction(0)] * len(fits)

@@ -31,6 +31,7 @@ ASKED = {  # a good question for each path
     "/properties": {},
     "/vitals": {},
     "/retention": {},
+    "/paths": {"page": "/"},
 }
 NOTHING: dict[str, Any] = {
     "visitors": 0,

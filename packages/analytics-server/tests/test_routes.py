@@ -47,6 +47,7 @@ ROUTES = {
     "GET /api/v1/vitals",
     "POST /api/v1/funnel",
     "GET /api/v1/retention",
+    "GET /api/v1/paths",
 }
 
 

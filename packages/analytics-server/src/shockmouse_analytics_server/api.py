@@ -22,6 +22,7 @@ from .devices import device, devices, summary
 from .errors import QuestionError
 from .events import events
 from .funnel import MAX_BODY_BYTES, Funnel, funnel, parse_funnel
+from .paths import DIRECTIONS, paths
 from .projects import Directory
 from .properties import properties
 from .question import (
@@ -147,6 +148,12 @@ async def answer_retention(ask: Ask) -> object:
     return as_list(await retention(ask.database, ask.question, interval))
 
 
+async def answer_paths(ask: Ask) -> object:
+    limit = parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT)
+    direction = choose("direction", ask.given.get("direction", "next"), DIRECTIONS)
+    return as_list(await paths(ask.database, ask.question, ask.given, direction=direction, limit=limit))
+
+
 def as_list(rows: object, following: str | int | None = None, *, exact: bool = True) -> dict[str, object]:
     return {"rows": rows, "next": following, "exact": exact}
 
@@ -167,6 +174,7 @@ PATHS = (
     Path(path="/vitals", answer=answer_vitals, also=frozenset({"dimension", "limit", "offset"})),
     Path(path="/funnel", answer=answer_funnel, method="POST"),
     Path(path="/retention", answer=answer_retention, also=frozenset({"interval"})),
+    Path(path="/paths", answer=answer_paths, also=frozenset({"page", "event", "direction", "limit"})),
 )
 
 

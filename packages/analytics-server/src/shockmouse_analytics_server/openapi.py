@@ -261,6 +261,9 @@ def questions() -> Node:
     metric = parameter("metric", "What to count.", enum=list(METRICS), default="visitors")
     interval = parameter("interval", "Length.", enum=["minute", "hour", "day", "week", "month"], default="day")
     cohort = parameter("interval", "Of cohorts.", enum=["day", "week", "month"], default="day")
+    page = parameter("page", "A path; or give `event`.")
+    happened = parameter("event", "A name; or give `page`.")
+    direction = parameter("direction", "After or before.", enum=["next", "previous"], default="next")
     compare = parameter("compare", "Adds the period before.", enum=["previous"])
     dimension = parameter("dimension", "A dimension, or property.NAME or user_property.NAME.")
     metrics = parameter("metrics", "Some of the metrics, with commas between.")
@@ -284,6 +287,7 @@ def questions() -> Node:
         "/api/v1/vitals": question("Percentiles of measures.", named("List"), dimension, LIMIT, offset),
         "/api/v1/funnel": funnel(),
         "/api/v1/retention": question("Who comes back, by cohort.", named("List"), cohort),
+        "/api/v1/paths": question("Steps after or before.", named("List"), page, happened, direction, LIMIT),
     }
 
 
