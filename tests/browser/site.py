@@ -1,4 +1,4 @@
-"""A web site on the loopback interface: each test has a host name of its own, `NAME.localhost`, and puts pages there."""
+"""A web site on the loopback interface: each test has a host name of its own, NAME.localhost, and puts pages there."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

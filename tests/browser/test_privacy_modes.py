@@ -15,11 +15,10 @@ FULL = BALANCED | {"languages", "architecture", "platformVersion", "uaFullVersio
 
 def storage(tab: Page) -> tuple[list[str], list[str], str]:
     """Return the names in localStorage and sessionStorage, and the cookies."""
-    kept = tab.evaluate("[Object.keys(localStorage).sort(), Object.keys(sessionStorage), document.cookie]")
-    return tuple(kept)  # type: ignore[return-value]
+    return tuple(tab.evaluate("[Object.keys(localStorage).sort(), Object.keys(sessionStorage), document.cookie]"))
 
 
-def first(visitor: Visitor, **options: str) -> tuple[Page, dict[str, Any]]:
+def first(visitor: Visitor, **options: Any) -> tuple[Page, dict[str, Any]]:
     visitor.put("/", **options)
     tab = visitor.open("/")
     return tab, visitor.stored(1, "page")[0]

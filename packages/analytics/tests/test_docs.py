@@ -33,6 +33,7 @@ LINK = re.compile(r"\]\((?!https:)([^)#]+)\)")
 
 SENT = {
     "README.md": {"track Report exported": 1, "page": 1, "screen": 1, "identify": 1, "performance": 1, "error": 1},
+    "browser.md": {},
     "command-line.md": {},
     "delivery.md": {"track Page printed": 250, "track Job finished": 1, "track Sent or lost": 1},
     "events.md": {
