@@ -28,6 +28,7 @@ def test_defaults_are_those_of_the_documentation():
         session_minutes=30,
         redact="keys",
         before_consent="collect",
+        vitals_seconds=0,
         debug=False,
         enabled=True,
     )

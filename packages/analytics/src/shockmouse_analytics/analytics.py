@@ -36,6 +36,7 @@ from .session import Sessions
 from .steps import BeforeSend, Redact, Steps
 from .undecided import Undecided
 from .visitor import Visitor
+from .vitals import Vitals
 
 if TYPE_CHECKING:
     from .offline import OfflineStore
@@ -75,11 +76,12 @@ class Analytics:
         session_minutes: float | None = None,
         redact: Redact | None = None,
         before_consent: Literal["collect", "queue", "drop"] | None = None,
+        vitals_seconds: float | None = None,
         before_send: BeforeSend | None = None,
         debug: bool | None = None,
         enabled: bool | None = None,
     ) -> None:
-        """Check the settings and wire the parts; no thread, no connection. Raises ConfigError."""
+        """Check the settings and wire the parts; no thread but for vitals, no connection. Raises ConfigError."""
         arguments = {name: value for name, value in locals().items() if name not in ("self", "before_send")}
         config = ClientConfig.load(arguments, os.environ)
         state_dir = config.state_dir()
@@ -105,6 +107,8 @@ class Analytics:
             redact=config.redact,
         )
         self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
+        is_asked = config.enabled and config.vitals_seconds > 0
+        self._vitals = Vitals(self._record_vitals, config.vitals_seconds) if is_asked else None
 
     def track(self, name: str, properties: Properties | None = None, *, visitor: Visitor | None = None) -> None:
         """Record that something happened: `track("Report exported", {"format": "pdf"})`.
@@ -220,6 +224,13 @@ class Analytics:
         """Record how long something takes: `with analytics.measure("render"):`, `async with`, or as a decorator."""
         return Measure(self._record_duration, name, properties)
 
+    def watch_loop(self) -> None:
+        """Tell the lag of the running event loop with the vitals, see `vitals_seconds`; called in a coroutine."""
+        if self._vitals is not None:
+            import asyncio
+
+            self._vitals.watch(asyncio.get_running_loop())
+
     def capture_exception(
         self, exc: BaseException, properties: Properties | None = None, *, visitor: Visitor | None = None
     ) -> None:
@@ -265,6 +276,8 @@ class Analytics:
 
         Events that wait for consent are dropped: nothing of them may stay.
         """
+        if self._vitals is not None:
+            self._vitals.stop()
         self._manager.drop("no_consent", len(self._undecided.take()))
         self._manager.close()
 
@@ -396,6 +409,9 @@ class Analytics:
 
     def _record_duration(self, name: str, properties: Properties | None, made: dict[str, Any]) -> None:
         self._record("performance", name, properties, made=made)
+
+    def _record_vitals(self, name: str, vitals: dict[str, Any]) -> None:
+        self._record("performance", name, None, made=vitals)
 
     def _is_user_id(self, user_id: str) -> bool:
         given: object = user_id  # whoever has no type checker may pass anything

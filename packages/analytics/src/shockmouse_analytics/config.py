@@ -41,6 +41,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     session_minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 30
     redact: Literal["none", "keys", "values"] = "keys"
     before_consent: Literal["collect", "queue", "drop"] = "collect"
+    vitals_seconds: Annotated[float, Meta(ge=0, le=3600)] = 0.0
     debug: bool = False
     enabled: bool = True
 

@@ -11,9 +11,7 @@ from msgspec import Struct
 logger = logging.getLogger("shockmouse_analytics")
 
 WARN_SECONDS = 60.0
-PRIVATE = frozenset(
-    {"opted_out", "forgotten", "no_consent", "sampled", "before_send"}
-)  # somebody's wish
+PRIVATE = frozenset({"opted_out", "forgotten", "no_consent", "sampled", "before_send"})  # somebody's wish
 LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "not_kept"})
 
 
