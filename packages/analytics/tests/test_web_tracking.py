@@ -35,12 +35,16 @@ def told(server: Any, analytics: Analytics, kind: str) -> list[dict[str, Any]]:
 
 def test_a_page_is_told_of_as_its_visitors(front: str, server: Any, analytics: Analytics) -> None:
     site = Site(front, analytics, View())
-    answer = site.get("/pricing?utm_source=mail&token=secret", referer="https://search.example.org/?q=private")
+    answer = site.get(
+        "/pricing?utm_source=mail&token=secret",
+        referer="https://search.example.org/?q=private",
+        accept_language="en-GB,en;q=0.5",
+    )
     assert answer == (200, {"content-type": HTML[0][1], "content-length": str(len(PAGE))}, [PAGE])
 
     (page,) = told(server, analytics, "page")
     assert page["context"] == {
-        "locale": None,
+        "locale": "en",
         "timezone": None,
         "ip": "203.0.113.0",
         "user_agent": FIREFOX,
@@ -63,6 +67,7 @@ def test_a_page_is_told_of_as_its_visitors(front: str, server: Any, analytics: A
         (View(status=404), {}, 1, 1),
         (View(status=302, headers=[("Location", "/")], parts=()), {}, 0, 1),
         (View(headers=[("Content-Type", "application/json")], parts=(b"{}",)), {}, 0, 1),
+        (View(headers=[("Content-Type", "text/event-stream")], parts=(b"data: 1\n\n",)), {}, 0, 0),
         (View(status=304, headers=[], parts=()), {"accept": "text/html,*/*"}, 1, 1),
         (View(), {"sec_fetch_dest": "empty"}, 0, 1),
         (View(), {"sec_purpose": "prefetch;prerender"}, 0, 1),
@@ -172,17 +177,19 @@ def test_a_cookie_names_the_device_only_with_consent(front: str, server: Any, an
 @pytest.mark.parametrize(
     ("headers", "device"),
     [
-        ({"cookie": f"shockmouse_device={COOKIE}"}, COOKIE),
-        ({"cookie": f"shockmouse_device={COOKIE}", "sec_gpc": "1"}, None),
-        ({"cookie": f"shockmouse_device={COOKIE}", "dnt": "1"}, None),
+        ({}, COOKIE),
+        ({"sec_gpc": "1"}, None),
+        ({"dnt": "1"}, None),
     ],
 )
 def test_a_browsers_refusal_is_strict_whatever_the_callback_says(
     front: str, server: Any, analytics: Analytics, headers: dict[str, str], device: str | None
 ) -> None:
-    Site(front, analytics, View(), consent=lambda request: True).get(**headers)
+    site = Site(front, analytics, View(), consent=lambda request: True)
+    site.get(cookie=f"shockmouse_device={COOKIE}", accept_language="pt-BR", **headers)
     (page,) = told(server, analytics, "page")
     assert (page.get("device_id"), page["privacy"]) == (device, "balanced" if device else "strict")
+    assert page["context"]["locale"] == ("pt-BR" if device else "pt")
 
 
 def test_refusals_are_dropped_when_configured(front: str, server: Any, analytics: Analytics) -> None:

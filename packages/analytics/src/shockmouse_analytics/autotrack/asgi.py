@@ -45,7 +45,7 @@ class AnalyticsMiddleware:
             analytics, consent=consent, refusals=refusals, skip=skip, trusted_proxies=trusted_proxies, timings=timings
         )
         self._first_party = FirstParty(self._visits) if inject else None
-        hear_failures(app)
+        hear_failures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
@@ -135,12 +135,14 @@ class _Exchange:
 
     def _begin(self, message: Message) -> Message:
         """Look at the answer's start; hold it back if the page may get the tag."""
+        pairs = list(message.get("headers", ()))
+        headers = {name.decode("latin-1").lower(): value for name, value in pairs}
         self._status = message["status"]
-        headers = {name.decode("latin-1").lower(): value for name, value in message.get("headers", ())}
         self._content_type = headers.get("content-type", b"").decode("latin-1").lower()
         cookie = self._visit.cookie(headers.get("cache-control", b"").decode("latin-1"))
         if cookie:
-            message = {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie.encode())]}
+            pairs.append((b"set-cookie", cookie.encode()))
+        message = {**message, "headers": pairs}
         self._is_first = self._content_type.startswith("text/html") and "content-encoding" not in headers
         if self._is_first and self._first_party and takes_tag(self._request.method, self._status, headers.keys()):
             self._held = message

@@ -10,12 +10,11 @@ from .route import route_of_environ, route_of_scope
 from .visit import KEY, Visit
 
 
-def hear_failures(app: object) -> None:
-    """Record what a Flask or Django application raises from now on, as done by its visitor."""
+def hear_failures() -> None:
+    """Record what Flask and Django applications raise from now on in requests that are visits."""
     flask, signals = sys.modules.get("flask"), sys.modules.get("django.core.signals")
-    owner = getattr(app, "__self__", app)
-    if flask is not None and isinstance(owner, flask.Flask):
-        flask.got_request_exception.connect(_flask_failed, owner)
+    if flask is not None:
+        flask.got_request_exception.connect(_flask_failed)
     if signals is not None:
         signals.got_request_exception.connect(_django_failed, dispatch_uid=KEY)
 

@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +31,7 @@ COOKIE_SECONDS = 365 * 24 * 3600  # from the day of the consent, not renewed
 KEY = "shockmouse.visit"  # where a Visit stands in the scope or the environment
 MAX_NAME_CHARACTERS = 255
 
+_is_language = re.compile("[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}").fullmatch
 _is_device = re.compile("[0-9a-f]{32}").fullmatch
 
 Asked = Callable[[Request], bool]
@@ -107,12 +109,15 @@ class Visit:
         if seen.fields is not None:
             form = {"action": self._request.path, "fields": seen.fields, "outcome": "submit", "status": seen.status}
             self._record("form", (seen.route.name or template or self._request.path)[:MAX_NAME_CHARACTERS], form)
-        if self._times:
+        if self._times and not seen.content_type.startswith("text/event-stream"):  # that is as long as the page is open
             timed = f"{self._request.method} {name}"[:MAX_NAME_CHARACTERS] if name else self._request.method
             self._record("performance", timed, told)
 
     def _record(self, kind: Any, name: str | None, properties: dict[str, Any], **page: str | None) -> None:
-        context = {"page": {"url": self._url, **{key: value for key, value in page.items() if value}}}
+        context: dict[str, Any] = {"page": {"url": self._url, **{key: value for key, value in page.items() if value}}}
+        language = self._request.header("accept-language")
+        if language:
+            context["locale"] = _locale(language[:80], is_coarse=self.visitor.device_id is None)
         self._analytics.record(kind, name, properties, context=context, visitor=self.visitor)
 
     def _referrer(self) -> str:
@@ -182,6 +187,15 @@ class Visits:
             return known, ""
         made = uuid.uuid4().hex
         return made, _set_cookie(made, COOKIE_SECONDS, scheme)
+
+
+@lru_cache(1024)
+def _locale(accepted: str, *, is_coarse: bool) -> str | None:
+    """Return the language that the browser prefers, without its country if that is enough."""
+    tag = accepted.partition(",")[0].partition(";")[0].strip()
+    if not _is_language(tag):
+        return None
+    return tag.partition("-")[0] if is_coarse else tag
 
 
 def is_page(request: Request, seen: Seen) -> bool:

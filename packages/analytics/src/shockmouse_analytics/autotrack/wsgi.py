@@ -47,7 +47,7 @@ class AnalyticsMiddleware:
             analytics, consent=consent, refusals=refusals, skip=skip, trusted_proxies=trusted_proxies, timings=timings
         )
         self._first_party = FirstParty(self._visits) if inject else None
-        hear_failures(app)
+        hear_failures()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does."""
