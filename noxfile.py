@@ -23,6 +23,7 @@ PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-serv
 DIST = ROOT / "dist"
 CHECKED = ("packages", "tests", "tools", "noxfile.py")
 TEST_LIBRARIES = ("pytest>=9", "pytest-timeout>=2.4", "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
+TOOLKITS = ("click>=8.2", "typer>=0.20")  # on one Python only
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gunicorn>=25")
 
 
@@ -113,7 +114,8 @@ def build(session: nox.Session) -> None:
 @nox.session(requires=["build"], python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Both packages' own tests that need no engine, on every Python that is here."""
-    install_packages(session, *TEST_LIBRARIES, extra="[geo]")
+    toolkits = TOOLKITS if session.python == PYTHONS[0] else ()
+    install_packages(session, *TEST_LIBRARIES, *toolkits, extra="[geo]")
     for package in PACKAGES:
         session.run("pytest", "-m", "not engine and not faults", str(package / "tests"), *session.posargs)
 

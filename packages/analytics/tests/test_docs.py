@@ -48,6 +48,7 @@ SENT = {
     },
     "performance.md": {"performance": 3, "error": 1},
     "privacy.md": {"track Opened": 1, "track First start": 1, "consent": 1, "track Signed in": 1, "track Mail failed": 1, "track Exported": 1},
+    "programs.md": {},
     "sessions-and-sampling.md": {"track Game started": 2},
     "settings.md": {},
     "web.md": {"track Basket filled": 1, "page": 1},
