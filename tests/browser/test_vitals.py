@@ -28,9 +28,6 @@ BODY = """
 <button id="quick">Quick</button>
 <script>
   const shift = height => room.style.height = height + "px"
-  setTimeout(shift, 700, 100)
-  setTimeout(shift, 900, 300)
-  addEventListener("pageshow", event => event.persisted && setTimeout(shift, 700, 50))
 </script>
 """
 
@@ -60,11 +57,14 @@ def tab(visitor: Visitor, web_vitals: bytes) -> Page:
 
 
 def use(tab: Page) -> None:
-    """Click while the page moves, then wait until it has come to rest."""
-    tab.wait_for_timeout(600)
+    """Click, then let the page move twice, later than is put down to the click."""
+    tab.wait_for_timeout(300)
     tab.click("text=Slow")
     tab.click("#quick")
-    tab.wait_for_timeout(1800)
+    for height in (80, 300):
+        tab.wait_for_timeout(800)
+        tab.evaluate("height => shift(height)", height)
+    tab.wait_for_timeout(300)
 
 
 def theirs(tab: Page, kind: str) -> dict[str, float]:

@@ -7,6 +7,7 @@ SHOCKMOUSE_CLIENT_WRITE_KEY and SHOCKMOUSE_CLIENT_ENDPOINT. SIGTERM answers what
 import asyncio
 import contextlib
 import html
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -34,6 +35,9 @@ STYLE = (
     "body{font:17px/1.6 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem;color:#222;background:#fffdf6}"
     "nav a{margin-right:1rem}a{color:#a04000}input,button{font:inherit;padding:.3rem .6rem}"
 )
+# The pages themselves are told by the program below; the script adds what only a browser knows.
+SCRIPT = '<script defer src="{}/agent.js" data-key="{}" data-autotrack="clicks forms vitals errors scroll"></script>'
+TAG = SCRIPT.format(os.environ["SHOCKMOUSE_CLIENT_ENDPOINT"], os.environ["SHOCKMOUSE_CLIENT_WRITE_KEY"])
 FORM = '<form method="post" action="/contact"><input name="email" type="email"> <button>Write to us</button></form>'
 
 analytics = Analytics()
@@ -55,7 +59,7 @@ async def show(request: Request) -> Response:
     body = FORM if path == "/contact" else "<p>The mouse recommends it.</p>"
     return HTMLResponse(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{STYLE}</style><nav>{links}</nav><h1>{html.escape(title)}</h1>{body}</html>"
+        f"<style>{STYLE}</style>{TAG}<nav>{links}</nav><h1>{html.escape(title)}</h1>{body}</html>"
     )
 
 

@@ -147,7 +147,7 @@ const engagement=()=>{attention()
 if(engaged<100)return
 if(tracks("scroll"))record("performance","engagement",{scroll_percent:depth,engaged_ms:Math.round(engaged)})
 engaged=0}
-const INTERACTIVE="a,button,summary,select,input,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name]"
+const INTERACTIVE="a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
 const DOWNLOAD=/\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
 const inner=event=>event.composedPath().filter(node=>node.nodeType===1)
 const ignored=path=>path.some(element=>element.hasAttribute("data-shockmouse-ignore"))
@@ -226,13 +226,13 @@ const mine=vitals
 if(!mine)return
 vitals=undefined
 if(!restored)mine.TTFB=Math.max(navigation()?.responseStart-born,0)
-if(mine.FCP===undefined)delete mine.CLS
-if(restored&&mine.INP===undefined&&performance.interactionCount>interactions)mine.INP=8
+if(!mine.FCP)delete mine.CLS
+if(restored&&performance.interactionCount>interactions)mine.INP??=8
 const more={context:{page:landing}}
 for(const name in mine)if(mine[name]>=0)record("performance",name,{value:+mine[name].toFixed(4)},more)
 if(tasks)record("performance","longtask",{count:tasks,duration_ms:Math.round(longest)},more)}
 const verbs={track:(name,properties)=>record("track",name,properties),page:(name,properties)=>{page=locate()
-record("page",name||page.title,properties)},identify:(id,properties)=>{user=cutText(id,256)
+record("page",name||page.title,properties)},identify:(id,properties)=>{user=id?cutText(id,256):undefined
 record("identify",undefined,undefined,{user_properties:properties})},optIn:()=>{flush()
 answered="yes"
 if(wish!=="strict")write("consent",answered)

@@ -264,7 +264,7 @@
   }
 
   // --- clicks ---
-  const INTERACTIVE = "a,button,summary,select,input,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name]"
+  const INTERACTIVE = "a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
   const DOWNLOAD = /\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
   const inner = event => event.composedPath().filter(node => node.nodeType === 1) // the target first, through open shadow roots
   const ignored = path => path.some(element => element.hasAttribute("data-shockmouse-ignore"))
@@ -375,8 +375,8 @@
     if (!mine) return
     vitals = undefined // what is observed from now on is nobody's
     if (!restored) mine.TTFB = Math.max(navigation()?.responseStart - born, 0)
-    if (mine.FCP === undefined) delete mine.CLS // as the Chrome report counts
-    if (restored && mine.INP === undefined && performance.interactionCount > interactions) mine.INP = 8 // faster than is observed
+    if (!mine.FCP) delete mine.CLS // as the Chrome report counts
+    if (restored && performance.interactionCount > interactions) mine.INP ??= 8 // faster than is observed
     const more = { context: { page: landing } }
     for (const name in mine) if (mine[name] >= 0) record("performance", name, { value: +mine[name].toFixed(4) }, more)
     if (tasks) record("performance", "longtask", { count: tasks, duration_ms: Math.round(longest) }, more)
@@ -390,7 +390,7 @@
       record("page", name || page.title, properties)
     },
     identify: (id, properties) => {
-      user = cutText(id, 256)
+      user = id ? cutText(id, 256) : undefined // the server takes no "undefined" for an id
       record("identify", undefined, undefined, { user_properties: properties })
     },
     optIn: () => {
