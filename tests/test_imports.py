@@ -33,7 +33,7 @@ SERVER_ROWS = (
     {"app", "loader", "embedded", "backup", "doctor"},
     {"migrate"},
     {"ingest", "api", "dashboard", "metrics", "openapi", "script"},
-    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel", "retention", "paths"},
+    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel", "retention", "paths", "stream"},
     {"totals"},
     {"question"},
     {"enrich", "filters", "ranges", "registry"},

@@ -91,6 +91,7 @@ class Asker:
         self.add_project("rival")
         handlers: Any = {ServerError: answer_failure, HTTPException: answer_http}
         app = Starlette(routes=routes(self._asking, self._directory), exception_handlers=handlers)
+        self.app = app
         transport = httpx.ASGITransport(app=app)
         self._client = await self._stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://api/api/v1", timeout=60)

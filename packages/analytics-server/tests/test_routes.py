@@ -48,6 +48,7 @@ ROUTES = {
     "POST /api/v1/funnel",
     "GET /api/v1/retention",
     "GET /api/v1/paths",
+    "GET /api/v1/events/stream",
 }
 
 

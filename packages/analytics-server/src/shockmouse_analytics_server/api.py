@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from .breakdown import DEFAULT_METRICS, breakdown
@@ -26,6 +26,7 @@ from .paths import DIRECTIONS, paths
 from .projects import Directory
 from .properties import properties
 from .question import (
+    COMMON,
     DEFAULT_LIMIT,
     MAX_LIMIT,
     MAX_OFFSET,
@@ -39,6 +40,7 @@ from .realtime import DEFAULT_PAGES, RECENT, realtime
 from .retention import COHORTS, retention
 from .sessions import session, sessions, sessions_of_device
 from .stats import stats
+from .stream import Streams, parse_place
 from .timeseries import timeseries
 from .totals import METRICS
 from .vitals import vitals
@@ -181,8 +183,11 @@ PATHS = (
 def routes(database: Database, directory: Directory) -> list[Route]:
     """Return the API's routes; `database` is open while they are used, in the role "query"."""
     return [
-        Route(f"/api/v1{path.path}", endpoint(path, database, directory), methods=[path.method], name=path.path)
-        for path in PATHS
+        Route("/api/v1/events/stream", stream_endpoint(database, directory), methods=["GET"]),
+        *(
+            Route(f"/api/v1{path.path}", endpoint(path, database, directory), methods=[path.method], name=path.path)
+            for path in PATHS
+        ),
     ]
 
 
@@ -201,6 +206,29 @@ def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[
         named = request.path_params.get("id", "")
         answer = await path.answer(Ask(database=database, question=question, given=given, id=named, body=body))
         return json_response(answer)
+
+    return respond
+
+
+def stream_endpoint(database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
+    streams = Streams()
+
+    async def respond(request: Request) -> Response:
+        project = directory.project(find_project(request, directory))
+        question, _ = parse_question(
+            request.query_params.multi_items(),
+            project=project.name,
+            timezone=project.timezone,
+            now=(now := datetime.now(UTC)),
+            usually=timedelta(0),
+            also=frozenset(),
+            common=COMMON - {"from", "to"},
+        )
+        place = parse_place(request.headers.get("last-event-id"), now)
+        streams.check()
+        told = streams.follow(database, question, place, lambda: find_project(request, directory))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
     return respond
 

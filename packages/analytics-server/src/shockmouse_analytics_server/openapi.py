@@ -288,7 +288,17 @@ def questions() -> Node:
         "/api/v1/funnel": funnel(),
         "/api/v1/retention": question("Who comes back, by cohort.", named("List"), cohort),
         "/api/v1/paths": question("Steps after or before.", named("List"), page, happened, direction, LIMIT),
+        "/api/v1/events/stream": stream(),
     }
+
+
+def stream() -> Node:
+    """Return the path item of the one answer that does not end."""
+    last = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "Go on after it."}
+    asked = question("Events as they come: server-sent events.", {"type": "string"})["get"]
+    asked["parameters"] = [last, *COMMON[2:]]
+    asked["responses"]["200"] = answer("Messages of id, event and data.", media_type="text/event-stream")
+    return {"get": asked}
 
 
 def funnel() -> Node:

@@ -113,6 +113,7 @@ def parse_question(
     now: datetime,
     usually: timedelta,
     also: frozenset[str],
+    common: frozenset[str] = COMMON,
 ) -> tuple[Question, dict[str, str]]:
     """Return the question that a path's parameters ask, and those among `also`, which the path understands itself.
 
@@ -122,7 +123,7 @@ def parse_question(
     given: dict[str, str] = {}
     filters = []
     for name, value in items:
-        if name not in COMMON | also:
+        if name not in common | also:
             raise QuestionError(f"unknown parameter {name[:100]!r}", code="unknown_parameter")
         if name == "filter":
             filters.append(parse(value))
