@@ -89,6 +89,16 @@ def test_an_error_does_not_repeat_the_key():
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["rk_shop_0123456789", "ak_shop_0123456789", "0123456789"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_only_a_write_key_is_taken(key, enabled):
+    with pytest.raises(ConfigError) as caught:
+        ClientConfig.load({"write_key": key, "enabled": enabled}, {})
+    assert str(caught.value) == (
+        "write_key should begin with wk_: another may read or change a project, keep it secret"
+    )
+
+
 def test_a_disabled_client_needs_no_key(tmp_path):
     with Analytics(enabled=False, offline_dir=tmp_path) as analytics:
         analytics.track("n")
