@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 
 import nox
@@ -23,7 +24,7 @@ PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-serv
 DIST = ROOT / "dist"
 CHECKED = ("packages", "tests", "tools", "noxfile.py")
 TEST_LIBRARIES = ("pytest>=9", "pytest-timeout>=2.4", "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
-TOOLKITS = ("click>=8.2", "typer>=0.20")  # on one Python only
+TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gunicorn>=25")
 
 
@@ -115,6 +116,10 @@ def build(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Both packages' own tests that need no engine, on every Python that is here."""
     toolkits = TOOLKITS if session.python == PYTHONS[0] else ()
+    if toolkits and find_library("EGL") is None:
+        install_parts(
+            session, egl="libegl1", gl="libgl1", xkb="libxkbcommon0", dbus="libdbus-1-3", fonts="libfontconfig1"
+        )
     install_packages(session, *TEST_LIBRARIES, *toolkits, extra="[geo]")
     for package in PACKAGES:
         session.run("pytest", "-m", "not engine and not faults", str(package / "tests"), *session.posargs)

@@ -10,7 +10,17 @@ from tests.server_process import Server, clean_environment, wait_until
 
 PACKAGE = Path(__file__).parents[1] / "packages" / "analytics"
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SENT = {"track": 262, "page": 3, "screen": 2, "identify": 2, "group": 1, "alias": 1, "performance": 4, "error": 2}
+SENT = {
+    "track": 264,
+    "page": 3,
+    "consent": 1,
+    "screen": 2,
+    "identify": 2,
+    "group": 1,
+    "alias": 1,
+    "performance": 4,
+    "error": 2,
+}
 
 
 def test_the_examples_of_the_documentation_arrive(server: Server, tmp_path: Path) -> None:

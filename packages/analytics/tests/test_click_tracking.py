@@ -10,8 +10,8 @@ import pytest
 from shockmouse_analytics import Analytics
 from shockmouse_analytics.autotrack.click import track_commands
 
-click = pytest.importorskip("click")
-typer = pytest.importorskip("typer")
+click = pytest.importorskip("click", reason="Click is installed for one Python version only")
+typer = pytest.importorskip("typer", reason="Typer is installed for one Python version only")
 
 Make = Callable[..., Analytics]
 
