@@ -1,5 +1,6 @@
 """A batch is tried again with the same id and content until the server has it, and is stored once."""
 
+import gzip
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -35,6 +36,10 @@ def first(reply):
         (429, {"Retry-After": "nonsense"}, {}),
         (408, {}, {}),
         (200, {}, b"<html>Please sign in to this network</html>"),
+        (200, {}, {"accepted": 0}),
+        (200, {}, {"accepted": -5}),
+        (200, {}, b" " * (2 << 20) + b'{"accepted": 50}'),
+        (200, {"Content-Encoding": "gzip"}, gzip.compress(b" " * (200 << 20) + b'{"accepted": 50}')),
     ],
 )
 def test_an_unclear_or_postponing_answer_is_tried_again_unchanged(client, server, reply):
@@ -47,6 +52,20 @@ def test_an_unclear_or_postponing_answer_is_tried_again_unchanged(client, server
     assert (before["batch_id"], before["events"]) == (after["batch_id"], after["events"])
     assert before["sent_at"] < after["sent_at"]
     assert analytics.stats() == Stats(queued=0, sent=50, stored=0, dropped={}, rejected={})
+
+
+@pytest.mark.parametrize(
+    ("code", "rejected"),
+    [("spool_full", {}), ("disk_failing", {"too_large": 50}), ("", {"too_large": 50})],
+)
+def test_a_batch_that_may_be_stored_is_not_divided(client, server, code, rejected):
+    replies = [(503, {"Retry-After": "0"}, {"error": {"code": code, "reason": ""}}), (413, {}, {})]
+    server.reply = lambda number, body: replies[number - 1] if number <= len(replies) else None
+    analytics = client(debug=False)
+    track(analytics, 50)
+    assert analytics.flush(timeout=20) is not bool(rejected)
+    assert numbers(server) == ([] if rejected else list(range(50)))
+    assert analytics.stats().rejected == rejected
 
 
 def test_a_server_that_breaks_every_second_connection_after_storing_stores_nothing_twice(client, server):

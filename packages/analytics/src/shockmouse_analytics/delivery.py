@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from msgspec import Struct
 
 from .counts import Counts
-from .errors import DeliveryError, RejectedError, StoreError, TooLargeError, UnreachableError
+from .errors import DeliveryError, RejectedError, StoreError, ThrottledError, TooLargeError, UnreachableError
 from .event import Batch, encode_body
 from .ledger import PERSIST_SECONDS, Flight, Ledger, Limits
 from .offline import Held
@@ -340,7 +340,8 @@ class Delivery:
         if isinstance(error, RejectedError):
             self._counts.warn(f"events wait, because the server refuses all of them ({error})")
         held = flight.held
-        if isinstance(error, UnreachableError) and error.unclear and held.unclear_since is None:
+        is_unclear = isinstance(error, UnreachableError | ThrottledError) and error.unclear
+        if is_unclear and held.unclear_since is None:
             held = Held(held.batch, flight.attempted_at)
         next_attempt = time.time() + max(self._breaker.until - time.monotonic(), 0.0)
         self._ledger.put_back(held, next_attempt=next_attempt, reason=str(error))

@@ -49,11 +49,12 @@ class UnreachableError(DeliveryError):
 
 
 class ThrottledError(DeliveryError):
-    """The server asks to wait; None where it does not say how long."""
+    """The server asks to wait, None where it does not say how long; `unclear` unless it certainly stored nothing."""
 
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None, unclear: bool = False) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.unclear = unclear
 
 
 class TooLargeError(DeliveryError):

@@ -35,6 +35,7 @@ logger = logging.getLogger("shockmouse_analytics")
 
 CLOSE_SECONDS = 0.9
 END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
+STARVED_SECONDS = 10.0  # more, where other programs leave the thread no turn: late is better than lost
 PURGE_SECONDS = 2.0
 LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
 
@@ -140,7 +141,7 @@ class RequestsManager:
             self._save_without_background()
             return
         self._tell(lambda delivery: delivery.close(ends_at - END_SECONDS))
-        if not self._background.wait(ends_at - time.monotonic()):
+        if not self._background.wait(ends_at - time.monotonic() + STARVED_SECONDS):
             logger.warning("delivery did not end in time; events of the last moment may be lost")
         self.drop("closed", len(self._queue))  # of a thread that was just about to put()
 

@@ -4,7 +4,8 @@ The only file that knows aiohttp and backoff; both are imported when the first b
 
 200            on the server's disk: an Answer. A 200 that is not the server's JSON (a captive portal) is no answer
 408, 5xx, none UnreachableError; `unclear` unless the connection was never made
-429, 503       ThrottledError with Retry-After, in seconds or as a date, at most 5 minutes
+429, 503       ThrottledError with Retry-After, in seconds or as a date, at most 5 minutes; a 503 is
+               `unclear` unless the server says that nothing was stored: a proxy's may come after the server's work
 413            TooLargeError
 401, 403, 404  RejectedError that can be mended; a redirect too: following it would take the key elsewhere
 other 4xx      RejectedError, with the events it refused by code where the server judged them one by one
@@ -16,10 +17,10 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from .errors import DeliveryError, RejectedError, ThrottledError, TooLargeError, UnreachableError
 
@@ -31,6 +32,10 @@ LONGEST_PAUSE_SECONDS = 300.0
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
 COMPRESS_FROM_BYTES = 1024
+MAX_ANSWER_BYTES = 1 << 20  # a thousand refusals with their reasons; whoever sends more is not our server
+NOTHING_STORED = frozenset({"spool_full", "busy"})  # codes of a 503
+
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Refusal(Struct, frozen=True):
@@ -42,8 +47,8 @@ class Refusal(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """What became of a batch that the server has on disk."""
 
-    accepted: int
-    duplicates: int = 0
+    accepted: Count
+    duplicates: Count = 0
     rejected: tuple[Refusal, ...] = ()
 
     def rejected_by_code(self) -> dict[str, int]:
@@ -70,6 +75,7 @@ class Transport:
             "Authorization": f"Bearer {write_key}",
             "Content-Type": "application/json",
             "User-Agent": f"shockmouse-analytics/{version}",
+            "Accept-Encoding": "identity",
         }
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -83,6 +89,7 @@ class Transport:
             headers=self._headers,
             connector=aiohttp.TCPConnector(limit=self._connections),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # what is asked for is plain; a bomb must not be unpacked
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS),
         )
 
@@ -100,8 +107,11 @@ class Transport:
         if status == 200:
             return self._acknowledged(answer)
         if status in (429, 503):
-            message = f"{self.url} answered {status}"
-            raise ThrottledError(message, retry_after_seconds=retry_after(headers.get("Retry-After"), now()))
+            raise ThrottledError(
+                f"{self.url} answered {status}",
+                retry_after_seconds=retry_after(headers.get("Retry-After"), now()),
+                unclear=status == 503 and _refused(status, answer).code not in NOTHING_STORED,
+            )
         if status == 413:
             raise TooLargeError(len(body))
         if 300 <= status < 500 and status != 408:
@@ -119,17 +129,31 @@ class Transport:
             headers["Content-Encoding"] = "gzip"
         try:
             async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response:
-                return response.status, response.headers, await response.read()
+                return response.status, response.headers, await self._read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
             raise UnreachableError(f"{self.url}: {_in_words(exc)}", unclear=False) from exc
         except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as exc:  # RuntimeError: threads at shutdown
             raise UnreachableError(f"{self.url}: {_in_words(exc)}") from exc
 
+    async def _read(self, response: "aiohttp.ClientResponse") -> bytes:
+        answer = bytearray()
+        async for part in response.content.iter_any():
+            answer += part
+            if len(answer) > MAX_ANSWER_BYTES:
+                response.close()
+                raise UnreachableError(f"{self.url} answered more than {MAX_ANSWER_BYTES >> 20} MiB")
+        return bytes(answer)
+
     def _acknowledged(self, answer: bytes) -> Answer:
+        """Return the server's answer; one that accounts for no event is not an answer to a batch."""
+        message = f"{self.url} answered 200, but not as the analytics server does"
         try:
-            return msgspec.json.decode(answer, type=Answer)
+            told = msgspec.json.decode(answer, type=Answer)
         except msgspec.DecodeError as exc:
-            raise UnreachableError(f"{self.url} answered 200, but not as the analytics server does") from exc
+            raise UnreachableError(message) from exc
+        if told.accepted + told.duplicates + len(told.rejected) == 0:
+            raise UnreachableError(message)
+        return told
 
 
 def _import_all() -> None:
