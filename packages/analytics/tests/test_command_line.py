@@ -69,6 +69,18 @@ def test_queue_clear_forgets_what_waits(command, server):
             2,
             "shockmouse-analytics: endpoint is 'nowhere', but should be like https://stats.example.com\n",
         ),
+        (
+            ("send",),
+            2,
+            "shockmouse-analytics: the following arguments are required: NAME;"
+            " see `shockmouse-analytics send --help`\n",
+        ),
+        (
+            ("queue",),
+            2,
+            "shockmouse-analytics: the following arguments are required: ACTION;"
+            " see `shockmouse-analytics queue --help`\n",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_one_line(command, arguments, code, error):
@@ -77,7 +89,15 @@ def test_a_mistake_is_told_in_one_line(command, arguments, code, error):
 
 @pytest.mark.parametrize("arguments", [(), ("unknown",), ("queue",), ("fingerprint", "--privacy", "none")])
 def test_wrong_usage_exits_with_2(command, arguments):
-    assert command(*arguments)[0] == 2
+    code, output, errors = command(*arguments)
+    assert (code, output, len(errors.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize("arguments", [("send", "Refused"), ("queue", "flush")])
+def test_a_wrong_key_is_told_once(command, server, arguments):
+    server.reply = lambda number, body: (401, {}, {"error": {"code": "unknown_key", "reason": "no such key"}})
+    command("send", "Earlier")
+    assert command(*arguments) == (1, "", "shockmouse-analytics: 401 unknown_key: no such key\n")
 
 
 def test_fingerprint_prints_what_is_sent(command, server):
@@ -87,3 +107,48 @@ def test_fingerprint_prints_what_is_sent(command, server):
     assert command("send", "Seen")[0] == 0
     (event,) = server.events
     assert (event["device_id"], event["fingerprint"]["hash"]) == (known["device_id"], known["hash"])
+
+
+EMPTY = (400, {}, {"error": {"code": "empty_batch", "reason": "no events"}})
+
+
+def checks(output: str) -> dict[str, str]:
+    return {line.split()[1].rstrip(":"): line.split()[0] for line in output.splitlines()}
+
+
+def test_doctor_finds_nothing_wrong_and_stores_nothing(command, server):
+    server.reply = lambda number, body: EMPTY
+    code, output, errors = command("doctor")
+    assert (code, errors, server.requests) == (0, "", [[]])
+    assert checks(output) == dict.fromkeys(("endpoint", "key", "clock", "folder", "queue"), "ok")
+
+
+def test_doctor_without_a_server_names_it_and_goes_on(command, server):
+    endpoint = server.endpoint
+    server.stop()
+    command("send", "Waiting", endpoint=endpoint)
+    code, output, errors = command("doctor", endpoint=endpoint)
+    assert (code, errors, checks(output)) == (1, "", {"endpoint": "failed", "folder": "ok", "queue": "ok"})
+    assert output.endswith("queue: 1 events wait\n")
+
+
+@pytest.mark.parametrize(
+    ("reply", "failed"),
+    [
+        ((401, {}, {"error": {"code": "unknown_key", "reason": "no"}}), "key"),
+        ((404, {}, b"not here"), "key"),
+        ((400, {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, EMPTY[2]), "clock"),
+    ],
+)
+def test_doctor_names_what_is_wrong(command, server, reply, failed):
+    server.reply = lambda number, body: reply
+    code, output, _ = command("doctor")
+    assert (code, [name for name, outcome in checks(output).items() if outcome == "failed"]) == (1, [failed])
+
+
+def test_doctor_sees_a_folder_that_cannot_be_written(command, server, tmp_path):
+    server.reply = lambda number, body: EMPTY
+    (tmp_path / "file").touch()
+    code, output, _ = command("doctor", "--offline-dir", str(tmp_path / "file" / "state"))
+    outcomes = checks(output)
+    assert (code, outcomes["key"], outcomes["folder"], outcomes["queue"]) == (1, "ok", "failed", "failed")

@@ -3,21 +3,24 @@
 send NAME key=value…          record one event and deliver it
 fingerprint --privacy MODE    print exactly what would leave the machine
 queue status|flush|clear      look at, send or forget what waits on disk
+doctor                        check whether events can leave this machine, one line per check
 
 Exit 0: done; 1: it did not work; 2: wrong usage. Errors are one line on stderr.
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
 from . import Analytics, __version__
 from .analytics import open_queue
 from .config import ClientConfig
+from .doctor import examine
 from .errors import AnalyticsError, ConfigError
 from .fingerprint import Fingerprinter
 
@@ -27,6 +30,7 @@ FLUSH_SECONDS = 60.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    logging.getLogger("shockmouse_analytics").setLevel(logging.CRITICAL)  # what is wrong is told once, by the command
     arguments = _parser().parse_args(argv)
     given = {name: getattr(arguments, name, None) for name in ClientConfig.__struct_fields__}
     settings = {name: value for name, value in given.items() if value is not None}
@@ -88,14 +92,39 @@ def queue_clear(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that explains a wrong use in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_fail(f"{message}; see `{self.prog} --help`", 2))
+
+
+def doctor(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Print one line per check; return 0 if all passed."""
+    config = ClientConfig.load(settings, os.environ)
+    checks = examine(
+        endpoint=config.endpoint,
+        write_key=config.write_key,
+        state_dir=config.state_dir(),
+        open_queue=lambda: open_queue(config),
+    )
+    code = 0
+    for check in checks:
+        print(f"{'ok' if check.passed else 'failed':7} {check.name}: {' '.join(check.what.split())}", flush=True)
+        code = code if check.passed else 1
+    return code
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="shockmouse-analytics", description="Send events, and see what is sent.")
+    parser = _Parser(prog="shockmouse-analytics", description="Send events, and see what is sent.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = _add(commands, "send", send, "record one event and deliver it")
     command.add_argument("name", metavar="NAME")
-    command.add_argument("properties", nargs="*", metavar="key=value", help="a value is JSON if it can be, else text")
+    command.add_argument(
+        "properties", nargs="*", default=[], metavar="key=value", help="a value is JSON if it can be, else text"
+    )
 
     _add(commands, "fingerprint", fingerprint, "print exactly what would leave the machine")
 
@@ -103,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(queue, "status", queue_status, "print what waits as JSON")
     _add(queue, "flush", queue_flush, "send it now")
     _add(queue, "clear", queue_clear, "forget it")
+    _add(commands, "doctor", doctor, "check whether events can leave this machine")
     return parser
 
 
@@ -126,8 +156,8 @@ def _property(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def _fail(exc: Exception, code: int) -> int:
-    print(f"shockmouse-analytics: {' '.join(str(exc).split())}", file=sys.stderr)
+def _fail(what: Exception | str, code: int) -> int:
+    print(f"shockmouse-analytics: {' '.join(str(what).split())}", file=sys.stderr)
     return code
 
 
