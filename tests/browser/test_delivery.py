@@ -1,6 +1,8 @@
 """What happened reaches the server once, whatever happens to network, tab and storage."""
 
+import time
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page, Route
@@ -8,6 +10,7 @@ from playwright.sync_api import Page, Route
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
 MANY = "for (let i = 0; i < {0}; i++) shockmouse.track('numbered', {{number: {1} + i, filling: 'ä'.repeat({2})}})"
 
 
@@ -88,22 +91,25 @@ def test_a_lost_answer_does_not_double_anything(visitor: Visitor) -> None:
     assert numbers(visitor, 5) == [0, 1, 2, 3, 4]
 
 
-def test_a_full_spool_is_waited_for(visitor: Visitor) -> None:
+def test_a_server_that_asks_for_patience_gets_it(visitor: Visitor) -> None:
     visitor.put("/")
     tab = visitor.open("/")
     visitor.stored(1)
     statuses = [503, 429]
+    asked: list[float] = []
+    patience = {"Retry-After": "1", **ANY_ORIGIN}
 
     def refuse(route: Route) -> None:
+        asked.append(time.monotonic())
         if statuses:
-            route.fulfill(status=statuses.pop(), headers={"Retry-After": "0", "Access-Control-Allow-Origin": "*"})
+            route.fulfill(status=statuses.pop(), headers=patience)
         else:
             route.continue_()
 
     visitor.context.route("**/v1/events*", refuse)
     tab.evaluate(MANY.format(2, 0, 1))
     assert numbers(visitor, 2) == [0, 1]
-    assert statuses == []
+    assert [later - sooner >= 0.9 for sooner, later in pairwise(asked)] == [True, True]
 
 
 def test_reloads_and_two_tabs_at_once_lose_and_double_nothing(visitor: Visitor) -> None:

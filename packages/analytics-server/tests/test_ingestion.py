@@ -71,6 +71,7 @@ def test_every_page_may_send_without_credentials(worker: Worker) -> None:
         204,
         {
             "access-control-allow-origin": "*",
+            "access-control-expose-headers": "retry-after",
             "access-control-allow-methods": "POST",
             "access-control-allow-headers": "authorization, content-type, content-encoding",
             "access-control-max-age": "86400",

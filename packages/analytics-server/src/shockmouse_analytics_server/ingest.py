@@ -34,7 +34,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 JSON_HEADERS: Headers = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
 KNOWN_CLIENTS = 1024
 KNOWN_BYTES = 256
-CORS: Headers = ((b"access-control-allow-origin", b"*"),)
+CORS: Headers = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"retry-after"))
 PREFLIGHT: Headers = (
     (b"access-control-allow-methods", b"POST"),
     (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
