@@ -38,6 +38,15 @@ def test_what_a_bad_server_does_not_take_is_on_disk(program, server, reply):
     assert numbers(server) == list(range(1000))
 
 
+def test_programs_that_all_end_at_once_lose_nothing(program, server):
+    running = [program.start(TRACK.format(events=10)) for _ in range(24)]  # far more than a small machine has cores
+    for process in running:
+        process.communicate(timeout=120)
+    assert [process.returncode for process in running] == [0] * len(running)
+    assert program.run(DELIVER).code == 0
+    assert numbers(server) == sorted([*range(10)] * len(running))
+
+
 def test_what_an_absent_server_does_not_take_is_on_disk(program, server):
     server.stop()
     ended = program.run(TRACK.format(events=1000) + ENDING)

@@ -18,13 +18,14 @@ from .event import Batch, Boot, cut_batch, halve, is_of_user, without_user
 from .offline import Group, Held, OfflineStore
 from .pending import Pending
 from .steps import Steps
-from .store_file import set_aside
+from .store_file import BUSY_SECONDS, set_aside
 
 logger = logging.getLogger("shockmouse_analytics")
 
 PERSIST_SECONDS = 0.1
 GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
 RETURN_SECONDS = 2.0
+LAST_BUSY_SECONDS = 5.0  # at the end there is no later time to try
 LONGEST_RETURN_SECONDS = 60.0
 
 
@@ -59,7 +60,7 @@ class Ledger:
         counts: Counts,
         limits: Limits,
         has_disk: bool,
-        open_store: Callable[[], OfflineStore],
+        open_store: Callable[[float], OfflineStore],
     ) -> None:
         self._steps, self._boot, self._counts = steps, boot, counts
         self._limits, self._has_disk, self._open_store = limits, has_disk, open_store
@@ -77,7 +78,7 @@ class Ledger:
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
         self._head = self._steps.head()
-        self._store = self._open_store()
+        self._store = self._open_store(BUSY_SECONDS)
         if self._has_disk and self._store.path is None:
             self._return_later()
         self._look()
@@ -85,6 +86,9 @@ class Ledger:
     def close(self, passed: Sequence[Batch] = ()) -> None:
         """Put everything on disk, others' batches too, and let go of it, so that the next process finds it at once."""
         try:
+            if self._has_disk and self._store.path is None:
+                self._move_to_disk(LAST_BUSY_SECONDS)
+            self._store.wait_longer(LAST_BUSY_SECONDS)
             self.keep(passed)
             self.save(cut_all=True, everything=True)
             with self._store.writing():
@@ -256,12 +260,16 @@ class Ledger:
         if self.return_at is None or time.monotonic() < self.return_at:
             return
         self._return_later()
-        store = self._open_store()
+        if self._move_to_disk(BUSY_SECONDS):
+            self.return_at, self._return_seconds = None, RETURN_SECONDS
+
+    def _move_to_disk(self, busy_seconds: float) -> bool:
+        store = self._open_store(busy_seconds)
         if store.path is None or not self._move_to(store):
             store.close()
-            return
-        self.return_at, self._return_seconds = None, RETURN_SECONDS
+            return False
         self._look()
+        return True
 
     def _move_to(self, store: OfflineStore) -> bool:
         kept, memory = self._store.take_all(), self._store

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from .errors import StoreError
 from .event import Batch, without_user
-from .store_file import connect, set_aside, using_sqlite
+from .store_file import BUSY_SECONDS, connect, set_aside, using_sqlite
 
 logger = logging.getLogger("shockmouse_analytics")
 
@@ -87,16 +87,27 @@ class OfflineStore:
     """One connection to the queue on disk; belongs to the thread that uses it, and to one process."""
 
     def __init__(
-        self, path: Path | None, *, owner: str, max_bytes: int, clock: Callable[[], float] = time.time
+        self,
+        path: Path | None,
+        *,
+        owner: str,
+        max_bytes: int,
+        clock: Callable[[], float] = time.time,
+        busy_seconds: float = BUSY_SECONDS,
     ) -> None:
-        """Open or make the file. Raises StoreError."""
+        """Open or make the file; every call waits so long for other processes. Raises StoreError."""
         self.path = path
         self._owner = owner
         self._max_bytes = max_bytes
         self._clock = clock
-        self._db = connect(path, _SCHEMA)
+        self._db = connect(path, _SCHEMA, busy_seconds)
         with using_sqlite():
             self._page_bytes: int = self._one("pragma page_size")
+
+    def wait_longer(self, busy_seconds: float) -> None:
+        """Let later calls wait so long for other processes: there is no later time to try."""
+        with using_sqlite():
+            self._db.execute(f"pragma busy_timeout = {int(busy_seconds * 1000)}")
 
     def close(self) -> None:
         """Close the file; leases end by themselves or by release()."""
@@ -301,11 +312,13 @@ class OfflineStore:
         return self._db.execute(sql, values).fetchone()[0]
 
 
-def open_store(folders: Sequence[Path], name: str, *, owner: str, max_bytes: int) -> OfflineStore:
+def open_store(
+    folders: Sequence[Path], name: str, *, owner: str, max_bytes: int, busy_seconds: float = BUSY_SECONDS
+) -> OfflineStore:
     """Return the store in the first folder that can be written, else one in memory; a damaged file is replaced."""
     for folder in folders:
         try:
-            return _open_or_replace(folder / name, owner, max_bytes)
+            return _open_or_replace(folder / name, owner, max_bytes, busy_seconds)
         except StoreError as exc:
             if exc.busy:  # it will be free again: events must not go where nobody looks for them
                 break
@@ -313,11 +326,11 @@ def open_store(folders: Sequence[Path], name: str, *, owner: str, max_bytes: int
     return OfflineStore(None, owner=owner, max_bytes=max_bytes)
 
 
-def _open_or_replace(path: Path, owner: str, max_bytes: int) -> OfflineStore:
+def _open_or_replace(path: Path, owner: str, max_bytes: int, busy_seconds: float) -> OfflineStore:
     try:
-        return OfflineStore(path, owner=owner, max_bytes=max_bytes)
+        return OfflineStore(path, owner=owner, max_bytes=max_bytes, busy_seconds=busy_seconds)
     except StoreError as exc:
         if not exc.damaged:
             raise
     set_aside(path)
-    return OfflineStore(path, owner=owner, max_bytes=max_bytes)
+    return OfflineStore(path, owner=owner, max_bytes=max_bytes, busy_seconds=busy_seconds)

@@ -223,11 +223,12 @@ class RequestsManager:
             counts=self.counts,
             limits=limits,
             has_disk=to.offline_dir is not None,
-            open_store=lambda: open_store(
+            open_store=lambda busy_seconds: open_store(
                 [to.offline_dir, temporary_folder()] if to.offline_dir else [],
                 to.queue_name,
                 owner=self.boot.id,
                 max_bytes=store_bytes,
+                busy_seconds=busy_seconds,
             ),
         )
         transport = Transport(endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS)

@@ -24,16 +24,16 @@ BUSY_SECONDS = 0.5
 SCHEMA_VERSION = 1
 
 
-def connect(path: Path | None, schema: str) -> sqlite3.Connection:
+def connect(path: Path | None, schema: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     """Return a connection to the file, made when missing, or to memory. Raises StoreError."""
     with using_sqlite():
         if path is not None:
             _make_private(path)
         db = sqlite3.connect(
-            path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            path or ":memory:", timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )  # one thread at a time uses it: the background thread, or at exit the thread that ends the program
         try:
-            db.execute("pragma journal_mode = wal")
+            _keep_log(db, busy_seconds)
             db.execute("pragma synchronous = full")
             if db.execute("pragma user_version").fetchone() == (0,):  # no lock is needed for a file that exists
                 db.executescript(f"begin immediate; {schema}; pragma user_version = {SCHEMA_VERSION}; commit;")
@@ -41,6 +41,20 @@ def connect(path: Path | None, schema: str) -> sqlite3.Connection:
             db.close()
             raise
     return db
+
+
+def _keep_log(db: sqlite3.Connection, busy_seconds: float) -> None:
+    """Switch to the write-ahead log; for that SQLite itself does not wait for others that do the same to a new file."""
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def set_aside(path: Path) -> None:
