@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import stat
+import threading
 import uuid
 from pathlib import Path
 
@@ -177,3 +178,15 @@ def test_room_of_stored_rows_is_used_again(tmp_path: Path) -> None:
             sizes.append(spool.file.path.stat().st_size)
         assert spool.status().rows == 0
     assert max(sizes) < 2 * 2_000 * 1_500
+
+
+def test_a_new_file_that_another_process_lays_out_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.executescript("create table here (n integer); begin immediate;")
+        other.execute("insert into here values (1)")
+        leaving = threading.Timer(0.5, other.execute, ["commit"])
+        leaving.start()
+        with open_spool(tmp_path) as spool:
+            assert spool.append([make_entry(1)]) == [Appended(1, 0)]
+        leaving.join()

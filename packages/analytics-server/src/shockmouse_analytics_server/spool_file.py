@@ -15,6 +15,7 @@ Failure    a full disk undoes the transaction and the file stays good; any other
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from . import visits
 from .errors import LockedError, ServerError, SpoolBrokenError, SpoolFullError
 
 BUSY_MS = 10_000
+RETRY_SECONDS = 0.02
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 SCHEMA_VERSION = 1
 
 # Pages of 4, 8 and 16 KiB took 460, 500 and 590 thousand events/s in groups of 16 batches of 100; the larger ones write
@@ -98,6 +101,19 @@ class SpoolFile:
                 raise
 
     def _lay_out(self) -> None:
+        """Lay the file out; SQLite waits for nobody where it changes to the log, so that the waiting is done here."""
+        deadline = time.monotonic() + BUSY_MS / 1000
+        while True:
+            try:
+                return self._lay_out_once()
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode & 0xFF not in BUSY or time.monotonic() > deadline:
+                    raise
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+            time.sleep(RETRY_SECONDS)
+
+    def _lay_out_once(self) -> None:
         self._connection.execute(f"pragma busy_timeout = {BUSY_MS}")
         (version,) = self._connection.execute("pragma user_version").fetchone()
         if version > SCHEMA_VERSION:
@@ -165,8 +181,8 @@ class SpoolFile:
         code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CANTOPEN) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             return SpoolFullError(f"{self.path}: the disk is full")
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return LockedError(f"{self.path}: another process has kept the lock for {BUSY_MS // 1000} s")
+        if code in BUSY:
+            return LockedError(f"{self.path}: another process keeps it locked")
         if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH):
             return None
         self._broken = f"{self.path}: {exc}; restart, and see `doctor` when it comes again"
