@@ -15,6 +15,7 @@ SERVER = PACKAGES / "analytics-server" / "src" / "shockmouse_analytics_server"
 
 CLIENT_ROWS = (
     {"__main__", "autotrack"},
+    {"doctor"},
     {"analytics"},
     {"requests_manager", "performance", "vitals"},
     {"delivery"},
@@ -33,7 +34,7 @@ SERVER_ROWS = (
     {"app", "loader", "embedded", "backup", "doctor"},
     {"migrate"},
     {"ingest", "api", "dashboard", "metrics", "openapi", "script"},
-    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel", "retention", "paths", "stream"},
+    {"stats", "timeseries", "breakdown", "sessions", "devices", "events", "realtime", "properties", "vitals", "funnel", "retention", "paths", "stream", "export"},
     {"totals"},
     {"question"},
     {"enrich", "filters", "ranges", "registry"},
@@ -51,6 +52,7 @@ SERVER_ROWS = (
         "engine_request",
         "engine_socket",
         "connections",
+        "damage",
         "guard",
         "keys",
         "lifeline",

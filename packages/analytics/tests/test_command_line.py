@@ -107,3 +107,48 @@ def test_fingerprint_prints_what_is_sent(command, server):
     assert command("send", "Seen")[0] == 0
     (event,) = server.events
     assert (event["device_id"], event["fingerprint"]["hash"]) == (known["device_id"], known["hash"])
+
+
+EMPTY = (400, {}, {"error": {"code": "no_events", "reason": "no events"}})
+
+
+def checks(output: str) -> dict[str, str]:
+    return {line.split()[1].rstrip(":"): line.split()[0] for line in output.splitlines()}
+
+
+def test_doctor_finds_nothing_wrong_and_stores_nothing(command, server):
+    server.reply = lambda number, body: EMPTY
+    code, output, errors = command("doctor")
+    assert (code, errors, server.requests) == (0, "", [[]])
+    assert checks(output) == dict.fromkeys(("endpoint", "key", "clock", "folder", "queue"), "ok")
+
+
+def test_doctor_without_a_server_names_it_and_goes_on(command, server):
+    endpoint = server.endpoint
+    server.stop()
+    command("send", "Waiting", endpoint=endpoint)
+    code, output, errors = command("doctor", endpoint=endpoint)
+    assert (code, errors, checks(output)) == (1, "", {"endpoint": "failed", "folder": "ok", "queue": "ok"})
+    assert output.endswith("queue: 1 events wait\n")
+
+
+@pytest.mark.parametrize(
+    ("reply", "failed"),
+    [
+        ((401, {}, {"error": {"code": "unknown_key", "reason": "no"}}), "key"),
+        ((404, {}, b"not here"), "key"),
+        ((400, {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, EMPTY[2]), "clock"),
+    ],
+)
+def test_doctor_names_what_is_wrong(command, server, reply, failed):
+    server.reply = lambda number, body: reply
+    code, output, _ = command("doctor")
+    assert (code, [name for name, outcome in checks(output).items() if outcome == "failed"]) == (1, [failed])
+
+
+def test_doctor_sees_a_folder_that_cannot_be_written(command, server, tmp_path):
+    server.reply = lambda number, body: EMPTY
+    (tmp_path / "file").touch()
+    code, output, _ = command("doctor", "--offline-dir", str(tmp_path / "file" / "state"))
+    outcomes = checks(output)
+    assert (code, outcomes["key"], outcomes["folder"], outcomes["queue"]) == (1, "ok", "failed", "failed")

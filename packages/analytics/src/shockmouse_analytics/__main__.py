@@ -3,6 +3,7 @@
 send NAME key=value…          record one event and deliver it
 fingerprint --privacy MODE    print exactly what would leave the machine
 queue status|flush|clear      look at, send or forget what waits on disk
+doctor                        check whether events can leave this machine, one line per check
 
 Exit 0: done; 1: it did not work; 2: wrong usage. Errors are one line on stderr.
 """
@@ -19,6 +20,7 @@ import msgspec
 from . import Analytics, __version__
 from .analytics import open_queue
 from .config import ClientConfig
+from .doctor import examine
 from .errors import AnalyticsError, ConfigError
 from .fingerprint import Fingerprinter
 
@@ -97,6 +99,22 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(_fail(f"{message}; see `{self.prog} --help`", 2))
 
 
+def doctor(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Print one line per check; return 0 if all passed."""
+    config = ClientConfig.load(settings, os.environ)
+    checks = examine(
+        endpoint=config.endpoint,
+        write_key=config.write_key,
+        state_dir=config.state_dir(),
+        open_queue=lambda: open_queue(config),
+    )
+    code = 0
+    for check in checks:
+        print(f"{'ok' if check.passed else 'failed':7} {check.name}: {' '.join(check.what.split())}", flush=True)
+        code = code if check.passed else 1
+    return code
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="shockmouse-analytics", description="Send events, and see what is sent.")
     parser.add_argument("--version", action="version", version=__version__)
@@ -114,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(queue, "status", queue_status, "print what waits as JSON")
     _add(queue, "flush", queue_flush, "send it now")
     _add(queue, "clear", queue_clear, "forget it")
+    _add(commands, "doctor", doctor, "check whether events can leave this machine")
     return parser
 
 

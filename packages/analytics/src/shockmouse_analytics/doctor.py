@@ -1,0 +1,129 @@
+"""Whether events can leave this machine, check by check; asking stores nothing at the server.
+
+endpoint  something answers at the address within 5 seconds
+key       an empty batch is refused for being empty, not for its key
+clock     the server's Date lies within a minute of ours; the server corrects what lies further
+folder    a file can be made where events wait
+queue     what waits; events that the server refused are a failure
+"""
+
+import http.client
+import os
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from .errors import StoreError
+from .offline import OfflineStore
+
+ANSWER_SECONDS = 5.0
+SKEW_SECONDS = 60.0
+
+
+class Check(Struct, frozen=True):
+    """What one check found; `what` is a sentence of one line."""
+
+    name: str
+    passed: bool
+    what: str
+
+
+class _Answer(Struct, frozen=True):
+    status: int
+    date: str
+    body: bytes
+    asked_at: float
+    duration_ms: float
+
+
+class _Error(Struct, frozen=True):
+    code: str = ""
+
+
+class _Refused(Struct, frozen=True):
+    error: _Error = _Error()
+
+
+def examine(
+    *, endpoint: str, write_key: str, state_dir: Path, open_queue: Callable[[], OfflineStore]
+) -> Iterator[Check]:
+    """Yield the outcome of each check as it is known."""
+    try:
+        answer = _ask(endpoint, write_key)
+    except (OSError, http.client.HTTPException) as exc:
+        yield Check("endpoint", False, f"{endpoint} cannot be reached: {str(exc) or type(exc).__name__}")
+    else:
+        yield Check("endpoint", True, f"{endpoint} answers in {answer.duration_ms:.0f} ms")
+        yield _check_key(answer)
+        yield _check_clock(answer)
+    yield _check_folder(state_dir)
+    yield _check_queue(open_queue)
+
+
+def _ask(endpoint: str, write_key: str) -> _Answer:
+    """Return the answer to an empty batch."""
+    url = urlsplit(endpoint)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = kind(url.hostname or "", url.port, timeout=ANSWER_SECONDS)
+    asked_at, started = time.time(), time.perf_counter()
+    try:
+        headers = {"Authorization": f"Bearer {write_key}", "Content-Type": "application/json"}
+        connection.request("POST", url.path.rstrip("/") + "/v1/events", body=b"[]", headers=headers)
+        response = connection.getresponse()
+        body = response.read(65536)
+    finally:
+        connection.close()
+    duration_ms = (time.perf_counter() - started) * 1000
+    return _Answer(response.status, response.headers.get("Date", ""), body, asked_at, duration_ms)
+
+
+def _check_key(answer: _Answer) -> Check:
+    try:
+        code = msgspec.json.decode(answer.body, type=_Refused).error.code
+    except msgspec.DecodeError:
+        code = ""
+    if answer.status == 400 and code:
+        return Check("key", True, "the server knows it")
+    if answer.status in (401, 403):
+        return Check("key", False, f"the server refuses it: {code or answer.status}")
+    if answer.status in (429, 503):
+        return Check("key", False, f"not known: the server is busy ({answer.status}), events wait for it")
+    return Check("key", False, f"no analytics server answers there: {answer.status} {code}".rstrip())
+
+
+def _check_clock(answer: _Answer) -> Check:
+    try:
+        ahead = answer.asked_at + answer.duration_ms / 2000 - parsedate_to_datetime(answer.date).timestamp()
+    except ValueError:
+        return Check("clock", True, "not compared: the server tells no time")
+    if abs(ahead) <= SKEW_SECONDS:
+        return Check("clock", True, "as the server's, to the minute")
+    return Check("clock", False, f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's")
+
+
+def _check_folder(state_dir: Path) -> Check:
+    probe = state_dir / f".doctor-{os.getpid()}"
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as exc:
+        return Check("folder", False, f"{state_dir} cannot be written: {exc.strerror}")
+    return Check("folder", True, f"{state_dir} can be written")
+
+
+def _check_queue(open_queue: Callable[[], OfflineStore]) -> Check:
+    try:
+        store = open_queue()
+        status = store.status()
+        store.close()
+    except StoreError as exc:
+        return Check("queue", False, f"cannot be read: {exc}")
+    refused = sum(status.rejected.values())
+    told = f"{status.events} events wait" + (f", {refused} were refused by the server" if refused else "")
+    return Check("queue", not refused, told)
