@@ -26,6 +26,7 @@ CHECKED = ("packages", "tests", "tools", "noxfile.py")
 TEST_LIBRARIES = ("pytest>=9", "pytest-timeout>=2.4", "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gunicorn>=25")
+WITH_ENGINE = (*TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60")
 
 
 def runs(minor: str) -> bool:
@@ -74,11 +75,17 @@ def install_parts(session: nox.Session, **packages: str) -> None:
         session.run("apt-get", "install", "-y", "-qq", *missing, external=True, silent=True)
 
 
-def run_with_engine(session: nox.Session, *arguments: str) -> None:
-    """Run Python with these arguments where the session `engine` has installed it; after Ctrl-C it may finish."""
-    python = Path(session.cache_dir).parent / "engine" / "bin" / "python"
-    command = (str(python), *arguments, *session.posargs)
-    session.run(*command, external=True, interrupt_timeout=30, terminate_timeout=10)
+def run_with_engine(session: nox.Session, *arguments: str, libraries: tuple[str, ...] = ()) -> None:
+    """Run Python with these arguments where the session `engine` has installed it; after Ctrl-C it may finish.
+
+    The libraries are added to that environment once: the demo needs none of them.
+    """
+    home = Path(session.cache_dir).parent / "engine"
+    python, marker = str(home / "bin" / "python"), home / "libraries"
+    if libraries and not unchanged(marker, repr(libraries)):
+        session.run(python, "-m", "pip", "install", *libraries, external=True, silent=True)
+        marker.write_text(repr(libraries), encoding="utf-8")
+    session.run(python, *arguments, *session.posargs, external=True, interrupt_timeout=30, terminate_timeout=10)
 
 
 @nox.session
@@ -128,20 +135,21 @@ def tests(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def engine(session: nox.Session) -> None:
     """Prepare the environment with the embedded engine; the sessions below run in it."""
-    install_packages(session, *TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60", extra="[embedded,geo]")
+    install_packages(session, extra="[embedded,geo]")
 
 
 @nox.session(requires=["engine"], venv_backend="none")
 def engine_tests(session: nox.Session) -> None:
     """The server's tests that need the engine."""
     install_parts(session, strace="strace")
-    run_with_engine(session, "-m", "pytest", "-m", "engine and not faults", str(PACKAGES[1] / "tests"))
+    tests_folder = str(PACKAGES[1] / "tests")
+    run_with_engine(session, "-m", "pytest", "-m", "engine and not faults", tests_folder, libraries=WITH_ENGINE)
 
 
 @nox.session(requires=["engine"], venv_backend="none")
 def together(session: nox.Session) -> None:
     """Client and server as real processes: protocol, kills, outages."""
-    run_with_engine(session, "-m", "pytest", "-m", "not faults and not browser", "tests")
+    run_with_engine(session, "-m", "pytest", "-m", "not faults and not browser", "tests", libraries=WITH_ENGINE)
 
 
 @nox.session(requires=["engine"], venv_backend="none")
@@ -150,19 +158,19 @@ def browser(session: nox.Session) -> None:
     install_parts(session, chromium="chromium")
     if shutil.which("chromium") is None:
         session.skip("Chromium is missing and only root may install it: apt-get install chromium")
-    run_with_engine(session, "-m", "pytest", "-m", "browser", "tests/browser")
+    run_with_engine(session, "-m", "pytest", "-m", "browser", "tests/browser", libraries=WITH_ENGINE)
 
 
 @nox.session(requires=["engine"], venv_backend="none")
 def faults(session: nox.Session) -> None:
     """The long runs: 200 kills, a minute without the engine."""
-    run_with_engine(session, "-m", "pytest", "-m", "faults", "-s", "tests", "packages")
+    run_with_engine(session, "-m", "pytest", "-m", "faults", "-s", "tests", "packages", libraries=WITH_ENGINE)
 
 
 @nox.session(requires=["engine"], venv_backend="none")
 def bench(session: nox.Session) -> None:
     """Figures and ratios of one run, one JSON object a line."""
-    run_with_engine(session, "-m", "tests.bench")
+    run_with_engine(session, "-m", "tests.bench", libraries=WITH_ENGINE)
 
 
 @nox.session(requires=["engine"], venv_backend="none")
