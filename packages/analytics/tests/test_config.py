@@ -75,6 +75,8 @@ def test_an_argument_wins_over_the_environment():
         ({**KEY, "endpoint": "stats.example.com"}, {}, "endpoint"),
         ({**KEY, "endpoint": "file:///etc/passwd"}, {}, "endpoint"),
         ({**KEY, "endpoint": "http://"}, {}, "endpoint"),
+        ({**KEY, "endpoint": "http://x.example:port"}, {}, "endpoint"),
+        ({**KEY, "endpoint": "http://[::1"}, {}, "endpoint"),
         ({**KEY, "endpoint": "http://x.example/?a=b"}, {}, "endpoint"),
     ],
 )

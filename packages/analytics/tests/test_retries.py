@@ -1,6 +1,8 @@
 """A batch is tried again with the same id and content until the server has it, and is stored once."""
 
+import errno
 import gzip
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -66,6 +68,16 @@ def test_a_batch_that_may_be_stored_is_not_divided(client, server, code, rejecte
     assert analytics.flush(timeout=20) is not bool(rejected)
     assert numbers(server) == ([] if rejected else list(range(50)))
     assert analytics.stats().rejected == rejected
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_an_absent_server_is_named_in_the_words_of_the_system(client, server, host):
+    server.stop()
+    analytics = client(endpoint=f"http://{host}:{server.port}")
+    analytics.track("n")
+    with pytest.raises(UnreachableError) as caught:
+        analytics.flush(timeout=1)
+    assert str(caught.value) == f"cannot connect to {host}:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}"
 
 
 def test_a_server_that_breaks_every_second_connection_after_storing_stores_nothing_twice(client, server):

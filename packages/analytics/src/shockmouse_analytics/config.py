@@ -63,8 +63,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return cls(**given)._checked()
 
     def _checked(self) -> Self:
-        url = urlsplit(self.endpoint)
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        if not _is_address(self.endpoint):
             raise ConfigError(f"endpoint is {self.endpoint!r}, but should be like https://stats.example.com")
         rated = self.sample_rate if isinstance(self.sample_rate, dict) else {}
         if unknown := sorted(set(rated) - set(get_args(EventType))):
@@ -91,6 +90,15 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             return platformdirs.user_state_path("shockmouse-analytics", appauthor=False)
         except (RuntimeError, KeyError, OSError):  # an account without a home
             return Path(tempfile.gettempdir()) / "shockmouse-analytics"
+
+
+def _is_address(endpoint: str) -> bool:
+    try:
+        url = urlsplit(endpoint)
+        has_server = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # half an IPv6 address, or a port that is no number
+        return False
+    return has_server and not url.query and not url.fragment
 
 
 def _convert(cls: type[ClientConfig], name: str, value: object, called: str, *, strict: bool) -> Any:

@@ -12,12 +12,15 @@ other 4xx      RejectedError, with the events it refused by code where the serve
 """
 
 import asyncio
+import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -71,6 +74,9 @@ class Transport:
 
     def __init__(self, *, endpoint: str, write_key: str, version: str, connections: int) -> None:
         self.url = endpoint.rstrip("/") + "/v1/events"
+        parts = urlsplit(endpoint)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        self._server = f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
         self._headers = {
             "Authorization": f"Bearer {write_key}",
             "Content-Type": "application/json",
@@ -130,8 +136,12 @@ class Transport:
         try:
             async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response:
                 return response.status, response.headers, await self._read(response)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-            raise UnreachableError(f"{self.url}: {_in_words(exc)}", unclear=False) from exc
+        except aiohttp.ConnectionTimeoutError as exc:
+            message = f"cannot connect to {self._server}: no answer within {CONNECT_SECONDS:g} s"
+            raise UnreachableError(message, unclear=False) from exc
+        except aiohttp.ClientConnectorError as exc:
+            message = f"cannot connect to {self._server}: {_why_not_connected(exc)}"
+            raise UnreachableError(message, unclear=False) from exc
         except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as exc:  # RuntimeError: threads at shutdown
             raise UnreachableError(f"{self.url}: {_in_words(exc)}") from exc
 
@@ -166,6 +176,15 @@ def _import_all() -> None:
 
 def _in_words(exc: Exception) -> str:
     return str(exc) or type(exc).__name__
+
+
+def _why_not_connected(exc: "aiohttp.ClientConnectorError") -> str:
+    """Return the system's own words; asyncio's name each address that was tried."""
+    error: Exception = getattr(exc, "certificate_error", None) or exc.os_error
+    numbers = re.findall(r"\[Errno (\d+)\]", str(error))
+    if numbers:
+        return ", ".join(dict.fromkeys(os.strerror(int(number)).lower() for number in numbers))
+    return (getattr(error, "strerror", None) or _in_words(error)).rstrip(".")
 
 
 def _refused(status: int, answer: bytes) -> RejectedError:
