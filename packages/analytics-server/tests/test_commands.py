@@ -49,6 +49,7 @@ def test_help_names_the_commands_and_loads_no_engine() -> None:
         "migrate",
         "project",
         "spool",
+        "export",
         "backup",
         "restore",
         "doctor",

@@ -49,6 +49,7 @@ ROUTES = {
     "GET /api/v1/retention",
     "GET /api/v1/paths",
     "GET /api/v1/events/stream",
+    "GET /api/v1/export",
 }
 
 

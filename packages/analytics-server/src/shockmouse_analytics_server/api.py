@@ -6,7 +6,7 @@ List       {"rows": […], "next": a cursor or null, "exact": true}
 Refusals   are raised as QuestionError; app.py turns every error into its answer
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from .clickhouse import Database
 from .devices import device, devices, summary
 from .errors import QuestionError
 from .events import events
+from .export import FORMATS, export
 from .funnel import MAX_BODY_BYTES, Funnel, funnel, parse_funnel
 from .paths import DIRECTIONS, paths
 from .projects import Directory
@@ -184,6 +185,7 @@ def routes(database: Database, directory: Directory) -> list[Route]:
     """Return the API's routes; `database` is open while they are used, in the role "query"."""
     return [
         Route("/api/v1/events/stream", stream_endpoint(database, directory), methods=["GET"]),
+        Route("/api/v1/export", export_endpoint(database, directory), methods=["GET"]),
         *(
             Route(f"/api/v1{path.path}", endpoint(path, database, directory), methods=[path.method], name=path.path)
             for path in PATHS
@@ -229,6 +231,33 @@ def stream_endpoint(database: Database, directory: Directory) -> Callable[[Reque
         told = streams.follow(database, question, place, lambda: find_project(request, directory))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+
+    return respond
+
+
+def export_endpoint(database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        project = directory.project(find_project(request, directory))
+        question, given = parse_question(
+            request.query_params.multi_items(),
+            project=project.name,
+            timezone=project.timezone,
+            now=datetime.now(UTC),
+            usually=timedelta(days=30),
+            also=frozenset({"format"}),
+        )
+        form = choose("format", given.get("format", "jsonl"), FORMATS)
+        parts = export(database, question, form)
+        first = await anext(parts, b"")  # what is wrong with the question has its status
+
+        async def written() -> AsyncIterator[bytes]:
+            yield first
+            async for part in parts:
+                yield part
+
+        name = f'attachment; filename="{project.name}.{form}"'
+        headers = {"Cache-Control": "no-store", "Content-Disposition": name}
+        return StreamingResponse(written(), media_type=FORMATS[form].media_type, headers=headers)
 
     return respond
 

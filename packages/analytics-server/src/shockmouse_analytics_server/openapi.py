@@ -289,6 +289,7 @@ def questions() -> Node:
         "/api/v1/retention": question("Who comes back, by cohort.", named("List"), cohort),
         "/api/v1/paths": question("Steps after or before.", named("List"), page, happened, direction, LIMIT),
         "/api/v1/events/stream": stream(),
+        "/api/v1/export": export(),
     }
 
 
@@ -298,6 +299,18 @@ def stream() -> Node:
     asked = question("Events as they come: server-sent events.", {"type": "string"})["get"]
     asked["parameters"] = [last, *COMMON[2:]]
     asked["responses"]["200"] = answer("Messages of id, event and data.", media_type="text/event-stream")
+    return {"get": asked}
+
+
+def export() -> Node:
+    """Return the path item of the answer that is a file."""
+    form = parameter("format", "Of the file.", enum=["jsonl", "csv", "parquet"], default="jsonl")
+    asked = question("The events of a range as stored, oldest first.", {"type": "string"}, form)["get"]
+    kinds = ("application/x-ndjson", "text/csv", "application/vnd.apache.parquet")
+    asked["responses"]["200"] = {
+        "description": "The file.",
+        "content": {kind: {"schema": {"type": "string"}} for kind in kinds},
+    }
     return {"get": asked}
 
 
