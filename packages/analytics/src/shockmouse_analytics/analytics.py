@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
+from . import session_header
 from .config import ClientConfig
 from .counts import Stats
 from .event import (
@@ -33,6 +34,7 @@ from .privacy import COLLECTING, Consent
 from .requests_manager import Delivering, RequestsManager
 from .sampling import rate_for
 from .session import Sessions
+from .session_header import Joint
 from .steps import BeforeSend, Redact, Steps
 from .undecided import Undecided
 from .visitor import Visitor
@@ -255,6 +257,23 @@ class Analytics:
             self._manager.drop("opted_out", batch.events)
         elif self._enabled:
             self._manager.put_batch(batch)
+
+    def session_headers(self, visitor: Visitor | None = None) -> dict[str, str]:
+        """Return the header for an outgoing request that lets the other side's events join this session.
+
+        Of a visitor it is theirs, if it is known. Empty while nothing is collected. The first call may touch the disk.
+        """
+        if not self.is_collecting or self._awaits_consent:
+            return {}
+        if visitor is None:
+            session = self._sessions.touch(time.monotonic(), time.time())
+            joint = Joint(session.id, self._steps.device_id())
+        elif visitor.session_id:
+            joint = Joint(visitor.session_id, visitor.device_id)
+        else:
+            return {}
+        value = session_header.write(joint)
+        return {session_header.NAME: value} if value else {}
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> bool:
         """Send what waits; return True when everything of this process is acknowledged within so many seconds.

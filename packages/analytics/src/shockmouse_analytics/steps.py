@@ -83,6 +83,10 @@ class Steps:
         is_harmless = self._harmless.issuperset(properties) and event.count(b"{") <= 2
         return event[1:] if is_harmless else event
 
+    def device_id(self) -> str:
+        """Return this program's device id; the first call may touch the disk."""
+        return self._fingerprinter.fingerprint().device_id
+
     def mark_visitor(self, event: bytes) -> bytes:
         """Return the event, marked as that of a visitor."""
         return b"@" + event

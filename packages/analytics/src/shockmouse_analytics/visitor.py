@@ -10,6 +10,9 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from . import session_header
 
 _PREFIX_BITS = {4: 24, 6: 48}
 
@@ -29,6 +32,16 @@ class Visitor(Struct, frozen=True, kw_only=True):
     device_id: str | None = None
     session_id: str | None = None
     user_id: str | None = None
+
+    def joined(self, header: str | None) -> "Visitor":
+        """Return the visitor with the session and device that a request's Shockmouse-Session header tells.
+
+        What is known already stays; so does a visitor whose header says nothing.
+        """
+        joint = session_header.read(header)
+        if joint is None or self.session_id or self.device_id not in (None, joint.device_id):
+            return self
+        return replace(self, session_id=joint.session_id, device_id=joint.device_id)
 
     def context(self) -> dict[str, Any]:
         """Return what an event's context says of the visitor.
