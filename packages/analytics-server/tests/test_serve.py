@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -209,3 +210,31 @@ def test_without_any_clickhouse_both_ways_out_are_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "[embedded]" in done.stderr
     assert "SHOCKMOUSE_CLICKHOUSE_URL" in done.stderr
+
+
+DAMAGES = {
+    "random bytes over the header": lambda body: bytes(random.Random(7).randbytes(100)) + body[100:],
+    "cut in its pages": lambda body: body[: len(body) // 2],
+    "cut in its header": lambda body: body[:50],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_counters_stop_neither_ingestion_nor_questions(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "data"
+    path = folder / "counters.sqlite"
+    with serving(folder) as server:
+        key, read_key = (server.printed[number].split()[2] for number in (1, 2))
+        assert send(server, key) == 200
+        assert server.stop() == 0
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    looked = command(folder, "doctor")
+    assert (looked.code, "sets the file aside" in looked.out) == (1, True)
+    with serving(folder) as server:
+        assert send(server, key) == 200
+        wait_until(lambda: count(server, read_key) == 2, 20, "both events are counted")
+        assert b"\nshockmouse_events_accepted_total 1\n" in server.ask("GET", "/metrics").body
+        assert len(server.children("http")) == 1
+    assert (folder / "counters.sqlite.damaged").exists()

@@ -1,6 +1,7 @@
 """Counts of what happened to events, summed over the node's processes and kept over restarts.
 
 File       counters.sqlite in the data folder: name, label, value. Not fsynced: a crash may lose the last second
+Damage     a power loss may damage what is not fsynced; such a file is set aside and counting begins anew
 """
 
 import collections
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from msgspec import Struct
+
+from .damage import set_aside_damaged
 
 FLUSH_SECONDS = 1.0
 TABLE = """
@@ -32,6 +35,7 @@ class Counters:
     """The counters of one process; what it adds reaches the file within FLUSH_SECONDS."""
 
     def __init__(self, path: Path) -> None:
+        set_aside_damaged(path)
         path.touch(mode=0o600)
         self._connection = sqlite3.connect(path, timeout=10, check_same_thread=False)
         self._connection.executescript("pragma journal_mode = wal; pragma synchronous = off;" + TABLE)

@@ -16,6 +16,8 @@ from .spool import SpoolStatus
 
 Level = Literal["ok", "warning", "failure"]
 
+RESTORE = "check the disk; stop serve and restore from a backup"
+BEGIN_ANEW = "check the disk; restart serve, which sets the file aside and begins it anew"
 RESERVE_BYTES = 64 << 20
 COMFORT_BYTES = 2 << 30
 LAG_SECONDS = 300.0
@@ -64,8 +66,8 @@ def look_at_disk(data_dir: Path, spool_max_bytes: int) -> Iterator[Finding]:
         yield Finding("warning", f"the spool may grow to {spool_max_bytes >> 20} MiB, more than is free", advice)
 
 
-def look_at_file(path: Path) -> Iterator[Finding]:
-    """Yield whether a SQLite file is sound."""
+def look_at_file(path: Path, advice: str) -> Iterator[Finding]:
+    """Yield whether a SQLite file is sound; the advice is for when it is not."""
     try:
         with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10) as connection:
             found = connection.execute("pragma quick_check(1)").fetchone()[0]
@@ -75,7 +77,7 @@ def look_at_file(path: Path) -> Iterator[Finding]:
     if found == "ok":
         yield Finding("ok", f"{path.name} is sound")
     else:
-        yield Finding("failure", f"{path.name}: {found}", "check the disk; stop serve and restore from a backup")
+        yield Finding("failure", f"{path.name}: {found}", advice)
 
 
 def look_at_spool(status: SpoolStatus, now: float) -> Iterator[Finding]:

@@ -39,15 +39,16 @@ def run_doctor(options: argparse.Namespace, config: ServerConfig) -> int:
 def look_at_machine(config: ServerConfig) -> Iterable["Finding"]:
     """Yield what needs no database."""
     from .. import doctor
-    from ..folder import directory_path, spool_path
+    from ..folder import counters_path, directory_path, spool_path
     from ..spool import Spool
 
     yield doctor.Finding("ok", "the settings can be read")
     yield from doctor.look_at_folder(config.data_dir)
     yield from doctor.look_at_disk(config.data_dir, config.spool_max_bytes)
-    for path in (spool_path(config.data_dir), directory_path(config.data_dir)):
+    remade = dict.fromkeys((directory_path(config.data_dir), counters_path(config.data_dir)), doctor.BEGIN_ANEW)
+    for path, advice in ({spool_path(config.data_dir): doctor.RESTORE} | remade).items():
         if path.exists():
-            yield from doctor.look_at_file(path)
+            yield from doctor.look_at_file(path, advice)
     if spool_path(config.data_dir).exists():
         try:
             with Spool(spool_path(config.data_dir), max_bytes=config.spool_max_bytes) as spool:
