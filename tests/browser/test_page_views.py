@@ -3,6 +3,7 @@
 import pytest
 
 from tests.browser.visitor import Visitor
+from tests.server_process import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -99,6 +100,12 @@ def test_a_path_through_a_site_is_told_event_for_event_by_the_session(visitor: V
     ]
     kept = visitor.stored(6, "page", "click", "track")
     assert [(row["type"], row["name"]) for row in kept] == did
-    session = visitor.server.ask(f"sessions/{kept[0]['session_id']}", bots="include", limit="100")
+    session_id, everything = kept[0]["session_id"], {"bots": "include", "limit": "1000"}
+
+    def is_listed() -> bool:  # the table of sessions follows that of events within the same insert
+        return session_id in {row["session_id"] for row in visitor.server.ask("sessions", **everything)["rows"]}
+
+    wait_until(is_listed, 5, "the session is listed")
+    session = visitor.server.ask(f"sessions/{session_id}", **everything)
     told = [(each["type"], each["name"]) for each in session["events"] if each["type"] != "performance"]
     assert told == did

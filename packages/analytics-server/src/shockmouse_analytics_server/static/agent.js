@@ -37,7 +37,8 @@ const device=()=>read("device")||(write("device",uuid()),read("device"))
 const mode=()=>(answer()==="yes"&&wish!=="strict"&&device()?wish:"strict")
 let visit
 const session=now=>{visit=safely(JSON.parse)(read("session",sessionStorage))||visit
-if(!visit||now-visit.last>30*MINUTE||now-visit.started>1440*MINUTE)visit={id:uuid(),started:now}
+if(!visit||now-visit.last>30*MINUTE||now-visit.started>1440*MINUTE)
+visit={id:uuid(),started:now}
 visit.last=now
 write("session",JSON.stringify(visit),sessionStorage)
 return visit}
@@ -51,7 +52,8 @@ const{userAgentData:brand,language}=navigator
 const rounded=length=>(mode()==="full"?length:Math.round(length/100)*100)
 let finer
 const fingerprint=privacy=>{const signals={platform:brand?.platform||navigator.platform,touch:navigator.maxTouchPoints>0,viewport:rounded(innerWidth)+"x"+rounded(innerHeight),pixel_ratio:devicePixelRatio,dark:matchMedia("(prefers-color-scheme:dark)").matches,}
-if(privacy!=="strict")Object.assign(signals,{cores:navigator.hardwareConcurrency,memory:navigator.deviceMemory,color_depth:screen.colorDepth})
+if(privacy!=="strict")
+Object.assign(signals,{cores:navigator.hardwareConcurrency,memory:navigator.deviceMemory,color_depth:screen.colorDepth})
 if(privacy==="full"){Object.assign(signals,{languages:navigator.languages.join()},finer)
 if(!finer){finer={}
 brand?.getHighEntropyValues(["architecture","model","platformVersion","uaFullVersion"]).then(values=>{delete values.brands
@@ -145,7 +147,8 @@ if(since)engaged+=now-since
 since=document.visibilityState==="visible"&&document.hasFocus()?now:0}
 const engagement=()=>{attention()
 if(engaged<100)return
-if(tracks("scroll"))record("performance","engagement",{scroll_percent:depth,engaged_ms:Math.round(engaged)})
+if(tracks("scroll"))
+record("performance","engagement",{scroll_percent:depth,engaged_ms:Math.round(engaged)})
 engaged=0}
 const INTERACTIVE="a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
 const DOWNLOAD=/\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
@@ -169,16 +172,18 @@ if(tracks("downloads")&&(link.hasAttribute("download")||DOWNLOAD.test(link.pathn
 const{timeStamp:at,clientX:x,clientY:y,detail}=event
 recent=recent.filter(one=>at-one.at<1000&&Math.hypot(x-one.x,y-one.y)<=30)
 if(detail&&recent.push({at,x,y})===3)told.rage=true
-if(tracks("clicks")?target||told.rage:told.outbound||told.download)record("click",told.name||told.label||told.text||told.id||told.tag,told)}
+if(tracks("clicks")?target||told.rage:told.outbound||told.download)
+record("click",told.name||told.label||told.text||told.id||told.tag,told)}
 const forms=new Map()
-const SECRET=/pass|card|cvc|cvv|iban|ssn|secret|token|pin$/i
+const SECRET=/pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i
 const touch=event=>{const path=inner(event)
 const{form,name,id,type,autocomplete}=path[0]
 if(!form||ignored(path))return
 if(!forms.has(form))forms.set(form,{since:performance.now(),fields:[]})
 const{fields}=forms.get(form)
 const field=cutText(name||id,80)
-if(field&&!fields.includes(field)&&!/^(password|hidden)$/.test(type)&&!/cc-/.test(autocomplete)&&!SECRET.test(field))fields.push(field)}
+const telling=type+autocomplete+field
+if(field&&!SECRET.test(telling)&&!fields.includes(field))fields.push(field)}
 const formEnd=(form,outcome)=>{const{since=0,fields=[]}=forms.get(form)||{}
 forms.delete(form)
 if(form.closest("[data-shockmouse-ignore]"))return
@@ -202,13 +207,15 @@ slow=new Map()
 interactions=performance.interactionCount||0
 tasks=longest=0
 landing=page
-if(again)requestAnimationFrame(()=>requestAnimationFrame(()=>(mine.FCP=mine.LCP=performance.now()-born)))}
+if(again)
+requestAnimationFrame(()=>requestAnimationFrame(()=>(mine.FCP=mine.LCP=performance.now()-born)))}
 const painted=name=>({startTime})=>{if(!unseen)vitals[name]=Math.max(startTime-born,0)}
 const watchVitals=()=>{beginVitals(0)
 observe("paint",paint=>paint.name==="first-contentful-paint"&&painted("FCP")(paint))
 observe("largest-contentful-paint",painted("LCP"))
 observe("layout-shift",({startTime,value,hadRecentInput})=>{if(hadRecentInput||startTime<restored)return
-if(!(shift.sum&&startTime-shift.last<1000&&startTime-shift.first<5000))shift={sum:0,first:startTime}
+if(!(shift.sum&&startTime-shift.last<1000&&startTime-shift.first<5000))
+shift={sum:0,first:startTime}
 shift.last=startTime
 vitals.CLS=Math.max(vitals.CLS,(shift.sum+=value))})
 const interaction=({interactionId,startTime,duration})=>{if(!interactionId||startTime<restored)return
@@ -244,7 +251,8 @@ safely(()=>names("").forEach(name=>localStorage.removeItem(name)))()
 write("consent",answered)
 erase("session",sessionStorage)},flush:()=>flush().then(drain),}
 const api=(window.shockmouse={version})
-for(const name in verbs)api[name]=safely((...given)=>(page?verbs[name](...given):early.push([name,...given])))
+for(const name in verbs)
+api[name]=safely((...given)=>(page?verbs[name](...given):early.push([name,...given])))
 const start=()=>{view()
 for(const[name,...given]of early)api[name]?.(...given)
 attention()
@@ -271,9 +279,10 @@ if(tracks("forms")){listen(document,"input change",touch)
 listen(document,"submit",({target})=>formEnd(target,"submit"))}
 if(tracks("errors")){const seen=new Set()
 const report=(message,file,line,column)=>{const{size}=seen
-if(size<20&&seen.add(message+file+line).size>size)record("error",message,{message:cutText(message,500),file,line,column})}
+if(size<20&&seen.add(message+file+line).size>size)
+record("error",message,{message:cutText(message,500),file,line,column})}
 listen(window,"error",({message,filename,lineno,colno})=>message&&report(message,filename?.split("?")[0],lineno,colno))
 listen(window,"unhandledrejection",({reason})=>report(reason?.message||"unhandled rejection"))}
 drain()}
-const ready=()=>(document.readyState==="loading"?listen(document,"DOMContentLoaded",start):safely(start)())
+const ready=()=>document.readyState==="loading"?listen(document,"DOMContentLoaded",start):safely(start)()
 document.prerendering?listen(document,"prerenderingchange",ready):ready()})()

@@ -9,8 +9,8 @@
 // data-gpc          drop: send nothing for a visitor with Global Privacy Control or Do Not Track (default: strict)
 //
 // stored before consent   nothing
-// stored with consent     localStorage shockmouse.device, shockmouse.batch.<id> (not delivered yet, 256,000 characters at
-//                         most); sessionStorage shockmouse.session
+// stored with consent     localStorage shockmouse.device, shockmouse.batch.<id> (not delivered yet, 256,000 characters
+//                         at most); sessionStorage shockmouse.session
 // stored on an answer     localStorage shockmouse.consent: yes or no
 //
 // It never throws into the page, never calls preventDefault and never reads what a visitor typed.
@@ -27,8 +27,11 @@
   const wish = refused ? "strict" : options.privacy || "balanced"
   const share = +options.sampleRate
   const rate = share > 0 && share < 1 ? share : 1
-  // Beside the script, unless said otherwise. The server writes another name here into the script that it serves by another.
-  const endpoint = new URL(options.events || "v1/events", new URL(options.endpoint?.replace(/\/?$/, "/") || script.src, location))
+  // Beside the script, unless said otherwise. A server with a further name for the script writes a further one here.
+  const endpoint = new URL(
+    options.events || "v1/events",
+    new URL(options.endpoint?.replace(/\/?$/, "/") || script.src, location)
+  )
   endpoint.searchParams.set("key", options.key)
   const MINUTE = 60_000
   const BODY_BYTES = 60_000 // browsers share 64 KiB among all requests that outlive a page
@@ -58,7 +61,8 @@
     return now.slice(0, 8) + "-" + now.slice(8) + "-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g, digit)
   }
   const prefix = "shockmouse."
-  const read = safely((name, area = localStorage) => area.getItem(prefix + name)) // a blocked area throws where it is named
+  // A blocked area throws where it is named.
+  const read = safely((name, area = localStorage) => area.getItem(prefix + name))
   const write = safely((name, value, area = localStorage) => area.setItem(prefix + name, value))
   const erase = safely((name, area = localStorage) => area.removeItem(prefix + name))
   const names = start => Object.keys(localStorage).filter(name => name.startsWith(prefix + start))
@@ -69,7 +73,8 @@
   let visit
   const session = now => {
     visit = safely(JSON.parse)(read("session", sessionStorage)) || visit
-    if (!visit || now - visit.last > 30 * MINUTE || now - visit.started > 1440 * MINUTE) visit = { id: uuid(), started: now }
+    if (!visit || now - visit.last > 30 * MINUTE || now - visit.started > 1440 * MINUTE)
+      visit = { id: uuid(), started: now }
     visit.last = now
     write("session", JSON.stringify(visit), sessionStorage)
     return visit
@@ -96,7 +101,12 @@
       pixel_ratio: devicePixelRatio,
       dark: matchMedia("(prefers-color-scheme:dark)").matches,
     }
-    if (privacy !== "strict") Object.assign(signals, { cores: navigator.hardwareConcurrency, memory: navigator.deviceMemory, color_depth: screen.colorDepth })
+    if (privacy !== "strict")
+      Object.assign(signals, {
+        cores: navigator.hardwareConcurrency,
+        memory: navigator.deviceMemory,
+        color_depth: screen.colorDepth
+      })
     if (privacy === "full") {
       Object.assign(signals, { languages: navigator.languages.join() }, finer)
       if (!finer) {
@@ -115,7 +125,12 @@
     const webdriver = navigator.webdriver || undefined
     if (mode() === "strict") return { webdriver, locale: language.split("-")[0] }
     const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions()
-    return { webdriver, locale: language, timezone, screen: { width: rounded(screen.width), height: rounded(screen.height) } }
+    return {
+      webdriver,
+      locale: language,
+      timezone,
+      screen: { width: rounded(screen.width), height: rounded(screen.height) }
+    }
   }
 
   // --- events ---
@@ -177,7 +192,12 @@
   const post = async (id, body) => {
     let status, pause
     try {
-      const reply = await fetch(endpoint, { method: "POST", body: dated(body), keepalive: encode(body).length <= BODY_BYTES, signal: AbortSignal.timeout?.(30_000) })
+      const reply = await fetch(endpoint, {
+        method: "POST",
+        body: dated(body),
+        keepalive: encode(body).length <= BODY_BYTES,
+        signal: AbortSignal.timeout?.(30_000)
+      })
       status = reply.status
       pause = reply.headers.get("retry-after") * 1000
     } catch {
@@ -221,7 +241,12 @@
     const { origin, pathname, search } = location
     const part = tracks("hash") ? location.hash : ""
     const path = part ? pathname.replace(/\/$/, "") + part.replace(/^#\/?/, "/") : pathname
-    return { url: origin + pathname + search + part, path, title: document.title, referrer: page && !again ? page.url : document.referrer }
+    return {
+      url: origin + pathname + search + part,
+      path,
+      title: document.title,
+      referrer: page && !again ? page.url : document.referrer
+    }
   }
   const view = again => {
     const now = locate(again)
@@ -259,19 +284,24 @@
   const engagement = () => {
     attention()
     if (engaged < 100) return
-    if (tracks("scroll")) record("performance", "engagement", { scroll_percent: depth, engaged_ms: Math.round(engaged) })
+    if (tracks("scroll"))
+      record("performance", "engagement", { scroll_percent: depth, engaged_ms: Math.round(engaged) })
     engaged = 0
   }
 
   // --- clicks ---
-  const INTERACTIVE = "a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
+  const INTERACTIVE =
+    "a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
   const DOWNLOAD = /\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
-  const inner = event => event.composedPath().filter(node => node.nodeType === 1) // the target first, through open shadow roots
+  // The target first, then what it is in, through open shadow roots.
+  const inner = event => event.composedPath().filter(node => node.nodeType === 1)
   const ignored = path => path.some(element => element.hasAttribute("data-shockmouse-ignore"))
   const describe = element => {
     const told = { tag: element.localName }
     for (const { name, value } of element.attributes) {
-      const known = { id: "id", class: "classes", "aria-label": "label" }[name] || (name.startsWith("data-shockmouse-") && name.slice(16))
+      const known =
+        { id: "id", class: "classes", "aria-label": "label" }[name] ||
+        (name.startsWith("data-shockmouse-") && name.slice(16))
       if (known) told[known] = cutText(value, 200)
     }
     if (element.matches("a,button,summary,[role=button],[role=link]") && !element.isContentEditable)
@@ -293,12 +323,13 @@
     const { timeStamp: at, clientX: x, clientY: y, detail } = event
     recent = recent.filter(one => at - one.at < 1000 && Math.hypot(x - one.x, y - one.y) <= 30)
     if (detail && recent.push({ at, x, y }) === 3) told.rage = true // 0 is the keyboard's
-    if (tracks("clicks") ? target || told.rage : told.outbound || told.download) record("click", told.name || told.label || told.text || told.id || told.tag, told)
+    if (tracks("clicks") ? target || told.rage : told.outbound || told.download)
+      record("click", told.name || told.label || told.text || told.id || told.tag, told)
   }
 
   // --- forms: names and order of the fields, never a value ---
   const forms = new Map()
-  const SECRET = /pass|card|cvc|cvv|iban|ssn|secret|token|pin$/i
+  const SECRET = /pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i // in type, autocomplete and name
   const touch = event => {
     const path = inner(event)
     const { form, name, id, type, autocomplete } = path[0]
@@ -306,15 +337,23 @@
     if (!forms.has(form)) forms.set(form, { since: performance.now(), fields: [] })
     const { fields } = forms.get(form)
     const field = cutText(name || id, 80)
-    if (field && !fields.includes(field) && !/^(password|hidden)$/.test(type) && !/cc-/.test(autocomplete) && !SECRET.test(field)) fields.push(field)
+    const telling = type + autocomplete + field
+    if (field && !SECRET.test(telling) && !fields.includes(field)) fields.push(field)
   }
   const formEnd = (form, outcome) => {
     const { since = 0, fields = [] } = forms.get(form) || {}
     forms.delete(form)
     if (form.closest("[data-shockmouse-ignore]")) return
-    const name = form.getAttribute("name") || form.getAttribute("id") || undefined // form.id may be a field of that name
+    // Not form.name and form.id, which may be fields of these names.
+    const name = form.getAttribute("name") || form.getAttribute("id") || undefined
     const action = new URL(form.getAttribute("action") || "", location).pathname
-    record("form", name || action, { form: name, action, fields, outcome, duration_ms: since && Math.round(performance.now() - since) })
+    record("form", name || action, {
+      form: name,
+      action,
+      fields,
+      outcome,
+      duration_ms: since && Math.round(performance.now() - since)
+    })
   }
 
   // --- web vitals: final when the page is first hidden; again after each return from the back-forward cache ---
@@ -338,7 +377,8 @@
     interactions = performance.interactionCount || 0
     tasks = longest = 0
     landing = page
-    if (again) requestAnimationFrame(() => requestAnimationFrame(() => (mine.FCP = mine.LCP = performance.now() - born)))
+    if (again)
+      requestAnimationFrame(() => requestAnimationFrame(() => (mine.FCP = mine.LCP = performance.now() - born)))
   }
   const painted = name => ({ startTime }) => {
     if (!unseen) vitals[name] = Math.max(startTime - born, 0)
@@ -350,7 +390,8 @@
     observe("layout-shift", ({ startTime, value, hadRecentInput }) => {
       if (hadRecentInput || startTime < restored) return
       // A burst: less than a second between shifts, less than five in all.
-      if (!(shift.sum && startTime - shift.last < 1000 && startTime - shift.first < 5000)) shift = { sum: 0, first: startTime }
+      if (!(shift.sum && startTime - shift.last < 1000 && startTime - shift.first < 5000))
+        shift = { sum: 0, first: startTime }
       shift.last = startTime
       vitals.CLS = Math.max(vitals.CLS, (shift.sum += value))
     })
@@ -411,7 +452,8 @@
     flush: () => flush().then(drain),
   }
   const api = (window.shockmouse = { version })
-  for (const name in verbs) api[name] = safely((...given) => (page ? verbs[name](...given) : early.push([name, ...given])))
+  for (const name in verbs)
+    api[name] = safely((...given) => (page ? verbs[name](...given) : early.push([name, ...given])))
 
   // --- the beginning ---
   const start = () => {
@@ -453,13 +495,19 @@
       const seen = new Set()
       const report = (message, file, line, column) => {
         const { size } = seen
-        if (size < 20 && seen.add(message + file + line).size > size) record("error", message, { message: cutText(message, 500), file, line, column })
+        if (size < 20 && seen.add(message + file + line).size > size)
+          record("error", message, { message: cutText(message, 500), file, line, column })
       }
-      listen(window, "error", ({ message, filename, lineno, colno }) => message && report(message, filename?.split("?")[0], lineno, colno))
+      listen(
+        window,
+        "error", // without a message it is an image's
+        ({ message, filename, lineno, colno }) => message && report(message, filename?.split("?")[0], lineno, colno)
+      )
       listen(window, "unhandledrejection", ({ reason }) => report(reason?.message || "unhandled rejection"))
     }
     drain()
   }
-  const ready = () => (document.readyState === "loading" ? listen(document, "DOMContentLoaded", start) : safely(start)())
+  const ready = () =>
+    document.readyState === "loading" ? listen(document, "DOMContentLoaded", start) : safely(start)()
   document.prerendering ? listen(document, "prerenderingchange", ready) : ready()
 })()
