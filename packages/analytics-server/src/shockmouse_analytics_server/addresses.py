@@ -1,7 +1,8 @@
 """The address of a visitor: found behind trusted proxies, and shortened before anything is written.
 
 Found    the right-most hop that no trusted proxy vouches for, of X-Forwarded-For, else of Forwarded (RFC 7239)
-Kept     truncate: the IPv4 /24 or IPv6 /48 it lies in; drop: nothing; keep: the address
+Kept     truncate: the IPv4 /24 or IPv6 /48 it lies in; drop: nothing; keep: the address. An IPv6 address that tells an
+         IPv4 address within its first or last bits (6to4, Teredo, NAT64) is cut as that one
 """
 
 import re
@@ -11,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from msgspec import Struct
 
+NAT64 = IPv6Network("64:ff9b::/96")
 MAX_HOPS = 32
 _CACHED_ADDRESSES = 4096
 _FOR = re.compile(r"(?:^|;)\s*for\s*=\s*\"?([^\";]*)", re.IGNORECASE)
@@ -63,7 +65,17 @@ def _shorten(text: str, is_kept: bool) -> str:
         return ""
     if is_kept:
         return str(address)
+    address = told_address(address)
     return str(ip_network((address, 24 if address.version == 4 else 48), strict=False).network_address)
+
+
+def told_address(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address of the client that an IPv6 address tells, else the address: /48 would leave it whole."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour or (address.teredo or (None, address))[1]
 
 
 def read_address(text: str) -> IPv4Address | IPv6Address | None:

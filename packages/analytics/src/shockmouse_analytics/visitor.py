@@ -6,7 +6,7 @@ the session from the device's visits.
 """
 
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from . import session_header
 
 _PREFIX_BITS = {4: 24, 6: 48}
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class Visitor(Struct, frozen=True, kw_only=True):
@@ -59,7 +60,13 @@ def truncate(address: str) -> str | None:
         given = ip_address(address.strip().partition("%")[0])
     except ValueError:
         return None
-    if isinstance(given, IPv6Address) and given.ipv4_mapped:
-        given = given.ipv4_mapped
+    given = told_address(given) if isinstance(given, IPv6Address) else given
     unused = given.max_prefixlen - _PREFIX_BITS[given.version]
     return str(type(given)(int(given) >> unused << unused))
+
+
+def told_address(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address of the client that the address tells (mapped, NAT64, 6to4, Teredo), else the address."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, address))[1]
