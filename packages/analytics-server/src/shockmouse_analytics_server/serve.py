@@ -23,13 +23,15 @@ import backoff
 
 from . import migrate, registry
 from .config import PREFIX, ServerConfig, to_environ
-from .errors import ConfigError, DatabaseAwayError, SchemaError
-from .folder import database_of, directory_path, serve_lock
+from .errors import ConfigError, DatabaseAwayError, SchemaError, SpoolBrokenError
+from .folder import database_of, directory_path, serve_lock, spool_path
 from .links import add_link
 from .locks import hold
 from .projects import Directory
+from .spool import Spool
 
 LOCK_SECONDS = 10.0
+CHECK_SECONDS = 3.0
 PORT_SECONDS = 3.0
 DATABASE_SECONDS = 30.0
 MIGRATION_LOCK_SECONDS = 60.0
@@ -199,6 +201,7 @@ async def run(config: ServerConfig, *, migrates: bool) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(hold(serve_lock(config.data_dir), LOCK_SECONDS))
+        await asyncio.to_thread(check_spool, config)
         listener = stack.enter_context(contextlib.closing(await bind(config.host, config.port)))
         directory = stack.enter_context(Directory(directory_path(config.data_dir)))
         supervisor = Supervisor(config, directory, listener, migrates=migrates)
@@ -220,6 +223,19 @@ def check_engine(config: ServerConfig) -> None:
             "there is no ClickHouse: install the engine with `pip install 'shockmouse-analytics-server[embedded]'`, "
             "or set SHOCKMOUSE_CLICKHOUSE_URL to a server's address"
         )
+
+
+def check_spool(config: ServerConfig) -> None:
+    """The spool is laid out, and a damaged one is told before children would end on it again and again.
+
+    Raises SpoolBrokenError: it is damaged; the message says what to do.
+    """
+    try:
+        with Spool(spool_path(config.data_dir), max_bytes=config.spool_max_bytes) as spool:
+            spool.file.check(CHECK_SECONDS)
+    except SpoolBrokenError as exc:
+        cause = str(exc).partition("; restart")[0]
+        raise SpoolBrokenError(f"{cause}; check the disk, and restore from a backup into a new data folder") from exc
 
 
 async def bind(host: str, port: int) -> socket.socket:

@@ -125,6 +125,22 @@ class SpoolFile:
             self._connection.executescript(LAY_OUT)
         self._connection.executescript(FRESH_LOG)
 
+    def check(self, seconds: float) -> None:
+        """Look the file's pages through, as far as this time goes. Raises SpoolBrokenError: one is damaged."""
+        deadline = time.monotonic() + seconds
+        with self._turn, self._mapped_errors():
+            self._connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            try:
+                (found,) = self._connection.execute("pragma quick_check(1)").fetchone()
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                    raise
+                found = "ok"
+            finally:
+                self._connection.set_progress_handler(None, 0)
+        if found != "ok":
+            raise SpoolBrokenError(f"{self.path}: {found}")
+
     def close(self) -> None:
         with self._turn:
             self._connection.close()

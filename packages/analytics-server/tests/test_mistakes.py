@@ -1,0 +1,32 @@
+"""What goes wrong at the keyboard or on the disk is told in one line that says what to do."""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from .serving import Done, command
+from .spooled import make_entry, open_spool
+
+
+def said(line: str, code: int = 1) -> Done:
+    """Return a failure: this one line and nothing else."""
+    return Done(code, "", f"shockmouse-analytics-server: {line}\n")
+
+
+@pytest.mark.engine
+def test_a_damaged_spool_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    advice = "check the disk, and restore from a backup into a new data folder"
+    path.write_bytes(b"no database at all" * 1000)
+    assert command(tmp_path, "serve", "--port", "0") == said(f"{path}: file is not a database; {advice}")
+    path.unlink()
+    with open_spool(tmp_path) as spool:
+        spool.append([make_entry(100)])
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute("select rootpage from sqlite_master where name = 'pieces'").fetchone()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: (root - 1) * 8192] + b"\xff" * 8192 + whole[root * 8192 :])
+    refused = command(tmp_path, "serve", "--port", "0")
+    assert (refused.code, refused.out, refused.err.count("\n"), advice in refused.err) == (1, "", 1, True)
