@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .serving import Done, command
+from .serving import Done, command, serving
 from .spooled import make_entry, open_spool
 
 
@@ -30,3 +30,14 @@ def test_a_damaged_spool_is_told_before_anything_is_started(tmp_path: Path) -> N
     path.write_bytes(whole[: (root - 1) * 8192] + b"\xff" * 8192 + whole[root * 8192 :])
     refused = command(tmp_path, "serve", "--port", "0")
     assert (refused.code, refused.out, refused.err.count("\n"), advice in refused.err) == (1, "", 1, True)
+
+
+@pytest.mark.engine
+def test_a_link_leads_to_where_serve_listens(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as server:
+        served = command(tmp_path / "data", "project", "link", "default").out
+        moved = command(tmp_path / "data", "project", "link", "default", "--port", "9000").out
+    assert [link.partition("/sign-in")[0] for link in (served, moved)] == [
+        f"http://127.0.0.1:{server.port}",
+        "http://127.0.0.1:9000",
+    ]

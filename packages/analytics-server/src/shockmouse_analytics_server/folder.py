@@ -30,6 +30,11 @@ def loading_lock(data_dir: Path) -> Path:
     return data_dir / "loading.lock"
 
 
+def url_path(data_dir: Path) -> Path:
+    """Return the file that has the address of the last `serve`."""
+    return data_dir / "serve.url"
+
+
 def database_of(config: ServerConfig, role: Role) -> Database:
     """Return the database, not opened yet."""
     return open_database(

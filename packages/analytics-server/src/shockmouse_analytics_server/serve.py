@@ -24,7 +24,7 @@ import backoff
 from . import migrate, registry
 from .config import PREFIX, ServerConfig, to_environ
 from .errors import ConfigError, DatabaseAwayError, SchemaError, SpoolBrokenError
-from .folder import database_of, directory_path, serve_lock, spool_path
+from .folder import database_of, directory_path, serve_lock, spool_path, url_path
 from .links import add_link
 from .locks import hold
 from .projects import Directory
@@ -203,6 +203,7 @@ async def run(config: ServerConfig, *, migrates: bool) -> None:
         await stack.enter_async_context(hold(serve_lock(config.data_dir), LOCK_SECONDS))
         await asyncio.to_thread(check_spool, config)
         listener = stack.enter_context(contextlib.closing(await bind(config.host, config.port)))
+        write_url(config, listener.getsockname()[1])
         directory = stack.enter_context(Directory(directory_path(config.data_dir)))
         supervisor = Supervisor(config, directory, listener, migrates=migrates)
         stack.push_async_callback(supervisor.end)
@@ -270,6 +271,14 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 def url_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def write_url(config: ServerConfig, port: int) -> None:
+    """Leave the address for commands that print links."""
+    path = url_path(config.data_dir)
+    new = path.with_suffix(".new")
+    new.write_text(url_of(config.host, port), encoding="utf-8")
+    new.replace(path)
 
 
 def link_url(url: str, token: str) -> str:

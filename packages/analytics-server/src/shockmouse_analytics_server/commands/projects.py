@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..config import ServerConfig
 from ..errors import UsageError
-from .options import Commands, add_command, add_group
+from .options import Commands, add_command, add_group, given_flags
 
 if TYPE_CHECKING:
     from ..projects import Project
@@ -148,12 +148,13 @@ async def change(config: ServerConfig, options: argparse.Namespace) -> int:
 
 
 def run_link(options: argparse.Namespace, config: ServerConfig) -> int:
-    return asyncio.run(link(config, options.name))
+    flags = given_flags(options)
+    return asyncio.run(link(config, options.name, is_placed=bool(flags["host"] or flags["port"])))
 
 
-async def link(config: ServerConfig, name: str) -> int:
+async def link(config: ServerConfig, name: str, *, is_placed: bool) -> int:
     from .. import registry
-    from ..folder import directory_path
+    from ..folder import directory_path, url_path
     from ..links import add_link
     from ..serve import link_url, url_of
     from .opening import open_projects
@@ -162,7 +163,9 @@ async def link(config: ServerConfig, name: str) -> int:
         await registry.sync(database, directory, time.time())
         project = directory.project(name)
     token = add_link(directory_path(config.data_dir), project.name, time.time())
-    print(link_url(url_of(config.host, config.port), token))
+    served = url_path(config.data_dir)
+    url = served.read_text() if served.exists() and not is_placed else url_of(config.host, config.port)
+    print(link_url(url, token))
     return 0
 
 
