@@ -12,6 +12,8 @@ from typing import Literal
 from msgspec import Struct
 
 from .clickhouse import Database
+from .errors import ConfigError
+from .places import open_database
 from .spool import SpoolStatus
 
 Level = Literal["ok", "warning", "failure"]
@@ -37,6 +39,18 @@ class Finding(Struct, frozen=True):
     level: Level
     about: str
     advice: str = ""
+
+
+def look_at_places(path: Path | None) -> Iterator[Finding]:
+    """Yield whether the GeoIP database, if one is named, can be read."""
+    if path is None:
+        return
+    try:
+        open_database(path).close()
+    except ConfigError as exc:
+        yield Finding("failure", str(exc), "name a file in MMDB format with GEOIP_DATABASE, or none")
+    else:
+        yield Finding("ok", f"{path.name} is a GeoIP database")
 
 
 def look_at_folder(data_dir: Path) -> Iterator[Finding]:

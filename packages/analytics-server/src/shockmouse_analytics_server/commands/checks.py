@@ -43,6 +43,7 @@ def look_at_machine(config: ServerConfig) -> Iterable["Finding"]:
     from ..spool import Spool
 
     yield doctor.Finding("ok", "the settings can be read")
+    yield from doctor.look_at_places(config.geoip_database)
     yield from doctor.look_at_folder(config.data_dir)
     yield from doctor.look_at_disk(config.data_dir, config.spool_max_bytes)
     remade = dict.fromkeys((directory_path(config.data_dir), counters_path(config.data_dir)), doctor.BEGIN_ANEW)

@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 
 from .. import logs
 from ..config import ServerConfig, prepare_data_dir
+from ..errors import ConfigError, UsageError
 from .options import Commands, add_command
 
 
@@ -18,6 +20,21 @@ def run_serve(options: argparse.Namespace, config: ServerConfig) -> int:
     from .. import serve
 
     logs.set_up("serve", level=config.log_level, form=config.log_format)
+    check_places(config.geoip_database)
     prepare_data_dir(config.data_dir)
     asyncio.run(serve.run(config, migrates=not options.no_migrate))
     return 0
+
+
+def check_places(path: Path | None) -> None:
+    """Open once what the workers will open: they could only fail again and again.
+
+    Raises UsageError: it is no GeoIP database.
+    """
+    from ..places import open_database
+
+    try:
+        if path is not None:
+            open_database(path).close()
+    except ConfigError as exc:
+        raise UsageError(str(exc)) from exc
