@@ -96,7 +96,9 @@ def test_all_five_equal_the_library_and_again_after_the_back_forward_cache(visit
     assert loaded["CLS"] > 0
     assert lives[0] == pytest.approx(loaded, abs=0.0001)
     assert sorted(restored) == sorted(NAMES)
-    assert lives[1] == pytest.approx(restored, abs=0.5)  # the library looks at the clock a moment later
+    for name in ("FCP", "LCP"):  # each looks at the clock by itself, in callbacks of the same frame
+        assert abs(lives[1].pop(name) - restored.pop(name)) < 10
+    assert lives[1] == pytest.approx(restored, abs=0.0001)
 
 
 def test_long_tasks_are_counted_once_a_page(visitor: Visitor) -> None:
