@@ -41,3 +41,16 @@ def test_a_link_leads_to_where_serve_listens(tmp_path: Path) -> None:
         f"http://127.0.0.1:{server.port}",
         "http://127.0.0.1:9000",
     ]
+
+
+@pytest.mark.engine
+def test_what_another_serve_holds_is_told_with_its_process_and_a_way_out(tmp_path: Path) -> None:
+    folder, kept = tmp_path / "data", tmp_path / "kept"
+    with serving(folder) as server:
+        assert command(folder, "backup", str(kept)).code == 0
+        holder = f"another process ({server.process.pid}) uses this data folder: it holds {folder / 'serve.lock'}"
+        assert command(folder, "serve") == said(f"{holder}; stop it, or give another --data-dir")
+        assert command(folder, "restore", str(kept)) == said(f"{holder}; stop serve first")
+        refused = command(tmp_path / "other", "serve", "--port", str(server.port))
+    address = f"127.0.0.1:{server.port}"
+    assert refused == said(f"cannot listen on {address}: Address already in use; give another --port")

@@ -189,7 +189,11 @@ async def restore(
             f"the backup has schema {manifest.schema}, made by release {manifest.release}; "
             f"this is release {__version__} with schema {known}: install {manifest.release} or later"
         )
-    async with hold(serve_lock(data_dir), 0), hold(loader_lock(data_dir), 0), loader_waits(data_dir):
+    async with (
+        hold(serve_lock(data_dir), 0, "; stop serve first"),
+        hold(loader_lock(data_dir), 0),
+        loader_waits(data_dir),
+    ):
         await refuse_used(database, data_dir)
         await migrate.up(database, cluster=cluster, until=manifest.schema)
         async with views_away(database):

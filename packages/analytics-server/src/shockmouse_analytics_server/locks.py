@@ -14,8 +14,8 @@ RETRY_SECONDS = 0.05
 
 
 @contextlib.asynccontextmanager
-async def hold(path: Path, wait_seconds: float) -> AsyncIterator[None]:
-    """Hold the lock for as long as the block lasts.
+async def hold(path: Path, wait_seconds: float, advice: str = "") -> AsyncIterator[None]:
+    """Hold the lock for as long as the block lasts; the file tells who does.
 
     Raises LockedError: another process still held it after the wait.
     """
@@ -24,11 +24,19 @@ async def hold(path: Path, wait_seconds: float) -> AsyncIterator[None]:
         deadline = time.monotonic() + wait_seconds
         while not try_lock(file):
             if time.monotonic() >= deadline:
-                raise LockedError(f"another process uses this data folder: it holds {path}")
+                raise LockedError(f"another process{named(file)} uses this data folder: it holds {path}{advice}")
             await asyncio.sleep(RETRY_SECONDS)
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(file)
+
+
+def named(file: int) -> str:
+    """Return the number of the process that holds the lock, as it wrote it down."""
+    number = os.pread(file, 20, 0).decode("ascii", "replace")
+    return f" ({number})" if number.isdigit() else ""
 
 
 def try_lock(file: int) -> bool:

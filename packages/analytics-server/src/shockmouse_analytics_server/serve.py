@@ -23,6 +23,7 @@ import backoff
 
 from . import migrate, registry
 from .config import PREFIX, ServerConfig, to_environ
+from .damage import set_aside_damaged
 from .errors import ConfigError, DatabaseAwayError, SchemaError, SpoolBrokenError
 from .folder import database_of, directory_path, serve_lock, spool_path, url_path
 from .links import add_link
@@ -31,6 +32,7 @@ from .projects import Directory
 from .spool import Spool
 
 LOCK_SECONDS = 10.0
+TAKEN = "; stop it, or give another --data-dir"
 CHECK_SECONDS = 3.0
 PORT_SECONDS = 3.0
 DATABASE_SECONDS = 30.0
@@ -200,10 +202,11 @@ async def run(config: ServerConfig, *, migrates: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(hold(serve_lock(config.data_dir), LOCK_SECONDS))
+        await stack.enter_async_context(hold(serve_lock(config.data_dir), LOCK_SECONDS, TAKEN))
         await asyncio.to_thread(check_spool, config)
         listener = stack.enter_context(contextlib.closing(await bind(config.host, config.port)))
         write_url(config, listener.getsockname()[1])
+        set_aside_damaged(directory_path(config.data_dir))  # it comes back from ClickHouse
         directory = stack.enter_context(Directory(directory_path(config.data_dir)))
         supervisor = Supervisor(config, directory, listener, migrates=migrates)
         stack.push_async_callback(supervisor.end)
@@ -250,7 +253,8 @@ async def bind(host: str, port: int) -> socket.socket:
             return open_socket(host, port)
         except OSError as exc:
             if exc.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise ConfigError(f"cannot listen on {host}:{port}: {exc.strerror}") from exc
+                advice = "; give another --port" if exc.errno == errno.EADDRINUSE else ""
+                raise ConfigError(f"cannot listen on {host}:{port}: {exc.strerror}{advice}") from exc
         await asyncio.sleep(0.1)
 
 
