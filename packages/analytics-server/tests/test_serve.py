@@ -250,3 +250,19 @@ def test_damaged_counters_stop_neither_ingestion_nor_questions(tmp_path: Path, d
         assert b"\nshockmouse_events_accepted_total 1\n" in server.ask("GET", "/metrics").body
         assert len(server.children("http")) == 1
     assert (folder / "counters.sqlite.damaged").exists()
+
+
+def test_a_damaged_mirror_of_projects_comes_back_from_the_database(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    path = folder / "directory.sqlite"
+    with serving(folder) as server:
+        key = server.printed[1].split()[2]
+        assert server.stop() == 0
+    path.write_bytes(bytes(100) + path.read_bytes()[100:])
+    listed = command(folder, "project", "list")
+    assert (listed.code, listed.out, listed.err.count("\n")) == (1, "", 1)
+    assert "serve begins it anew" in listed.err
+    with serving(folder) as server:
+        assert [line.split()[0] for line in server.printed] == ["listening"]
+        assert send(server, key) == 200
+    assert (folder / "directory.sqlite.damaged").exists()

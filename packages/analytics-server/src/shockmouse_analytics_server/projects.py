@@ -19,7 +19,7 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
-from .errors import UsageError
+from .errors import ServerError, UsageError
 from .keys import is_same_hash, token_hash, token_prefix
 
 FRESH_SECONDS = 1.0
@@ -127,13 +127,19 @@ class Directory:
     """The mirror, open in one process; safe to use from several threads."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Open the mirror, made where there is none.
+
+        Raises ServerError: the file cannot be used.
+        """
         self._clock = clock
         self._lock = threading.RLock()
         path.touch(mode=0o600)
         self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
-            self._connection.execute(f"pragma {pragma}").fetchall()
-        self._connection.executescript(TABLES)
+        try:
+            self._lay_out()
+        except sqlite3.Error as exc:
+            self._connection.close()
+            raise ServerError(f"{path}: {exc}; if it is damaged, serve begins it anew at its start") from exc
         self._version = -1
         self._checked_at = 0.0
         self._snapshot = Snapshot({}, {}, {}, {})
@@ -205,6 +211,11 @@ class Directory:
         if gone:
             with self._lock:
                 self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def _lay_out(self) -> None:
+        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
+            self._connection.execute(f"pragma {pragma}").fetchall()
+        self._connection.executescript(TABLES)
 
     def _salt(self, day: date) -> bytes:
         name = salt_name(day)
