@@ -25,7 +25,7 @@ DIST = ROOT / "dist"
 CHECKED = ("packages", "tests", "tools", "noxfile.py")
 TEST_LIBRARIES = ("pytest>=9", "pytest-timeout>=2.4", "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
-FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gunicorn>=25")
+FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")
 WITH_ENGINE = (*TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60")
 
 

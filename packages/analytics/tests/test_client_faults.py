@@ -1,0 +1,239 @@
+"""A table of failures: what becomes of every event, and how long the program takes to end. Real processes and sockets.
+
+sent          tracked by the program; under kill -9 and SIGTERM those older than 250 ms
+acknowledged  on the server when the program was gone
+on disk       waiting for the next run then
+lost          on the server neither then nor after the next run
+duplicated    stored there more than once
+"""
+
+import importlib.util
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.faults
+
+START = "from shockmouse_analytics import Analytics\nanalytics = Analytics()\n"
+TRACK = START + "for number in range(1000):\n    analytics.track('n', {'number': number})\n"
+ENDING = "import time; print('ending', time.time(), flush=True)\n"
+DELIVER = "from shockmouse_analytics import Analytics\nassert Analytics().deliver_stored(40)\n"
+FORK = """
+import os
+for child in range(1, 5):
+    if os.fork() == 0:
+        for number in range(child * 200, child * 200 + 200):
+            analytics.track('n', {'number': number})
+        analytics.close()
+        os._exit(0)
+for child in range(4):
+    assert os.wait()[1] == 0
+"""
+PARENT = "for number in range(200):\n    analytics.track('n', {'number': number})\n"
+THREADS = """
+import threading
+def work(first):
+    for number in range(first, first + 125):
+        analytics.track('n', {'number': number})
+threads = [threading.Thread(target=work, args=(125 * one,)) for one in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+LOOP = """
+import asyncio
+async def main():
+    for number in range(1000):
+        analytics.track('n', {'number': number})
+asyncio.run(main())
+"""
+SHUTDOWN = """
+import atexit
+def late():
+    for number in range(1000):
+        analytics.track('n', {'number': number})
+atexit.register(late)
+"""
+FULL_DISK = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+"""
+STEADY = """
+import time
+for number in range(100_000):
+    analytics.track('n', {'number': number})
+    print(number, time.time(), flush=True)
+    time.sleep(0.002)
+"""
+
+Reply = Callable[[int, dict[str, Any]], Any]
+
+
+def always(reply: Any) -> Reply:
+    return lambda number, body: reply
+
+
+def at_first(reply: Any, requests: int = 3) -> Reply:
+    return lambda number, body: reply if number <= requests else None
+
+
+def throttled(value: str) -> Reply:
+    return at_first((429, {"Retry-After": value}, {}), 1)
+
+
+def too_large(number: int, body: dict[str, Any]) -> Any:
+    return (413, {}, {}) if len(body["events"]) > 60 else None
+
+
+def throttled_until(number: int, body: dict[str, Any]) -> Any:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    return throttled(date)(number, body)
+
+
+CASES: dict[str, tuple[str, Reply | None]] = {
+    "the program ends": (TRACK, always(None)),
+    "the server hangs": (TRACK, always("hang")),
+    "nobody listens": (TRACK, None),
+    "500": (TRACK, always((500, {}, {}))),
+    "401": (TRACK, always((401, {}, {}))),
+    "stored, then cut off": (TRACK, at_first("store")),
+    "413": (TRACK, too_large),
+    "429 with seconds": (TRACK, throttled("1")),
+    "429 with a date": (TRACK, throttled_until),
+    "429 with nonsense": (TRACK, throttled("soon")),
+    "fork after events": (START + PARENT + FORK, always(None)),
+    "fork before events": (START + FORK + PARENT, always(None)),
+    "8 threads": (START + THREADS, always(None)),
+    "the loop ends first": (START + LOOP, always(None)),
+    "the interpreter ends": (START + SHUTDOWN, always(None)),
+    "the disk is full": (FULL_DISK + TRACK + "assert analytics.flush(20)\n", at_first((503, {}, {}))),
+}
+if importlib.util.find_spec("gevent"):
+    CASES["gevent"] = ("from gevent import monkey; monkey.patch_all()\n" + TRACK, always(None))
+    CASES["gevent, no server"] = ("from gevent import monkey; monkey.patch_all()\n" + TRACK, None)
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    name: str
+    sent: int
+    acknowledged: int
+    on_disk: int
+    lost: int
+    duplicated: int
+    exit_seconds: float
+
+
+ROWS: list[Row] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table() -> Iterator[None]:
+    yield
+    heads = f"{'sent':>6} {'acknowledged':>12} {'on disk':>8} {'lost':>5} {'duplicated':>10} {'exit s':>7}"
+    print(f"\n\n{'failure':22} {heads}")
+    for row in ROWS:
+        counts = f"{row.sent:6} {row.acknowledged:12} {row.on_disk:8} {row.lost:5} {row.duplicated:10}"
+        print(f"{row.name:22} {counts} {row.exit_seconds:7.2f}")
+
+
+def numbers(server: Any) -> list[int]:
+    return [event["properties"]["number"] for event in server.events]
+
+
+def waiting(program: Any) -> int:
+    ended = program.run(
+        "import sys\nfrom shockmouse_analytics.__main__ import main\nsys.exit(main(['queue', 'status']))"
+    )
+    return int(json.loads(ended.output)["events"])
+
+
+def settle(name: str, program: Any, server: Any, sent: set[int], exit_seconds: float) -> Row:
+    """Mend the server, let the next run deliver, and count."""
+    acknowledged, on_disk = len(set(numbers(server)) & sent), waiting(program)
+    server.stop()
+    server.reply = always(None)
+    server.start()
+    assert program.run(DELIVER).code == 0
+    stored = Counter(numbers(server))
+    duplicated = sum(count - 1 for count in stored.values())
+    row = Row(name, len(sent), acknowledged, on_disk, len(sent - stored.keys()), duplicated, exit_seconds)
+    ROWS.append(row)
+    return row
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_is_lost_or_doubled_and_the_program_ends(program: Any, server: Any, name: str) -> None:
+    text, reply = CASES[name]
+    if reply is None:
+        server.stop()
+    else:
+        server.reply = reply
+    ended = program.run(text + ENDING)
+    assert ended.code == 0, ended.errors
+    if reply is not None:
+        server.stop()
+    row = settle(name, program, server, set(range(1000)), ended.exit_seconds)
+    assert (row.lost, row.duplicated, row.acknowledged <= 1000) == (0, 0, True)
+    assert row.exit_seconds < 2.0  # of which the interpreter itself needs a part
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_program_loses_at_most_the_last_quarter_of_a_second(
+    program: Any, server: Any, number: signal.Signals
+) -> None:
+    server.stop()
+    process = program.start(START + STEADY, flush_seconds="0.5")
+    tracked = [process.stdout.readline().split() for _ in range(500)]
+    killed_at = time.time()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    exit_seconds = time.time() - killed_at
+    tracked += [line.split() for line in output.splitlines() if len(line.split()) == 2]
+    sent = {int(count) for count, at in tracked if float(at) < killed_at - 0.25}
+    row = settle(number.name, program, server, sent, exit_seconds)
+    assert (row.lost, row.duplicated, row.sent > 200) == (0, 0, True)
+
+
+def test_an_outage_while_the_program_runs(program: Any, server: Any) -> None:
+    server.stop()
+    process = program.start(TRACK + "while not analytics.flush(1):\n    pass\n" + ENDING)
+    deadline = time.monotonic() + 20
+    while waiting(program) < 1000:
+        assert time.monotonic() < deadline
+    server.start()
+    output, errors = process.communicate(timeout=40)
+    assert output.startswith("ending "), errors
+    row = settle("an outage", program, server, set(range(1000)), time.time() - float(output.split()[1]))
+    assert (row.acknowledged, row.on_disk, row.lost, row.duplicated) == (1000, 0, 0, 0)
+
+
+def test_a_damaged_store_is_set_aside(program: Any, server: Any) -> None:
+    server.stop()
+    assert program.run(START).code == 0
+    assert waiting(program) == 0
+    (store,) = program.state.glob("queue-*.sqlite")
+    store.write_bytes(b"no database" * 1000)
+    ended = program.run(TRACK + ENDING)
+    row = settle("a damaged store", program, server, set(range(1000)), ended.exit_seconds)
+    assert (row.lost, row.duplicated) == (0, 0)
+
+
+def test_two_programs_share_one_store(program: Any, server: Any) -> None:
+    server.stop()
+    halves = [TRACK.replace("range(1000)", f"range({first}, {first + 500})") for first in (0, 500)]
+    processes = [program.start(text) for text in halves]
+    for process in processes:
+        process.communicate(timeout=40)
+    row = settle("two on one store", program, server, set(range(1000)), 0.0)
+    assert (row.lost, row.duplicated) == (0, 0)
