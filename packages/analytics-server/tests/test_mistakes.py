@@ -1,7 +1,9 @@
 """What goes wrong at the keyboard or on the disk is told in one line that says what to do."""
 
 import contextlib
+import socket
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,13 @@ def test_what_another_serve_holds_is_told_with_its_process_and_a_way_out(tmp_pat
         refused = command(tmp_path / "other", "serve", "--port", str(server.port))
     address = f"127.0.0.1:{server.port}"
     assert refused == said(f"cannot listen on {address}: Address already in use; give another --port")
+
+
+def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path) -> None:
+    with open_spool(tmp_path), contextlib.closing(socket.create_server(("127.0.0.1", 0))) as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+    started = time.monotonic()
+    found = command(tmp_path, "doctor", "--json", "--clickhouse-url", f"http://{address}")
+    failures = [one["about"] for one in found.json() if one["level"] == "failure"]
+    assert (found.code, found.err, failures) == (1, "", [f"cannot connect to {address}: connection refused"])
+    assert time.monotonic() - started < 15

@@ -10,6 +10,7 @@ import copy
 import datetime as dt
 import functools
 import io
+import os
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from uuid import UUID
 import aiohttp
 import msgspec
 from aiochclient import ChClient, ChClientError
+from aiohttp.client_exceptions import UnixClientConnectorError
 
 from .engine_socket import socket_of
 from .errors import BadRowsError, ConfigError, DatabaseAwayError, DatabaseError, QuestionLimitError
@@ -202,7 +204,7 @@ class Database:
                 async for chunk in _unbroken(response.content.iter_any(), f"__exception__\r\n{tag}".encode()):
                     yield chunk
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise DatabaseAwayError(f"ClickHouse does not answer: {exc!r}") from exc
+            raise DatabaseAwayError(why_away(exc)) from exc
 
     def _client(self, params: Mapping[str, object], settings: Mapping[str, object]) -> Any:
         if self._session is None:
@@ -279,7 +281,19 @@ async def _answer(waiting: Any, *, question: bool = False) -> Any:
     except ChClientError as exc:
         raise _mapped(str(exc), question=question) from exc
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-        raise DatabaseAwayError(f"ClickHouse does not answer: {exc!r}") from exc
+        raise DatabaseAwayError(why_away(exc)) from exc
+
+
+def why_away(exc: Exception) -> str:
+    """Return in words why there was no answer."""
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        number = exc.os_error.errno or 0
+        cause = os.strerror(number).lower() if number > 0 else str(exc.os_error)
+        place = "the embedded engine" if isinstance(exc, UnixClientConnectorError) else f"{exc.host}:{exc.port}"
+        return f"cannot connect to {place}: {cause}"
+    if isinstance(exc, TimeoutError):
+        return "ClickHouse does not answer in time"
+    return f"ClickHouse does not answer: {str(exc) or type(exc).__name__}"
 
 
 def _mapped(message: str, *, question: bool) -> DatabaseError:

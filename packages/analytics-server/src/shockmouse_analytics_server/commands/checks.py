@@ -14,6 +14,7 @@ from .options import Commands, add_command
 if TYPE_CHECKING:
     from ..doctor import Finding
 
+DATABASE_SECONDS = 5.0
 MARKS = {"ok": "ok      ", "warning": "warning ", "failure": "FAILURE "}
 
 
@@ -64,7 +65,7 @@ async def look_at_database(config: ServerConfig) -> list["Finding"]:
     from .opening import open_database
 
     try:
-        async with open_database(config) as database:
+        async with open_database(config, DATABASE_SECONDS) as database:
             differences = await migrate.verify(database, cluster=config.clickhouse_cluster)
             found = [*doctor.judge_schema(differences)]
             return [*await doctor.look_at_database(database), *found] if not differences else found

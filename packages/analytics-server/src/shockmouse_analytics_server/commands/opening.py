@@ -20,14 +20,14 @@ MIGRATION_LOCK_SECONDS = 60.0
 
 
 @contextlib.asynccontextmanager
-async def open_database(config: ServerConfig) -> AsyncIterator[Database]:
+async def open_database(config: ServerConfig, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Database]:
     """Yield a database that answers.
 
-    Raises DatabaseAwayError: it did not within WAIT_SECONDS. LockedError: a process holds its folder and hangs.
+    Raises DatabaseAwayError: it did not within this time. LockedError: a process holds its folder and hangs.
     """
     check_engine(config)
     prepare_data_dir(config.data_dir)
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + wait_seconds
     async with contextlib.AsyncExitStack() as stack:
         while True:
             try:
