@@ -24,7 +24,6 @@ import backoff
 from . import migrate, registry
 from .config import PREFIX, ServerConfig, to_environ
 from .damage import set_aside_damaged
-from .damage import set_aside_damaged
 from .errors import ConfigError, DatabaseAwayError, SchemaError, SpoolBrokenError
 from .folder import database_of, directory_path, serve_lock, spool_path, url_path
 from .links import add_link
@@ -207,7 +206,6 @@ async def run(config: ServerConfig, *, migrates: bool) -> None:
         await asyncio.to_thread(check_spool, config)
         listener = stack.enter_context(contextlib.closing(await bind(config.host, config.port)))
         write_url(config, listener.getsockname()[1])
-        set_aside_damaged(directory_path(config.data_dir))  # it comes back from ClickHouse
         set_aside_damaged(directory_path(config.data_dir))  # it comes back from ClickHouse
         directory = stack.enter_context(Directory(directory_path(config.data_dir)))
         supervisor = Supervisor(config, directory, listener, migrates=migrates)
