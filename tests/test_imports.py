@@ -23,7 +23,7 @@ CLIENT_ROWS = (
     {"queue", "steps"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
     {"store_file"},
-    {"machine", "counts", "background", "secret_values", "undecided", "session_header"},
+    {"machine", "counts", "background", "secret_values", "undecided", "session_header", "misuse"},
     {"event", "executor"},
     {"errors"},
 )

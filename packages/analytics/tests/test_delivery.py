@@ -1,7 +1,9 @@
 """Events reach the server once, complete, in batches that are cut by number, bytes and age."""
 
+import inspect
 import threading
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 
@@ -173,13 +175,57 @@ def test_before_send_may_change_and_drop(client, server):
     assert analytics.stats().dropped == {"before_send": 1, "before_send_failed": 1}
 
 
-def test_a_warning_comes_once_a_minute_with_counts_and_without_contents(client, server, caplog):
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "shockmouse_analytics"]
+
+
+def test_a_warning_comes_once_a_minute_and_says_where_and_why(client, server, caplog):
     analytics = client(debug=False)
     for _ in range(100):
         analytics.track("n", {"secret plan": object()})
-    assert [record.getMessage() for record in caplog.records if record.name == "shockmouse_analytics"] == [
-        "events were dropped; so far dropped: {'invalid': 1}, refused: {}"
+    line = inspect.currentframe().f_lineno - 1
+    assert warnings(caplog) == [
+        "an event was dropped: Encoding objects of type object is unsupported,"
+        f" called at {__file__}:{line}; so far dropped: {{'invalid': 1}}, refused: {{}}"
     ]
+
+
+class Secretive(Mapping):
+    """A program's own mapping, whose errors quote its content."""
+
+    def __getitem__(self, key):
+        raise ValueError("the secret plan")
+
+    def __iter__(self):
+        yield "plan"
+
+    def __len__(self):
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("properties", "error"), [({"plan": "secret \ud800"}, "UnicodeEncodeError"), (Secretive(), "ValueError")]
+)
+def test_a_warning_quotes_nothing_of_an_event(client, server, caplog, properties, error):
+    analytics = client(debug=False)
+    analytics.track("n", properties)
+    assert [message.split(",")[0] for message in warnings(caplog)] == [f"an event was dropped: {error}"]
+    assert "secret" not in caplog.text
+
+
+def test_events_refused_one_by_one_are_told_and_make_flush_fail(client, server, caplog):
+    refused = {"accepted": 1, "duplicates": 0, "rejected": [{"index": 1, "code": "bad_name"}]}
+    server.reply = lambda number, body: (200, {}, refused) if number == 1 else None
+    analytics = client(debug=False)
+    analytics.track("n", {"invalid": object()})  # another kind of trouble hides nothing
+    analytics.track("good")
+    analytics.track("bad")
+    assert not analytics.flush()
+    assert warnings(caplog)[1:] == [
+        "the server refused events; so far dropped: {'invalid': 1}, refused: {'bad_name': 1}"
+    ]
+    analytics.track("good")
+    assert analytics.flush()
 
 
 def test_a_device_is_sampled_whole_and_per_type(client, server):
@@ -211,6 +257,9 @@ def test_the_rate_travels_with_the_event(client, server):
         (lambda a: a.track("n", {"text": "x" * 70_000}), ValueError),
         (lambda a: a.track("n", {"surrogate": "\ud800"}), ValueError),
         (lambda a: a.identify(""), ValueError),
+        (lambda a: a.identify("undefined"), ValueError),
+        (lambda a: a.identify(" "), ValueError),
+        (lambda a: a.alias("Null"), ValueError),
         (lambda a: a.identify(42), ValueError),
         (lambda a: a.register([1]), TypeError),
         (lambda a: a.group("g", 5), TypeError),
@@ -241,10 +290,10 @@ def test_refused_events_are_counted_by_code_and_never_resent(client, server):
         return 200, {}, {"accepted": 2, "duplicates": 0, "rejected": refused}
 
     server.reply = reply
-    analytics = client()
+    analytics = client(debug=False)
     for number in range(3):
         analytics.track("n", {"number": number})
-    assert analytics.flush()
+    assert not analytics.flush()
     assert analytics.stats() == Stats(queued=0, sent=2, stored=0, dropped={}, rejected={"bad_timestamp": 1})
     assert len(server.requests) == 1
 

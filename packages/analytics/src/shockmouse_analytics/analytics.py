@@ -4,7 +4,6 @@ track() → consent → session, ids, encoding (a snapshot) → RequestsManager 
 """
 
 import hashlib
-import logging
 import os
 import time
 from collections.abc import Mapping
@@ -27,8 +26,10 @@ from .event import (
     EventType,
     Privacy,
     encode,
+    stands_for_no_id,
 )
 from .fingerprint import Fingerprinter
+from .misuse import caller, explain
 from .performance import Measure, describe_exception
 from .privacy import COLLECTING, Consent
 from .requests_manager import Delivering, RequestsManager
@@ -42,8 +43,6 @@ from .vitals import Vitals
 
 if TYPE_CHECKING:
     from .offline import OfflineStore
-
-logger = logging.getLogger("shockmouse_analytics")
 
 Properties = Mapping[str, Any]
 
@@ -434,6 +433,9 @@ class Analytics:
 
     def _is_user_id(self, user_id: str) -> bool:
         given: object = user_id  # whoever has no type checker may pass anything
+        if isinstance(given, str) and stands_for_no_id(given):
+            self._misused(ValueError("user_id stands for no id; call reset() where nobody is signed in"))
+            return False
         if isinstance(given, str) and 0 < len(given) <= MAX_USER_ID_CHARACTERS:
             return True
         self._misused(ValueError(f"user_id should be a string of 1 to {MAX_USER_ID_CHARACTERS} characters"))
@@ -442,8 +444,7 @@ class Analytics:
     def _misused(self, exc: Exception) -> None:
         if self._debug:
             raise exc
-        self._manager.drop("invalid")
-        logger.debug("an event was dropped: %s", exc)
+        self._manager.drop("invalid", why=f"an event was dropped: {explain(exc)}, called at {caller()}")
 
     def _judge(self, is_acknowledged: bool) -> bool:
         error = self._manager.last_error

@@ -40,39 +40,40 @@ class Counts:
         self._dropped: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
-        self._warn_at = 0.0
+        self._warn_at: dict[str, float] = {}
         self.sent = 0
 
-    def drop(self, reason: str, events: int = 1) -> None:
-        """Count events that were left out."""
+    def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
+        """Count events that were left out; `why` is for people."""
         if events:
             with self._lock:
                 self._dropped[reason] += events
             if reason not in PRIVATE:
-                self.warn("events were dropped")
+                self.warn(reason, why)
 
     def reject(self, codes: Mapping[str, int]) -> None:
         """Count events that the server refused."""
         with self._lock:
             self._rejected.update(codes)
-        self.warn("the server refused events")
+        if codes:
+            self.warn("refused", "the server refused events")
 
-    def warn(self, what: str) -> None:
-        """Log a warning with the counts, once a minute at most; never what is in an event."""
-        if time.monotonic() >= self._warn_at:
-            self._warn_at = time.monotonic() + WARN_SECONDS
+    def warn(self, kind: str, what: str) -> None:
+        """Log a warning with the counts, of each kind once a minute at most; never what is in an event."""
+        if time.monotonic() >= self._warn_at.get(kind, 0.0):
+            self._warn_at[kind] = time.monotonic() + WARN_SECONDS
             logger.warning("%s; so far dropped: %s, refused: %s", what, dict(self._dropped), dict(self._rejected))
 
     def acknowledge(self, events: int, rejected: Mapping[str, int]) -> None:
         """Count a batch that the server has on disk, but for the events it refused."""
         with self._lock:
             self.sent += events
-            self._rejected.update(rejected)
+        self.reject(rejected)
 
     def lost(self) -> int:
-        """Return how many events were accepted and then dropped undelivered."""
+        """Return how many events were accepted and then dropped undelivered or refused by the server."""
         with self._lock:
-            return sum(self._dropped[reason] for reason in LOSSES)
+            return sum(self._dropped[reason] for reason in LOSSES) + self._rejected.total()
 
     def tell(self) -> dict[str, int]:
         """Return what was dropped and not told to the server yet; it counts as told unless it is given back."""

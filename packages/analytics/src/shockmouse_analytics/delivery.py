@@ -338,7 +338,7 @@ class Delivery:
             self._hurries = False
             self._breaker.fail(error, time.monotonic())
         if isinstance(error, RejectedError):
-            self._counts.warn(f"events wait, because the server refuses all of them ({error})")
+            self._counts.warn("waiting", f"events wait, because the server refuses all of them ({error})")
         held = flight.held
         is_unclear = isinstance(error, UnreachableError | ThrottledError) and error.unclear
         if is_unclear and held.unclear_since is None:

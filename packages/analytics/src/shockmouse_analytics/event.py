@@ -26,6 +26,9 @@ MAX_BATCH_EVENTS = 1000
 MAX_NAME_CHARACTERS = 255
 MAX_USER_ID_CHARACTERS = 256
 
+# What programs write where an id is missing; as an id it would join strangers into one visitor.
+_PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})
+
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that happened, as `before_send` sees it; `msgspec.structs.replace` makes a changed one."""
@@ -100,6 +103,11 @@ def encode_body(batch: Batch, sent_at: datetime, dropped: Mapping[str, int]) -> 
     """Return the body of one attempt; `dropped` counts by reason what this process could not keep."""
     head = b'{"batch_id":"%b","sent_at":%b,' % (batch.id.encode(), encode(sent_at))
     return b'%b"dropped":%b,%b' % (head, encode(dropped), batch.content) if dropped else head + batch.content
+
+
+def stands_for_no_id(text: str) -> bool:
+    """Return whether a program wrote this where it had no id; the server refuses it."""
+    return text.isspace() or text.lower() in _PLACEHOLDERS
 
 
 class _Told(Struct):

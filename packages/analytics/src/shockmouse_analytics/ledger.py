@@ -240,7 +240,7 @@ class Ledger:
 
     def give_up_disk(self, exc: StoreError) -> None:
         """Go on in memory for a while. What is on disk stays there; what flies is in memory as well."""
-        self._counts.warn(f"the offline store failed and memory takes its place ({exc})")
+        self._counts.warn("store", f"the offline store failed and memory takes its place ({exc})")
         path, kept = self._store.path, self._store.take_all() if self._store.path is None else []
         self._store.close()
         if path is not None and exc.damaged:
@@ -280,7 +280,7 @@ class Ledger:
                 for held in kept:
                     store.add(held, leased=held.batch.id in self.flying)
         except StoreError as exc:
-            self._counts.warn(f"events stay in memory ({exc})")
+            self._counts.warn("store", f"events stay in memory ({exc})")
             return False
         self._store = store
         self.pending.grouped = 0  # they were in memory only

@@ -88,9 +88,9 @@ class RequestsManager:
             return
         self._tell(lambda delivery: delivery.pass_on(batch))
 
-    def drop(self, reason: str, events: int = 1) -> None:
-        """Count events that were left out."""
-        self.counts.drop(reason, events)
+    def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
+        """Count events that were left out; `why` is for people."""
+        self.counts.drop(reason, events, why=why)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Return whether all events of this process are acknowledged within the time. Raises ClosedError."""
