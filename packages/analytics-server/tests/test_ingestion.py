@@ -174,6 +174,9 @@ def test_a_full_spool_is_a_503_after_which_everything_stored_is_there(tmp_path: 
             accepted += reply.content["accepted"]
             reply = worker.post([event(properties={"text": "x" * 10_000}) for _ in range(40)])
         assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "spool_full", "30")
+        while worker.post([event(properties={"text": "x" * 10_000})]).status == 200:
+            accepted += 1
+        assert worker.ask("GET", "/readyz").status == 503
         with sqlite3.connect(tmp_path / "spool.sqlite") as connection:
             assert connection.execute("select sum(rows) from pieces").fetchone() == (accepted,)
         connection.close()

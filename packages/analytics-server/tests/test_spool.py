@@ -124,12 +124,14 @@ def test_the_disks_reserve_is_left_alone(tmp_path: Path) -> None:
         assert spool.status() == SpoolStatus(0, 0, 0, None, 0, 0)
 
 
-def test_a_probe_of_a_full_spool_fails(tmp_path: Path) -> None:
-    with open_spool(tmp_path, max_bytes=600) as spool:
-        spool.probe()
+def test_a_probe_fails_where_a_small_batch_would(tmp_path: Path) -> None:
+    with open_spool(tmp_path) as spool:
         spool.append([make_entry(1)])
-        with open_spool(tmp_path, max_bytes=1) as smaller, pytest.raises(SpoolFullError):
-            smaller.probe()
+        stored = spool.status().bytes
+    with open_spool(tmp_path, max_bytes=stored + (64 << 10)) as roomy:
+        roomy.probe()
+    with open_spool(tmp_path, max_bytes=stored + (64 << 10) - 1) as full, pytest.raises(SpoolFullError):
+        full.probe()
 
 
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ BATCH_MEMORY_SECONDS = 72 * 60 * 60
 RESERVE_BYTES = 64 << 20
 FORGOTTEN_AT_ONCE = 2000  # so that nobody waits long for the write lock
 SPARE_BYTES = 256 << 20
+PROBE_BYTES = 64 << 10  # a small batch
 
 REMEMBER = "insert into batches (project, batch_id, digest, events, at) values (?, ?, ?, ?, ?) on conflict do nothing"
 LEAVE_OUT = "update batches set events = events - ? where batch_id = ? and project = ?"
@@ -132,14 +133,14 @@ class Spool:
         return int(pages * page_bytes)
 
     def probe(self) -> None:
-        """Write and fsync; returning means that an append would have worked just now.
+        """Write and fsync; returning means that appending a small batch would have worked just now.
 
         Raises SpoolFullError, SpoolBrokenError, LockedError.
         """
-        self._check_disk(0)
+        self._check_disk(PROBE_BYTES)
         with self.file.transaction() as connection:
             (stored,) = connection.execute("select bytes from waiting").fetchone()
-            if stored >= self._max_bytes:
+            if stored + PROBE_BYTES > self._max_bytes:
                 raise full(self._max_bytes)
             connection.execute("update waiting set probe = ?", (time.time(),))
 
