@@ -48,7 +48,6 @@ SENT = {
     },
     "performance.md": {"performance": 3, "error": 1},
     "privacy.md": {
-    },
         "track Opened": 1,
         "track First start": 1,
         "consent": 1,
