@@ -106,6 +106,8 @@ def test_output_that_nobody_reads_on_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.engine
 def test_migrate_goes_from_plan_to_verified(tmp_path: Path) -> None:
     folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "serve.lock").touch()
     assert {row["state"] for row in command(folder, "migrate", "status", "--json").json()} == {"missing"}
     assert "create table if not exists events" in command(folder, "migrate", "plan").out
     assert command(folder, "migrate", "verify").code == 1
@@ -179,7 +181,7 @@ def test_doctor_finds_nothing_wrong(served: Server | None, data_dir: Path) -> No
 @pytest.mark.engine
 def test_doctor_says_what_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    command(folder, "spool", "status")
+    folder.mkdir()
     (folder / "spool.sqlite").write_bytes(b"no database at all" * 1000)
     folder.chmod(0o755)
     done = command(folder, "doctor", "--json")
@@ -192,6 +194,8 @@ def test_doctor_says_what_to_do(tmp_path: Path) -> None:
 
 def test_the_spool_is_shown(tmp_path: Path) -> None:
     folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "spool.sqlite").touch()
     status = command(folder, "spool", "status", "--json").json()
     assert status == {"batches": 0, "rows": 0, "bytes": 0, "oldest_at": None, "segments": 0, "quarantined": 0}
     assert command(folder, "spool", "quarantine") == Done(0, "", "")

@@ -66,3 +66,23 @@ def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path
     failures = [one["about"] for one in found.json() if one["level"] == "failure"]
     assert (found.code, found.err, failures) == (1, "", [f"cannot connect to {address}: connection refused"])
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["project list", "migrate status", "migrate plan", "migrate verify", "doctor", "spool status", "backup kept"],
+)
+def test_a_mistyped_folder_is_not_made(tmp_path: Path, line: str) -> None:
+    typo = tmp_path / "dta"
+    told = said(f"there is no data in {typo}: give --data-dir as serve has it")
+    assert command(typo, *line.split()) == told
+    assert not typo.exists()
+    typo.mkdir()
+    assert command(typo, *line.split()) == told
+
+
+@pytest.mark.parametrize("line", ["project list", "project create shop", "serve", "spool status"])
+def test_a_file_is_no_data_folder(tmp_path: Path, line: str) -> None:
+    (tmp_path / "file").touch()
+    told = said(f"the data folder {tmp_path / 'file'} is a file: give --data-dir another")
+    assert command(tmp_path / "file", *line.split()) == told

@@ -174,11 +174,23 @@ def written(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
+def check_data(path: Path) -> None:
+    """Raise ConfigError when the folder has no data: a mistyped one is no new one."""
+    try:
+        is_empty = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    except OSError as exc:
+        raise ConfigError(f"the data folder {path} cannot be read: {exc.strerror}") from exc
+    if is_empty:
+        raise ConfigError(f"there is no data in {path}: give --data-dir as serve has it")
+
+
 def prepare_data_dir(path: Path) -> None:
     """Make the data folder, for its owner alone.
 
     Raises ConfigError: it cannot be made or written to.
     """
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"the data folder {path} is a file: give --data-dir another")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:

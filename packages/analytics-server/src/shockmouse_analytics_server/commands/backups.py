@@ -42,7 +42,7 @@ async def restore(config: ServerConfig, folder: Path) -> int:
     from .. import backup
     from .opening import open_database
 
-    async with open_database(config) as database:
+    async with open_database(config, begins=True) as database:
         cluster = config.clickhouse_cluster
         manifest = await backup.restore(database, config.data_dir, folder, cluster=cluster, progress=tell)
     print(f"{config.data_dir} has {summary(manifest)} of {manifest.made_at}")

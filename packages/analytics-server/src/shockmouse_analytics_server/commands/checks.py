@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..config import ServerConfig, prepare_data_dir
+from ..config import ServerConfig, check_data, prepare_data_dir
 from ..errors import ServerError
 from .options import Commands, add_command
 
@@ -27,6 +27,8 @@ def add(commands: Commands) -> None:
 
 
 def run_doctor(options: argparse.Namespace, config: ServerConfig) -> int:
+    if config.clickhouse_url is None:
+        check_data(config.data_dir)
     prepare_data_dir(config.data_dir)
     findings = [*look_at_machine(config), *asyncio.run(look_at_database(config))]
     if options.json:

@@ -69,7 +69,7 @@ async def up(config: ServerConfig) -> int:
     from ..backup import loader_waits
     from .opening import open_database
 
-    async with open_database(config) as database:
+    async with open_database(config, begins=True) as database:
         applied = await migrate.up(
             database,
             cluster=config.clickhouse_cluster,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from .. import migrate
 from ..clickhouse import Database
-from ..config import ServerConfig, prepare_data_dir
+from ..config import ServerConfig, check_data, prepare_data_dir
 from ..embedded import ensure_engine
 from ..errors import DatabaseAwayError, DatabaseError, LockedError
 from ..folder import database_of, directory_path
@@ -20,12 +20,16 @@ MIGRATION_LOCK_SECONDS = 60.0
 
 
 @contextlib.asynccontextmanager
-async def open_database(config: ServerConfig, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Database]:
-    """Yield a database that answers.
+async def open_database(
+    config: ServerConfig, wait_seconds: float = WAIT_SECONDS, *, begins: bool = False
+) -> AsyncIterator[Database]:
+    """Yield a database that answers; only a command that `begins` may make the data folder.
 
     Raises DatabaseAwayError: it did not within this time. LockedError: a process holds its folder and hangs.
     """
     check_engine(config)
+    if config.clickhouse_url is None and not begins:
+        check_data(config.data_dir)
     prepare_data_dir(config.data_dir)
     deadline = time.monotonic() + wait_seconds
     async with contextlib.AsyncExitStack() as stack:
@@ -57,9 +61,9 @@ async def enter(config: ServerConfig, stack: contextlib.AsyncExitStack) -> Datab
 
 
 @contextlib.asynccontextmanager
-async def open_projects(config: ServerConfig) -> AsyncIterator[tuple[Database, Directory]]:
+async def open_projects(config: ServerConfig, *, begins: bool = False) -> AsyncIterator[tuple[Database, Directory]]:
     """Yield the migrated database and this node's mirror."""
-    async with open_database(config) as database:
+    async with open_database(config, begins=begins) as database:
         await migrate.up(database, cluster=config.clickhouse_cluster, wait_seconds=MIGRATION_LOCK_SECONDS)
         with Directory(directory_path(config.data_dir)) as directory:
             yield database, directory

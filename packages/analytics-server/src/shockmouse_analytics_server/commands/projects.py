@@ -54,7 +54,7 @@ async def create(config: ServerConfig, name: str, *, as_json: bool) -> int:
     from .opening import open_projects
 
     registry.check_name(name)
-    async with open_projects(config) as (database, directory):
+    async with open_projects(config, begins=True) as (database, directory):
         keys = await registry.create_project(database, directory, name, defaults_of(config))
     given = {
         "project": keys.project,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from ..config import ServerConfig, prepare_data_dir
+from ..config import ServerConfig, check_data, prepare_data_dir
 from .options import Commands, add_command, add_group
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def open_spool(config: ServerConfig) -> "Spool":
     from ..folder import spool_path
     from ..spool import Spool
 
+    check_data(config.data_dir)
     prepare_data_dir(config.data_dir)
     return Spool(spool_path(config.data_dir), max_bytes=config.spool_max_bytes)
 
