@@ -384,6 +384,11 @@ def test_a_chunked_body_is_accepted(worker: Worker) -> None:
 
 AMBIGUOUS = {
     "two lengths": b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "two equal lengths": b"Content-Length: 2\r\ncontent-length: 2\r\n\r\n{}",
+    "equal lengths in one": b"Content-Length: 2, 2\r\n\r\n{}",
+    "equal lengths in folded lines": b"Content-Length:\r\n 2,\r\n 2\r\n\r\n{}",
+    "a line that ends with a bare LF": b"X-Odd: 1\nContent-Length: 2\r\n\r\n{}",
+    "a head that ends with a bare LF": b"Content-Length: 2\r\n\n{}",
     "a length beside chunks": b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "a length that is no number": b"Content-Length: -2\r\n\r\n{}",
     "a chunk that ends wrong": b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n",

@@ -1,13 +1,16 @@
-"""HTTP connections as Hypercorn keeps them, with three changes that it has no setting for.
+"""HTTP connections as Hypercorn keeps them, with four changes that it has no setting for.
 
 HTTP/1 only   Hypercorn changes to HTTP/2 when a client asks for it on a plain port
 One write     it writes head, body and an empty end one by one, which costs a small answer a third of its time
 Lingering     it closes a connection at once when it cannot read a request; unread bytes then reset the connection, and
               the sender may lose the answer that says what was wrong
+Clear heads   h11 makes one length of two equal ones, and takes lines that end with a bare LF; what stands before us may
+              have read them otherwise, and seen another end of the request
 """
 
 import asyncio
 import contextlib
+import re
 from typing import Any
 
 import h11
@@ -19,6 +22,9 @@ from hypercorn.protocol.h11 import H11Protocol
 
 QUIET_SECONDS = 0.25
 LINGER_SECONDS = 2.0
+HEAD_END = re.compile(rb"\n\r?\n")
+BARE_LINE_END = re.compile(rb"(?<!\r)\n")
+LENGTH = re.compile(rb"^content-length[ \t]*:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 
 
 def install() -> None:
@@ -26,11 +32,32 @@ def install() -> None:
     hypercorn.protocol.H11Protocol = PlainHTTP  # type: ignore[attr-defined]
 
 
+class ClearHeads(h11.Connection):
+    """Reads requests, and refuses those whose head can be read in two ways."""
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        if self.their_state is h11.IDLE and is_ambiguous(self.trailing_data[0]):
+            self._process_error(h11.CLIENT)  # what h11 does before it raises
+            raise h11.RemoteProtocolError("the head can be read in two ways", error_status_hint=400)
+        return super().next_event()
+
+
+def is_ambiguous(received: bytes) -> bool:
+    """Tell whether what begins with a head has a bare LF in it, or, when it is complete, more than one length."""
+    end = HEAD_END.search(received)
+    head = received[: end.end()] if end else received
+    if BARE_LINE_END.search(head):
+        return True
+    lengths = LENGTH.findall(head) if end else []
+    return len(lengths) > 1 or any(b"," in length for length in lengths)
+
+
 class PlainHTTP(H11Protocol):
     """One connection."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.connection = ClearHeads(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
         self._write = self.send
         self.send = self._write_joined
         self._is_head = False
