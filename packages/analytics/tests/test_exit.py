@@ -30,7 +30,7 @@ def test_a_script_that_just_ends_delivers_everything(program, server):
 def test_what_a_bad_server_does_not_take_is_on_disk(program, server, reply):
     server.reply = lambda number, body: reply
     ended = program.run(TRACK.format(events=1000) + ENDING)
-    warnings = 1 if reply == (401, {}, {}) else 0  # a wrong key is told, if the answer came in time
+    warnings = 0 if reply == "hang" else 2  # told when it happens and at the end, if the answer came in time
     assert (ended.code, len(ended.errors.splitlines()) <= warnings) == (0, True)
     assert ended.exit_seconds < 1.5
     server.reply = lambda number, body: None
@@ -50,7 +50,7 @@ def test_programs_that_all_end_at_once_lose_nothing(program, server):
 def test_what_an_absent_server_does_not_take_is_on_disk(program, server):
     server.stop()
     ended = program.run(TRACK.format(events=1000) + ENDING)
-    assert (ended.code, ended.errors) == (0, "")
+    assert (ended.code, len(ended.errors.splitlines()) <= 2) == (0, True)  # as above
     assert ended.exit_seconds < 1.5
     server.start()
     assert program.run(DELIVER).code == 0

@@ -80,6 +80,20 @@ def test_an_absent_server_is_named_in_the_words_of_the_system(client, server, ho
     assert str(caught.value) == f"cannot connect to {host}:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}"
 
 
+def test_waiting_events_are_told_while_they_wait_and_at_the_end(client, server, tmp_path, caplog):
+    server.stop()
+    analytics = client(debug=False)
+    track(analytics, 3)
+    assert not analytics.flush(timeout=1)
+    analytics.close()
+    (path,) = (tmp_path / "state").glob("queue-*.sqlite")
+    reason = f"cannot connect to 127.0.0.1:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}"
+    assert [record.getMessage() for record in caplog.records if record.name == "shockmouse_analytics"] == [
+        f"events wait, to be tried again ({reason}); so far dropped: {{}}, refused: {{}}",
+        f"3 events wait in {path}: {reason}",
+    ]
+
+
 def test_a_server_that_breaks_every_second_connection_after_storing_stores_nothing_twice(client, server):
     server.reply = lambda number, body: "store" if number % 2 else None
     analytics = client(flush_events=10)

@@ -61,6 +61,7 @@ class Delivery:
         self._is_connected = self._hurries = False
         self._hurried_at = 0.0
         self._close_at: float | None = None
+        self._trouble: DeliveryError | None = None  # why the last batch failed, None if it did not
         self.last_error: DeliveryError | None = None
 
     @property
@@ -179,6 +180,8 @@ class Delivery:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._drain(len(self._queue))
         self._ledger.close(self._passed)
+        if self._trouble is not None and self._ledger.is_on_disk and self._ledger.stored:
+            logger.warning("%d events wait in %s: %s", self._ledger.stored, self._ledger.path, self._trouble)
         for flush in self._flushes:
             _tell(flush.future, False)
         with contextlib.suppress(TimeoutError):
@@ -318,6 +321,7 @@ class Delivery:
 
     def _succeed(self, flight: Flight) -> None:
         self._ledger.acknowledge(flight)
+        self._trouble = None
         self._breaker.succeed()
 
     def _halve(self, flight: Flight) -> None:
@@ -337,8 +341,10 @@ class Delivery:
         if flight.attempted_at >= self._hurried_at:  # else it says nothing about the attempt that was asked for
             self._hurries = False
             self._breaker.fail(error, time.monotonic())
-        if isinstance(error, RejectedError):
-            self._counts.warn("waiting", f"events wait, because the server refuses all of them ({error})")
+        self._trouble = error
+        if self._close_at is None:  # else _end() tells it
+            what = "because the server refuses all of them" if isinstance(error, RejectedError) else "to be tried again"
+            self._counts.warn(type(error).__name__, f"events wait, {what} ({error})")
         held = flight.held
         is_unclear = isinstance(error, UnreachableError | ThrottledError) and error.unclear
         if is_unclear and held.unclear_since is None:

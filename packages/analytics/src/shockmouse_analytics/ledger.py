@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -100,6 +101,11 @@ class Ledger:
         if self._store.path is None:
             self._counts.drop("not_kept", self.stored)
         self._store.close()
+
+    @property
+    def path(self) -> Path | None:
+        """Where the store is; None while it is in memory."""
+        return self._store.path
 
     @property
     def unsaved(self) -> int:
