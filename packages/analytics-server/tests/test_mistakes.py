@@ -86,3 +86,21 @@ def test_a_file_is_no_data_folder(tmp_path: Path, line: str) -> None:
     (tmp_path / "file").touch()
     told = said(f"the data folder {tmp_path / 'file'} is a file: give --data-dir another")
     assert command(tmp_path / "file", *line.split()) == told
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "wanted"),
+    [
+        ("--port", "http", "a whole number from 0 to 65535"),
+        ("--port", "70000", "a whole number from 0 to 65535"),
+        ("--spool-max-bytes", "10G", "a whole number of at least 1048576"),
+        ("--rate-limit-events-per-second", "-1", "a number of at least 0"),
+        ("--log-level", "loud", "one of debug, error, info, warning"),
+        ("--agent-path", "a b", "a path such as /a.js: a / and then at most 127 letters, digits and _.~/-"),
+        ("--clickhouse-cluster", "a-b", "a name of at most 64 letters, digits and _, not first a digit"),
+        ("--host", "", "a text of 1 to 255 characters"),
+        ("--data-dir", "", "a path"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_quoted_with_what_does(tmp_path: Path, flag: str, value: str, wanted: str) -> None:
+    assert command(tmp_path, "serve", flag, value) == said(f"{flag}: {value!r} is not {wanted}", 2)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 from .errors import ConfigError
 
@@ -106,11 +106,31 @@ def read_value(source: str, name: str, text: str) -> Any:
     try:
         value = msgspec.convert(raw, FIELDS[name].type, strict=False, dec_hook=read_path)
     except msgspec.ValidationError as exc:
-        raise ConfigError(f"{source}: {exc}") from exc
+        raise ConfigError(f"{source}: {text!r} is not {wanted(name)}") from exc
     problem = CHECKS[name](value) if name in CHECKS else None
     if problem:
         raise ConfigError(f"{source}: {problem}")
     return value
+
+
+def wanted(name: str) -> str:
+    """Return in words what values the setting takes."""
+    kind = inspect.type_info(FIELDS[name].type)
+    options = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    for one in options:
+        match one:
+            case inspect.LiteralType():
+                return f"one of {', '.join(map(str, one.values))}"
+            case inspect.IntType() | inspect.FloatType():
+                number = "a whole number" if isinstance(one, inspect.IntType) else "a number"
+                return f"{number} {f'of at least {one.ge}' if one.le is None else f'from {one.ge} to {one.le}'}"
+            case inspect.StrType(pattern=str(pattern)) if pattern.startswith("^/"):
+                return "a path such as /a.js: a / and then at most 127 letters, digits and _.~/-"
+            case inspect.StrType(pattern=str()):
+                return "a name of at most 64 letters, digits and _, not first a digit"
+            case inspect.StrType():
+                return f"a text of {one.min_length or 0} to {one.max_length} characters"
+    return "a path"
 
 
 def read_path(kind: type, value: Any) -> Path:
