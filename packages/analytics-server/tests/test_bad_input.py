@@ -415,6 +415,13 @@ def test_too_long_a_head_is_refused(worker: Worker, headers: bytes) -> None:
     assert status_of(answer) == b"431"
 
 
+@pytest.mark.parametrize("target", ["/sessions/%00", "/v1/events%0A", "/v1/events%7f"])
+def test_a_path_with_control_characters_is_refused_for_them(worker: Worker, target: str) -> None:
+    reply = worker.ask("GET", target)
+    reason = "the path must be without control characters, %00 to %1F and %7F"
+    assert (reply.status, reply.content) == (400, {"error": {"code": "bad_path", "reason": reason}})
+
+
 @pytest.mark.parametrize("target", [b"@evil", b"v1/events", b"http://x/v1/events", b"*", b"/v1/events\x01"])
 def test_a_target_that_is_no_path_is_refused(worker: Worker, target: bytes) -> None:
     answer = worker.talk(b"POST %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}" % target)

@@ -100,8 +100,10 @@ def judge(scope: Scope) -> Refusal | None:
         return Refusal(431, "too_many_headers", f"at most {MAX_HEADERS} headers")
     if scope["method"] not in METHODS:
         return Refusal(405, "method_not_allowed", "the method is not allowed here")
-    if not scope["raw_path"].startswith(b"/") or CONTROL.search(scope["path"]):
+    if not scope["raw_path"].startswith(b"/"):
         return Refusal(400, "bad_path", "the target must be a path that starts with /")
+    if CONTROL.search(scope["path"]):
+        return Refusal(400, "bad_path", "the path must be without control characters, %00 to %1F and %7F")
     if names.count(b"content-length") + (b"transfer-encoding" in names) > 1:
         return Refusal(400, "ambiguous_length", "Content-Length must stand once, and not beside Transfer-Encoding")
     return None
