@@ -269,6 +269,9 @@ def test_a_bad_name_is_refused(name: str) -> None:
         ProjectChange(ip="hash"),
         ProjectChange(timezone="Mars/Olympus"),
         ProjectChange(timezone="../etc/passwd"),
+        ProjectChange(timezone="localtime"),
+        ProjectChange(timezone="Factory"),
+        ProjectChange(timezone="right/UTC"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_refused(change: ProjectChange) -> None:

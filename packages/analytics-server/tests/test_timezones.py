@@ -10,7 +10,7 @@ import pytest
 from asking import Asker, event
 
 from shockmouse_analytics_server.errors import QuestionError
-from shockmouse_analytics_server.ranges import Range, format_local, parse_range, previous, split
+from shockmouse_analytics_server.ranges import Range, find_zone, format_local, parse_range, previous, split
 
 NOW = datetime(2026, 11, 23, 20, 0, 0, 123456, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -198,3 +198,9 @@ def test_use_by_hour_of_the_week_follows_the_zone(asker: Asker) -> None:
     asked["timezone"] = "Asia/Kathmandu"
     assert asker.ask("/devices/summary", asked)["usage"] == [{"weekday": 1, "hour": 0, "events": 1}]
     assert asker.ask("/devices/device", asked)["usage"] == [{"weekday": 1, "hour": 0, "events": 1}]
+
+
+@pytest.mark.parametrize("name", ["right/UTC", "posix/Europe/Paris", "localtime", "Factory", "posixrules"])
+def test_files_beside_the_zones_are_no_time_zones(name: str) -> None:
+    with pytest.raises(QuestionError, match="unknown timezone"):
+        find_zone(name)

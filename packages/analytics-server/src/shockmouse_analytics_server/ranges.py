@@ -20,6 +20,7 @@ FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 MAX_INTERVALS = 10_000
 INTERVALS = ("minute", "hour", "day", "week", "month")
 QUARTER_MS = 900_000
+NO_ZONE = re.compile(r"(right|posix)/|(Factory|localtime|posixrules)$")  # files beside the zones, or this machine's own
 TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
@@ -58,6 +59,8 @@ def find_zone(name: str) -> zoneinfo.ZoneInfo:
     Raises QuestionError: there is none.
     """
     try:
+        if NO_ZONE.match(name):
+            raise ValueError(name)
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as exc:
         raise QuestionError(f"unknown timezone {name[:100]!r}: give an IANA name", code="bad_timezone") from exc

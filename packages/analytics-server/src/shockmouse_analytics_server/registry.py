@@ -33,6 +33,7 @@ Stored = TypeVar("Stored", Project, KeyRow, Secret)
 ACTIVE_KEYS = 2
 IP_MODES = ("truncate", "drop", "keep")
 MAX_DAYS = 65_535
+NO_ZONES = frozenset(("Factory", "localtime"))  # listed with the zones: no zone, and whatever this machine has
 PROJECT_COLUMNS = (
     "project",
     "created_at",
@@ -193,7 +194,7 @@ def check_change(change: ProjectChange) -> None:
 
 
 def is_zone(name: str) -> bool:
-    return name == "UTC" or name in zoneinfo.available_timezones()
+    return name == "UTC" or name in zoneinfo.available_timezones() - NO_ZONES
 
 
 def key_row(directory: Directory, project: str, kind: str, token: str) -> KeyRow:
