@@ -198,7 +198,7 @@ def test_the_spool_is_shown(tmp_path: Path) -> None:
     (folder / "spool.sqlite").touch()
     status = command(folder, "spool", "status", "--json").json()
     assert status == {"batches": 0, "rows": 0, "bytes": 0, "oldest_at": None, "segments": 0, "quarantined": 0}
-    assert command(folder, "spool", "quarantine") == Done(0, "", "")
+    assert command(folder, "spool", "quarantine") == Done(0, "nothing is in quarantine\n", "")
     assert command(folder, "spool", "replay").out == "0 rows will be tried again\n"
 
 

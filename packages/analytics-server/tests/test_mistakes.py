@@ -104,3 +104,24 @@ def test_a_file_is_no_data_folder(tmp_path: Path, line: str) -> None:
 )
 def test_a_value_that_does_not_fit_is_quoted_with_what_does(tmp_path: Path, flag: str, value: str, wanted: str) -> None:
     assert command(tmp_path, "serve", flag, value) == said(f"{flag}: {value!r} is not {wanted}", 2)
+
+
+def test_an_empty_spool_is_told_in_words(tmp_path: Path) -> None:
+    with open_spool(tmp_path):
+        pass
+    assert command(tmp_path, "spool", "status").out.splitlines()[0] == "batch ids remembered 0"
+    assert command(tmp_path, "spool", "quarantine") == Done(0, "nothing is in quarantine\n", "")
+    assert command(tmp_path, "spool", "quarantine", "--json") == Done(0, "", "")
+    refused = command(tmp_path, "spool", "quarantine", "--limit", "0")
+    assert refused == said("--limit 0: expected 1 or more", 2)
+
+
+@pytest.mark.engine
+def test_a_project_that_is_so_already_and_a_write_key_that_stays_shown(tmp_path: Path) -> None:
+    command(tmp_path, "project", "create", "shop")
+    same = command(tmp_path, "project", "set", "shop", "--ip", "truncate")
+    assert same == Done(0, "project shop is so already\n", "")
+    for kind, promise in (("write", ""), ("read", ", shown only now")):
+        assert command(tmp_path, "project", "keys", "shop", "--rotate", kind).out.startswith(
+            f"new {kind} key{promise}: "
+        )

@@ -110,7 +110,7 @@ async def keys(config: ServerConfig, name: str, rotated: str | None, *, as_json:
         print(json.dumps({"project": name, "new_key": token, "keys": shown}))
         return 0
     if token:
-        print(f"new {rotated} key, shown only now: {token}")
+        print(f"new {rotated} key{'' if rotated == 'write' else ', shown only now'}: {token}")
     for key in shown:
         print(f"{key['kind']:6} {key['key']}  made {key['created_at']}")
     return 0
@@ -141,6 +141,8 @@ async def change(config: ServerConfig, options: argparse.Namespace) -> int:
         else:
             after = await registry.set_project(database, directory, before, wanted)
     old, new = settings_of(before), settings_of(after)
+    if old == new:
+        print(f"project {options.name} is so already")
     for name in old:
         if old[name] != new[name]:
             print(f"{name}: {old[name]} → {new[name]}{' (not changed: dry run)' if options.dry_run else ''}")

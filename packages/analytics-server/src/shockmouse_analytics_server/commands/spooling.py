@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from ..config import ServerConfig, check_data, prepare_data_dir
+from ..errors import UsageError
 from .options import Commands, add_command, add_group
 
 if TYPE_CHECKING:
@@ -46,15 +47,20 @@ def run_status(options: argparse.Namespace, config: ServerConfig) -> int:
         print(json.dumps(status))
     else:
         for name, value in status.items():
-            print(f"{name.replace('_', ' '):12} {'-' if value is None else value}")
+            label = "batch ids remembered" if name == "batches" else name.replace("_", " ")
+            print(f"{label:20} {'-' if value is None else value}")
     return 0
 
 
 def run_quarantine(options: argparse.Namespace, config: ServerConfig) -> int:
     from .. import quarantine
 
+    if options.limit < 1:
+        raise UsageError(f"--limit {options.limit}: expected 1 or more")
     with open_spool(config) as spool:
-        rows = quarantine.listed(spool.file, max(options.limit, 1))
+        rows = quarantine.listed(spool.file, options.limit)
+    if not rows and not options.json:
+        print("nothing is in quarantine")
     for row in rows:
         if options.json:
             body = row.body.decode("utf-8", "replace").rstrip()
