@@ -4,9 +4,14 @@ import contextlib
 import socket
 import sqlite3
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
+from shockmouse_analytics_server.errors import QuestionError
+from shockmouse_analytics_server.filters import express
+from shockmouse_analytics_server.question import parse_question
 
 from .serving import Done, command, serving
 from .spooled import make_entry, open_spool
@@ -125,3 +130,21 @@ def test_a_project_that_is_so_already_and_a_write_key_that_stays_shown(tmp_path:
         assert command(tmp_path, "project", "keys", "shop", "--rotate", kind).out.startswith(
             f"new {kind} key{promise}: "
         )
+
+
+def test_what_is_unknown_in_a_question_is_told_with_what_is_known() -> None:
+    with pytest.raises(QuestionError) as dimension:
+        express("colour", "p")
+    assert str(dimension.value).startswith("unknown dimension 'colour': one of ")
+    assert str(dimension.value).endswith(", property.NAME, user_property.NAME")
+    with pytest.raises(QuestionError) as parameter:
+        parse_question(
+            [("form", "today")],
+            project="shop",
+            timezone="UTC",
+            now=datetime.now(UTC),
+            usually=timedelta(days=30),
+            also=frozenset({"dimension"}),
+            common=frozenset({"from", "to"}),
+        )
+    assert str(parameter.value) == "unknown parameter 'form': one of dimension, from, to"

@@ -287,7 +287,9 @@ def find_project(request: Request, directory: Directory) -> str:
     if key is None:
         raise QuestionError("give a read key: Authorization: Bearer rk_…", code="unknown_key", status=401)
     if key.kind != "read":
-        raise QuestionError(f"this is a {key.kind} key; questions need a read key", code="wrong_key", status=403)
+        raise QuestionError(
+            f"questions need a read key, and this is another kind: {key.kind}", code="wrong_key", status=403
+        )
     return key.project
 
 

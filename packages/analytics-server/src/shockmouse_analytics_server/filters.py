@@ -142,7 +142,9 @@ def express(dimension: str, prefix: str) -> Expression:
     kind, _, name = dimension.partition(".")
     if kind in PROPERTY_COLUMNS and 0 < len(name.encode()) <= MAX_NAME_BYTES and "\0" not in name:
         return express_property(PROPERTY_COLUMNS[kind], name, prefix)
-    raise QuestionError(f"unknown dimension {dimension[:100]!r}", code="unknown_dimension")
+    known = ", ".join(sorted([*EVENT_DIMENSIONS, *SESSION_DIMENSIONS]))
+    reason = f"unknown dimension {dimension[:100]!r}: one of {known}, property.NAME, user_property.NAME"
+    raise QuestionError(reason, code="unknown_dimension")
 
 
 def express_property(column: str, name: str, prefix: str) -> Expression:

@@ -134,7 +134,7 @@ class Ingest:
                 401, "unknown_key" if token else "no_key", "a write key is needed: Authorization: Bearer wk_…"
             )
         if key.kind != "write":
-            raise BodyError(403, "wrong_key", f"a {key.kind} key cannot send events; a write key begins with wk_")
+            raise BodyError(403, "wrong_key", f"events need a write key, wk_…, and this is another kind: {key.kind}")
         return key
 
     def _arrival(self, batch: Batch, key: Key, scope: Scope, headers: Mapping[bytes, str]) -> Arrival:

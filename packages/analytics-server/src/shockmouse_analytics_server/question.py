@@ -124,7 +124,8 @@ def parse_question(
     filters = []
     for name, value in items:
         if name not in common | also:
-            raise QuestionError(f"unknown parameter {name[:100]!r}", code="unknown_parameter")
+            known = ", ".join(sorted(common | also))
+            raise QuestionError(f"unknown parameter {name[:100]!r}: one of {known}", code="unknown_parameter")
         if name == "filter":
             filters.append(parse(value))
         elif name in given:
