@@ -64,8 +64,9 @@ def test_no_thread_without_being_asked(client: Make) -> None:
 def test_a_forked_child_tells_of_itself(program: Any, server: Any) -> None:
     ended = program.run(
         """
-import os, time
+import os, time, warnings
 from shockmouse_analytics import Analytics
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 says so of every fork beside a thread
 analytics = Analytics()
 if os.fork() == 0:
     time.sleep(0.6)
