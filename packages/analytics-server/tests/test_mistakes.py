@@ -73,6 +73,7 @@ def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     "line",
     ["project list", "migrate status", "migrate plan", "migrate verify", "doctor", "spool status", "backup kept"],
@@ -86,6 +87,7 @@ def test_a_mistyped_folder_is_not_made(tmp_path: Path, line: str) -> None:
     assert command(typo, *line.split()) == told
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("line", ["project list", "project create shop", "serve", "spool status"])
 def test_a_file_is_no_data_folder(tmp_path: Path, line: str) -> None:
     (tmp_path / "file").touch()
