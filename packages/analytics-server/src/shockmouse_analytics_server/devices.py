@@ -14,7 +14,7 @@ from .errors import QuestionError
 from .filters import Conditions
 from .question import DEFAULT_LIMIT, MAX_LIMIT, Millis, Question, next_cursor, parse_integer, parse_page
 from .ranges import show_times
-from .totals import quarter_hours, round_count
+from .totals import roll_up, round_count
 
 ORDER = ("first_seen_at_ms", "device_id")
 LATEST = 2**62
@@ -79,11 +79,12 @@ async def summary(database: Database, question: Question, given: dict[str, str])
 async def use_by_hour(database: Database, question: Question) -> list[dict[str, object]]:
     """Return events by hour of the week of the zone's clock, from Monday 0 o'clock; empty hours are left out."""
     params = question.params() | {"zone": question.range.zone.key}
-    source = "events_counted"
-    if not question.is_filtered:
-        source = "events_rolled_up"
-        params |= quarter_hours(question.range.start, question.range.end)
-    rows = await database.fetch(question.sql("events_by_week_hour", events=question.sql(source)), params=params)
+    if question.is_filtered:
+        source = question.sql("events_counted")
+    else:
+        source, inner = roll_up(question)
+        params |= inner
+    rows = await database.fetch(question.sql("events_by_week_hour", events=source), params=params)
     return [{**row, "events": round_count(row["events"])} for row in rows]
 
 

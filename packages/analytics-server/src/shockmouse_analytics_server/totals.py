@@ -73,12 +73,25 @@ async def count_events(database: Database, question: Question, edges: Edges) -> 
     """
     params = question.params() | edges.params()
     if question.is_filtered or not edges.are_quarters:
-        source = "events_counted"
+        source = question.sql("events_counted")
     else:
-        source = "events_rolled_up"
-        params |= quarter_hours(question.range.start, question.range.end)
-    sql = question.sql("events_by_interval", events=question.sql(source))
+        source, inner = roll_up(question)
+        params |= inner
+    sql = question.sql("events_by_interval", events=source)
     return {row.pop("interval_ms"): Totals(**row) for row in await database.fetch(sql, params=params)}
+
+
+def roll_up(question: Question) -> tuple[str, dict[str, object]]:
+    """Return where the events of the range are read from, by quarter hour, and its parameters; no filter may be given.
+
+    A range that begins and ends on quarter hours needs no look at the events themselves, which costs 4 ms.
+    """
+    start, end = question.range.start, question.range.end
+    inner = quarter_hours(start, end)
+    source = question.sql("events_in_quarters")
+    if (inner["inner_start"], inner["inner_end"]) != (start, end):
+        source = question.sql("events_rolled_up", quarters=source)
+    return source, inner
 
 
 def quarter_hours(start: datetime, end: datetime) -> dict[str, object]:

@@ -4,10 +4,7 @@
 -- Parameters: project String; start, end DateTime64(3) UTC, half-open; inner_start, inner_end DateTime UTC: the whole
 --     quarter hours within, none where the first is not before the second; kinds Array(UInt8).
 -- Columns: at_ms Int64, type String, weight Float64.
-select toInt64(toUnixTimestamp(bucket)) * 1000 as at_ms, type, events as weight
-from counts_by_name
-where project = {project:String} and bucket >= {inner_start:DateTime('UTC')} and bucket < {inner_end:DateTime('UTC')}
-    and is_bot in {kinds:Array(UInt8)}
+{{quarters}}
 union all
 select toUnixTimestamp64Milli(at) as at_ms, type, 1 / sample_rate as weight
 from events
