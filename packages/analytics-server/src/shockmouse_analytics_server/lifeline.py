@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-LAST_SECONDS = 1.5
+LAST_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
 
