@@ -1,6 +1,7 @@
 """The browser script comes from the site itself, and its batches are delivered by the site."""
 
 import json
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -10,6 +11,7 @@ import pytest
 from web_site import FIREFOX, HTML, PAGE, Site, View
 
 from shockmouse_analytics import Analytics
+from shockmouse_analytics.sampling import keeps
 
 KEY = "wk_shop_0123456789"
 EVENTS = f"/_shockmouse/events?key={KEY}"
@@ -159,6 +161,25 @@ def test_the_cookie_names_the_device_and_a_refusal_removes_it(
     assert site.ask("POST", EVENTS, body, **headers).status == 202
     (event,) = stored(server, analytics)["events"]
     assert {name: value for name, value in event.items() if name not in ("event_id", "type", "timestamp")} == told
+
+
+def test_an_event_without_an_id_is_sampled_by_the_cookies_device(front: str, server: Any, analytics: Analytics) -> None:
+    site = Site(front, analytics, View(), inject=True, consent=lambda _: True)
+    dropped, kept = next(f"{n:032x}" for n in range(99) if not keeps(f"{n:032x}", 0.5)), COOKIE
+    assert keeps(kept, 0.5)
+    for device, body, accepted in (
+        (dropped, batch(sample_rate=0.5), 0),
+        (dropped, batch(sample_rate="half", id=2), 1),
+        (dropped, batch(sample_rate=0.5, device_id="sampled by the script", id=3), 1),
+        (kept, batch(sample_rate=0.5, id=4), 1),
+    ):
+        sent = body.replace(BATCH_ID.encode(), str(uuid.uuid4()).encode())
+        answer = site.ask("POST", EVENTS, sent, cookie=f"shockmouse_device={device}")
+        assert (answer.status, json.loads(answer.body)) == (202, {"accepted": accepted})
+    assert analytics.flush(timeout=10)
+    assert analytics.stats().dropped == {"sampled": 1}
+    arrived = sorted((event["id"], event["device_id"]) for event in server.events)
+    assert arrived == [(2, dropped), (3, dropped), (4, kept)]
 
 
 def test_refusals_are_dropped_when_configured(front: str, server: Any, analytics: Analytics) -> None:

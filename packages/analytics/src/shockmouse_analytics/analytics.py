@@ -250,11 +250,17 @@ class Analytics:
         """Record an event of any type, with its context as it is sent: what automatic tracking is made of."""
         self._record(kind, name, properties, context=context, visitor=visitor)
 
-    def pass_on(self, batch: Batch) -> None:
-        """Deliver a batch that a visitor's browser has cut, under its own id and as it is; it goes to disk first."""
-        if self._enabled and self._consent.refused:
+    def pass_on(self, batch: Batch, *, sampled: int = 0) -> None:
+        """Deliver a batch that a visitor's browser has cut, under its own id and as it is; it goes to disk first.
+
+        `sampled` counts events that were left out of it, because their device is not one that is kept.
+        """
+        if not self._enabled:
+            return
+        self._manager.drop("sampled", sampled)
+        if self._consent.refused:
             self._manager.drop("opted_out", batch.events)
-        elif self._enabled:
+        elif batch.events:
             self._manager.put_batch(batch)
 
     def session_headers(self, visitor: Visitor | None = None) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 It keeps its id, so that one that comes twice is stored once. Its context gets the visitor's shortened address, and the
 user agent where it has none. Its events stay as they are, but for
-  the visitor's device  where a first-party cookie names it: the session is then derived from that by the server
+  the visitor's device  where a first-party cookie names it: the session is then derived from that by the server. The
+                        script samples by an id of its own; an event that had none is sampled here by the cookie's
   a refusal             which leaves nothing to tell the visitor apart by
   a wrong clock         because the batch may wait here, and the server would take the wait for skew
 """
@@ -16,11 +17,19 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ..event import MAX_BATCH_EVENTS, Batch, Privacy, cut_batch, encode, encode_head
+from ..sampling import keeps
 from ..visitor import Visitor
 
 SKEW_SECONDS = 60.0  # what the server corrects too
 _TIMES = ("timestamp", "session_started_at")
 _IDS = ("device_id", "session_id", "session_started_at")
+
+
+class Passed(Struct, frozen=True):
+    """What is to be passed on, and how many events are not because their device is not kept."""
+
+    batch: Batch
+    sampled: int
 
 
 class _Sent(Struct):
@@ -31,11 +40,16 @@ class _Sent(Struct):
     context: dict[str, Raw] = {}
 
 
+class _Sampled(Struct):
+    device_id: str | None = None
+    sample_rate: float = 1.0
+
+
 _decode = msgspec.json.Decoder(_Sent).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: bool, at: datetime) -> Batch:
+def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: bool, at: datetime) -> Passed:
     """Return the batch in a request that came at this time; an event that is none is left to the server's judgement.
 
     Raises ValueError: the body is no batch.
@@ -52,12 +66,15 @@ def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: 
         raise ValueError(f"a batch has 1 to {MAX_BATCH_EVENTS} events")
     changes = _changes(visitor, privacy, is_refusing=is_refusing)
     events = [bytes(event) for event in sent.events]
+    if visitor.device_id and not is_refusing:
+        events = [event for event in events if _is_kept(event, visitor.device_id)]
+    sampled = len(sent.events) - len(events)
     skew = _skew(sent.sent_at, at)
     if changes or skew:
         events = [_change(event, changes, skew) for event in events]
     known = {name: value for name, value in visitor.context().items() if value}
     context = {**known, **sent.context, **({"ip": known["ip"]} if "ip" in known else {})}
-    return cut_batch(str(sent.batch_id), encode_head(sent.library, context), events)
+    return Passed(cut_batch(str(sent.batch_id), encode_head(sent.library, context), events), sampled)
 
 
 def _decode_leniently(body: bytes) -> _Sent:
@@ -75,6 +92,15 @@ def _changes(visitor: Visitor, privacy: Privacy, *, is_refusing: bool) -> dict[s
     if visitor.device_id:
         return {"device_id": Raw(encode(visitor.device_id)), "privacy": Raw(encode(privacy))}
     return None
+
+
+def _is_kept(event: bytes, device_id: str) -> bool:
+    """Return whether an event belongs to the share of devices that it says it stands for."""
+    try:
+        told = msgspec.json.decode(event, type=_Sampled)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
+    return bool(told.device_id) or keeps(device_id, told.sample_rate)
 
 
 def _skew(sent_at: datetime | None, at: datetime) -> timedelta | None:

@@ -98,13 +98,13 @@ class FirstParty:
         if not visit.has_known_device:
             visit.forget_device()
         try:
-            batch = read_batch(
+            passed = read_batch(
                 body, visit.visitor, privacy=analytics.privacy, is_refusing=is_refusing, at=datetime.now(UTC)
             )
         except ValueError as exc:
             return _refuse(400, str(exc))
-        analytics.pass_on(batch)
-        return _json(202, {"accepted": batch.events})
+        analytics.pass_on(passed.batch, sampled=passed.sampled)
+        return _json(202, {"accepted": passed.batch.events})
 
     def _answer_script(self, request: Request) -> Answer:
         if self._script is None:
