@@ -203,6 +203,41 @@ def test_refusals_are_dropped_when_configured(front: str, server: Any, analytics
         Site(front, analytics, View(), refusals="ignore")
 
 
+@pytest.mark.parametrize(
+    ("inject", "sent", "ids"),
+    [
+        (False, {}, ("theirs", "s-1")),
+        (True, {}, ("theirs", "s-1")),
+        (False, {"cookie": f"shockmouse_device={COOKIE}"}, ("theirs", "s-1")),
+        (True, {"cookie": f"shockmouse_device={COOKIE}"}, (COOKIE, None)),  # the script's events get it too
+        (True, {"cookie": f"shockmouse_device={COOKIE}", "shockmouse_session": "01;s=s-1"}, (COOKIE, "s-1")),
+        (False, {"shockmouse_session": "01;s=s 1;d=theirs"}, ("made", None)),
+        (False, {"shockmouse_session": "01;s=s-1"}, ("made", "s-1")),
+        (False, {"sec_gpc": "1"}, (None, None)),
+        (False, {"dnt": "1", "cookie": f"shockmouse_device={COOKIE}"}, (None, None)),
+    ],
+)
+def test_the_header_joins_a_request_to_its_senders_session(
+    front: str, server: Any, analytics: Analytics, inject: bool, sent: dict[str, str], ids: tuple[str | None, ...]
+) -> None:
+    site = Site(front, analytics, View(), consent=lambda _: True, inject=inject)
+    answer = site.get(**{"shockmouse_session": "01;s=s-1;d=theirs"} | sent)
+    (timing,) = told(server, analytics, "performance")
+    made = answer.headers.get("set-cookie", "").removeprefix("shockmouse_device=").partition(";")[0]
+    assert (timing.get("device_id"), timing.get("session_id")) == (made if ids[0] == "made" else ids[0], ids[1])
+    assert bool(made) == (ids[0] == "made")
+    assert timing["privacy"] == ("balanced" if ids[0] else "strict")
+
+
+def test_the_header_counts_for_nothing_without_consent(
+    front: str, server: Any, client: Callable[..., Analytics]
+) -> None:
+    for analytics, settings in ((client(), {}), (client(privacy="strict"), {"consent": lambda _: True})):
+        Site(front, analytics, View(), **settings).get(shockmouse_session="01;s=s-1;d=theirs")
+        timings = told(server, analytics, "performance")
+        assert [timing.keys() & {"device_id", "session_id"} for timing in timings] == [set()] * len(timings)
+
+
 def test_an_answer_that_caches_share_gets_no_cookie(front: str, server: Any, analytics: Analytics) -> None:
     view = View(headers=[*HTML, ("Cache-Control", "public, max-age=60")])
     assert "set-cookie" not in Site(front, analytics, view, consent=lambda request: True).get().headers

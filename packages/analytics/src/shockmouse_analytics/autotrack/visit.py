@@ -3,6 +3,8 @@
 Strict   no cookie; the server derives device and session from the shortened address and the user agent
 Consent  the cookie names the device and the server derives the session. The callback is asked at each request: a cookie
          that is no longer agreed to is removed
+Header   with consent, Shockmouse-Session names session and device of a sender that tells of itself, and the request's
+         events join its own. It goes before the cookie, but not where the script's events get the cookie's device too
 Refusal  `Sec-GPC: 1` and `DNT: 1` are strict whatever the callback says, or drop everything
 """
 
@@ -17,8 +19,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from .. import session_header
 from ..analytics import Analytics
 from ..performance import describe_exception
+from ..session_header import Joint
 from ..visitor import Visitor
 from .request import LOOPBACK, Proxies, Request
 from .route import NO_ROUTE, Route
@@ -30,6 +34,7 @@ COOKIE = "shockmouse_device"
 COOKIE_SECONDS = 365 * 24 * 3600  # from the day of the consent, not renewed
 KEY = "shockmouse.visit"  # where a Visit stands in the scope or the environment
 MAX_NAME_CHARACTERS = 255
+HEADER = session_header.NAME.lower()
 
 _is_language = re.compile("[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}").fullmatch
 _is_device = re.compile("[0-9a-f]{32}").fullmatch
@@ -76,8 +81,8 @@ class Visit:
         return ""
 
     def forget_device(self) -> None:
-        """Have the server derive the device."""
-        self.visitor = msgspec.structs.replace(self.visitor, device_id=None)
+        """Have the server derive the device, and the session with it."""
+        self.visitor = msgspec.structs.replace(self.visitor, device_id=None, session_id=None)
 
     def end(self, seen: Seen) -> None:
         """Record what the answer was; never raises."""
@@ -136,13 +141,14 @@ class Visits:
         skip: Asked = is_routine,
         trusted_proxies: Iterable[str] = LOOPBACK,
         timings: bool = True,
+        inject: bool = False,
     ) -> None:
         """Take the settings of docs/web.md. Raises ValueError: a proxy is no network, or a value is unknown."""
         if refusals not in ("strict", "drop"):
             raise ValueError(f"refusals is {refusals!r}, but should be strict or drop")
         self.analytics = analytics
         self.drops_refusals = refusals == "drop"
-        self._consent, self._skip, self._timings = consent, skip, timings
+        self._consent, self._skip, self._timings, self._injects = consent, skip, timings, inject
         self._proxies = Proxies(trusted_proxies)
 
     def begin(self, request: Request) -> Visit | None:
@@ -161,11 +167,14 @@ class Visits:
         if is_refusing and self.drops_refusals:
             return None
         scheme = self._proxies.scheme_of(request)
-        device_id, cookie = self._device(request, scheme, agreed=not is_refusing and self._has_consent(request))
+        agreed = not is_refusing and self._has_consent(request)
+        joint = session_header.read(request.header(HEADER)) if agreed else None
+        device_id, cookie = self._device(request, scheme, joint, agreed=agreed)
         visitor = Visitor(
             ip=self._proxies.address_of(request),
             user_agent=request.header("user-agent")[:512] or None,
             device_id=device_id,
+            session_id=joint.session_id if joint and joint.device_id in (None, device_id) else None,
         )
         return Visit(self.analytics, request, visitor, request.url(scheme), times=self._timings, cookie=cookie)
 
@@ -178,12 +187,15 @@ class Visits:
             logger.exception("the consent callback raised, which counts as no")
             return False
 
-    def _device(self, request: Request, scheme: str, *, agreed: bool) -> tuple[str | None, str]:
+    def _device(self, request: Request, scheme: str, joint: Joint | None, *, agreed: bool) -> tuple[str | None, str]:
         """Return the device's id, None without consent, and the cookie to set."""
         known = request.cookie(COOKIE)
         if not agreed:
             return None, _set_cookie("", 0, scheme) if known else ""
-        if _is_device(known):
+        is_known = _is_device(known) is not None
+        if joint and joint.device_id and not (is_known and self._injects):
+            return joint.device_id, ""
+        if is_known:
             return known, ""
         made = uuid.uuid4().hex
         return made, _set_cookie(made, COOKIE_SECONDS, scheme)

@@ -44,7 +44,13 @@ class AnalyticsMiddleware:
         """Wrap the application. Raises ValueError: a proxy is no address and no network, or a value is unknown."""
         self._app = app
         self._visits = Visits(
-            analytics, consent=consent, refusals=refusals, skip=skip, trusted_proxies=trusted_proxies, timings=timings
+            analytics,
+            consent=consent,
+            refusals=refusals,
+            skip=skip,
+            trusted_proxies=trusted_proxies,
+            timings=timings,
+            inject=inject,
         )
         self._first_party = FirstParty(self._visits) if inject else None
         hear_failures()
