@@ -1,4 +1,4 @@
-"""Write the browser script as it is served: comments and white space removed from its one source, and nothing cleverer.
+"""Write the browser script as it is served: without comments and white space, its own names made short.
 
 Source     packages/analytics/src/shockmouse_analytics/browser/agent.js
 Result     the server's static/agent.js; a test compares it with what this makes now
@@ -10,6 +10,8 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from short_names import shorten
 
 PACKAGES = Path(__file__).parent.parent / "packages"
 SOURCE = PACKAGES / "analytics" / "src" / "shockmouse_analytics" / "browser" / "agent.js"
@@ -58,16 +60,18 @@ def needed(before: str, space: str, after: str) -> str:
 
 
 def build(source: str) -> str:
-    """Return the source without comments and white space."""
-    built: list[str] = []
+    """Return the source without comments and white space, with short names."""
+    parts: list[tuple[str, str]] = []  # what stands before a token, and the token
     space = ""
     for kind, text in tokens(source):
         if kind == "space":
             space += text
-            continue
-        built += [needed(built[-1] if built else "", space, text) if space else "", text]
-        space = ""
-    return "".join(built) + "\n"
+        else:
+            before = parts[-1][1] if parts else ""
+            parts.append((needed(before, space, text) if space else "", text))
+            space = ""
+    short = shorten([text for _, text in parts])
+    return "".join(space + text for (space, _), text in zip(parts, short, strict=True)) + "\n"
 
 
 def main() -> int:

@@ -1,288 +1,288 @@
 (()=>{"use strict"
-const script=document.currentScript||document.querySelector("script[data-key]")
-const stub=window.shockmouse
-if(!script||stub?.version)return
-const early=stub?.q||[]
-const version="0.1.0"
-const options=script.dataset
-const tracks=what=>options.autotrack?.split(/\s+/).includes(what)??what!=="hash"
-const refused=navigator.globalPrivacyControl||navigator.doNotTrack==="1"
-const wish=refused?"strict":options.privacy||"balanced"
-const share=+options.sampleRate
-const rate=share>0&&share<1?share:1
-const endpoint=new URL(options.events||"v1/events",new URL(options.endpoint?.replace(/\/?$/,"/")||script.src,location))
-endpoint.searchParams.set("key",options.key)
-const MINUTE=60_000
-const BODY_BYTES=60_000
-const STORED_CHARACTERS=256_000
-const nothing=()=>{}
-const safely=work=>(...given)=>{try{const result=work(...given)
-result?.catch?.(nothing)
-return result}catch{}}
-const listen=(target,names,work)=>names.split(" ").forEach(name=>target.addEventListener(name,safely(work),true))
-const cutText=(text,most)=>(""+text).slice(0,most).replace(/[\ud800-\udbff]$/,"")
-let clock=0
-const uuid=()=>{const now=(clock=Math.max(clock+1,Date.now())).toString(16).padStart(12,"0")
-const random=[...crypto.getRandomValues(new Uint8Array(18))]
-const digit=()=>(random.pop()&15).toString(16)
-return now.slice(0,8)+"-"+now.slice(8)+"-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g,digit)}
-const prefix="shockmouse."
-const read=safely((name,area=localStorage)=>area.getItem(prefix+name))
-const write=safely((name,value,area=localStorage)=>area.setItem(prefix+name,value))
-const erase=safely((name,area=localStorage)=>area.removeItem(prefix+name))
-const names=start=>Object.keys(localStorage).filter(name=>name.startsWith(prefix+start))
-let answered=options.consent==="given"&&"yes"
-const answer=()=>(refused&&options.gpc==="drop"?"no":read("consent")||answered)
-const device=()=>read("device")||(write("device",uuid()),read("device"))
-const mode=()=>(answer()==="yes"&&wish!=="strict"&&device()?wish:"strict")
-let visit
-const session=now=>{visit=safely(JSON.parse)(read("session",sessionStorage))||visit
-if(!visit||now-visit.last>30*MINUTE||now-visit.started>1440*MINUTE)
-visit={id:uuid(),started:now}
-visit.last=now
-write("session",JSON.stringify(visit),sessionStorage)
-return visit}
-const encode=text=>new TextEncoder().encode(text)
-const hash=text=>{let value=0x811c9dc5
-for(const byte of encode(text))value=Math.imul(value^byte,0x01000193)
-value=Math.imul(value^(value>>>16),0x85ebca6b)
-value=Math.imul(value^(value>>>13),0xc2b2ae35)
-return(value^(value>>>16))>>>0}
-const{userAgentData:brand,language}=navigator
-const rounded=length=>(mode()==="full"?length:Math.round(length/100)*100)
-let finer
-const fingerprint=privacy=>{const signals={platform:brand?.platform||navigator.platform,touch:navigator.maxTouchPoints>0,viewport:rounded(innerWidth)+"x"+rounded(innerHeight),pixel_ratio:devicePixelRatio,dark:matchMedia("(prefers-color-scheme:dark)").matches,}
-if(privacy!=="strict")
-Object.assign(signals,{cores:navigator.hardwareConcurrency,memory:navigator.deviceMemory,color_depth:screen.colorDepth})
-if(privacy==="full"){Object.assign(signals,{languages:navigator.languages.join()},finer)
-if(!finer){finer={}
-brand?.getHighEntropyValues(["architecture","model","platformVersion","uaFullVersion"]).then(values=>{delete values.brands
-finer=values
-described=0},nothing)}}
-const text=options.key+JSON.stringify(signals)
-return{hash:hash(text).toString(16)+hash(text+1).toString(16),signals}}
-const context=()=>{const webdriver=navigator.webdriver||undefined
-if(mode()==="strict")return{webdriver,locale:language.split("-")[0]}
-const{timeZone:timezone}=Intl.DateTimeFormat().resolvedOptions()
-return{webdriver,locale:language,timezone,screen:{width:rounded(screen.width),height:rounded(screen.height)}}}
-const boot=uuid()
-let seq=0
-let waiting=[]
-let timer,user,page,described
-const record=(type,name,properties,more)=>{if(answer()==="no")return
-const now=Date.now()
-const privacy=mode()
-const known=privacy!=="strict"&&session(now)
-const device_id=known?device():undefined
-if(known&&rate<1&&hash(device_id)>=rate*2**32)return
-const event={event_id:uuid(),type,name:name&&cutText(name,255),timestamp:new Date(now),properties,user_id:user,device_id,session_id:known.id,session_started_at:known?new Date(known.started):undefined,privacy,sample_rate:rate,boot_id:boot,seq:seq++,context:{page},...more,}
-if(described!==privacy)event.fingerprint=fingerprint((described=privacy))
-waiting.push(JSON.stringify(event))
-timer??=setTimeout(safely(flush),1000)}
-const held=new Map()
-const cut=limit=>{timer=clearTimeout(timer)
-if(!waiting.length)return
-const batch_id=uuid()
-const head=JSON.stringify({batch_id,library:{name:"shockmouse-agent",version},context:context()})
-let count=1
-for(let size=encode(head+waiting[0]).length;count<waiting.length;count++){size+=encode(waiting[count]).length+1
-if(size>limit)break}
-const events=waiting.splice(0,count)
-return[batch_id,head.slice(0,-1)+',"events":['+events+"]}",events]}
-const dated=body=>'{"sent_at":"'+new Date().toJSON()+'",'+body.slice(1)
-const release=id=>{held.delete(id)
-erase("batch."+id)}
-const gather=()=>{if(mode()!=="strict")for(const name of names("batch."))held.set(name.slice(17),localStorage[name])
-return[...held].sort()}
-const hold=safely((id,body)=>{held.set(id,body)
-if(mode()!=="strict")write("batch."+id,body)
-let size=0
-for(const[id,body]of gather().reverse()){if((size+=body.length)>STORED_CHARACTERS)release(id)}})
-let failures=0
-let retry
-const post=async(id,body)=>{let status,pause
-try{const reply=await fetch(endpoint,{method:"POST",body:dated(body),keepalive:encode(body).length<=BODY_BYTES,signal:AbortSignal.timeout?.(30_000)})
-status=reply.status
-pause=reply.headers.get("retry-after")*1000}catch{}
-if(status&&!/40[1348]|429|5../.test(status)){failures=0
-release(id)
+const W=document.currentScript||document.querySelector("script[data-key]")
+const ak=window.shockmouse
+if(!W||ak?.version)return
+const al=ak?.q||[]
+const am="0.1.0"
+const p=W.dataset
+const o=a=>p.autotrack?.split(/\s+/).includes(a)??a!=="hash"
+const an=navigator.globalPrivacyControl||navigator.doNotTrack==="1"
+const X=an?"strict":p.privacy||"balanced"
+const Y=+p.sampleRate
+const Z=Y>0&&Y<1?Y:1
+const H=new URL(p.events||"v1/events",new URL(p.endpoint?.replace(/\/?$/,"/")||W.src,location))
+H.searchParams.set("key",p.key)
+const _=60_000
+const $=60_000
+const aT=256_000
+const ao=()=>{}
+const k=b=>(...c)=>{try{const a=b(...c)
+a?.catch?.(ao)
+return a}catch{}}
+const l=(a,I,b)=>I.split(" ").forEach(c=>a.addEventListener(c,k(b),true))
+const w=(a,b)=>(""+a).slice(0,b).replace(/[\ud800-\udbff]$/,"")
+let ap=0
+const B=()=>{const a=(ap=Math.max(ap+1,Date.now())).toString(16).padStart(12,"0")
+const b=[...crypto.getRandomValues(new Uint8Array(18))]
+const c=()=>(b.pop()&15).toString(16)
+return a.slice(0,8)+"-"+a.slice(8)+"-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g,c)}
+const J="shockmouse."
+const K=k((a,b=localStorage)=>b.getItem(J+a))
+const C=k((a,b,c=localStorage)=>c.setItem(J+a,b))
+const aq=k((a,b=localStorage)=>b.removeItem(J+a))
+const I=L=>Object.keys(localStorage).filter(a=>a.startsWith(J+L))
+let D=p.consent==="given"&&"yes"
+const aa=()=>(an&&p.gpc==="drop"?"no":K("consent")||D)
+const ar=()=>K("device")||(C("device",B()),K("device"))
+const x=()=>(aa()==="yes"&&X!=="strict"&&ar()?X:"strict")
+let r
+const aU=a=>{r=k(JSON.parse)(K("session",sessionStorage))||r
+if(!r||a-r.last>30*_||a-r.started>1440*_)
+r={id:B(),started:a}
+r.last=a
+C("session",JSON.stringify(r),sessionStorage)
+return r}
+const M=a=>new TextEncoder().encode(a)
+const ab=b=>{let a=0x811c9dc5
+for(const c of M(b))a=Math.imul(a^c,0x01000193)
+a=Math.imul(a^(a>>>16),0x85ebca6b)
+a=Math.imul(a^(a>>>13),0xc2b2ae35)
+return(a^(a>>>16))>>>0}
+const{userAgentData:as,language:at}=navigator
+const N=a=>(x()==="full"?a:Math.round(a/100)*100)
+let O
+const aV=b=>{const a={platform:as?.platform||navigator.platform,touch:navigator.maxTouchPoints>0,viewport:N(innerWidth)+"x"+N(innerHeight),pixel_ratio:devicePixelRatio,dark:matchMedia("(prefers-color-scheme:dark)").matches,}
+if(b!=="strict")
+Object.assign(a,{cores:navigator.hardwareConcurrency,memory:navigator.deviceMemory,color_depth:screen.colorDepth})
+if(b==="full"){Object.assign(a,{languages:navigator.languages.join()},O)
+if(!O){O={}
+as?.getHighEntropyValues(["architecture","model","platformVersion","uaFullVersion"]).then(c=>{delete c.brands
+O=c
+ac=0},ao)}}
+const d=p.key+JSON.stringify(a)
+return{hash:ab(d).toString(16)+ab(d+1).toString(16),signals:a}}
+const aW=()=>{const a=navigator.webdriver||undefined
+if(x()==="strict")return{webdriver:a,locale:at.split("-")[0]}
+const{timeZone:b}=Intl.DateTimeFormat().resolvedOptions()
+return{webdriver:a,locale:at,timezone:b,screen:{width:N(screen.width),height:N(screen.height)}}}
+const aX=B()
+let aY=0
+let s=[]
+let ad,au,m,ac
+const n=(g,c,h,i)=>{if(aa()==="no")return
+const d=Date.now()
+const b=x()
+const a=b!=="strict"&&aU(d)
+const e=a?ar():undefined
+if(a&&Z<1&&ab(e)>=Z*2**32)return
+const f={event_id:B(),type:g,name:c&&w(c,255),timestamp:new Date(d),properties:h,user_id:au,device_id:e,session_id:a.id,session_started_at:a?new Date(a.started):undefined,privacy:b,sample_rate:Z,boot_id:aX,seq:aY++,context:{page:m},...i,}
+if(ac!==b)f.fingerprint=aV((ac=b))
+s.push(JSON.stringify(f))
+ad??=setTimeout(k(ae),1000)}
+const E=new Map()
+const av=f=>{ad=clearTimeout(ad)
+if(!s.length)return
+const b=B()
+const c=JSON.stringify({batch_id:b,library:{name:"shockmouse-agent",version:am},context:aW()})
+let a=1
+for(let d=M(c+s[0]).length;a<s.length;a++){d+=M(s[a]).length+1
+if(d>f)break}
+const e=s.splice(0,a)
+return[b,c.slice(0,-1)+',"events":['+e+"]}",e]}
+const aw=a=>'{"sent_at":"'+new Date().toJSON()+'",'+a.slice(1)
+const ax=a=>{E.delete(a)
+aq("batch."+a)}
+const ay=()=>{if(x()!=="strict")for(const a of I("batch."))E.set(a.slice(17),localStorage[a])
+return[...E].sort()}
+const af=k((a,b)=>{E.set(a,b)
+if(x()!=="strict")C("batch."+a,b)
+let c=0
+for(const[a,b]of ay().reverse()){if((c+=b.length)>aT)ax(a)}})
+let P=0
+let az
+const aA=async(c,a)=>{let b,d
+try{const e=await fetch(H,{method:"POST",body:aw(a),keepalive:M(a).length<=$,signal:AbortSignal.timeout?.(30_000)})
+b=e.status
+d=e.headers.get("retry-after")*1000}catch{}
+if(b&&!/40[1348]|429|5../.test(b)){P=0
+ax(c)
 return true}
-hold(id,body)
-clearTimeout(retry)
-retry=setTimeout(drain,Math.min((pause||0)+Math.random()*500*2**++failures,5*MINUTE))}
-const resend=async()=>{for(const[id,body]of gather())if(answer()==="no"||!(await post(id,body)))return}
-const drain=safely(()=>(navigator.locks?navigator.locks.request("shockmouse",resend):resend()))
-const flush=async()=>{for(let batch;(batch=cut(BODY_BYTES));)failures?hold(...batch):await post(...batch)}
-const hand=body=>{const later=safely(()=>window.fetchLater(endpoint,{method:"POST",body,activateAfter:0}))()
-return later||safely(()=>navigator.sendBeacon(endpoint,body))()}
-const leave=()=>{const reached=navigator.onLine&&(!failures||mode()==="strict")
-for(let limit=BODY_BYTES;waiting.length;){const[id,body,events]=cut(limit)
-if(reached&&hand(dated(body)))continue
-if(reached&&(limit/=2)>500)waiting=events.concat(waiting)
-else hold(id,body)}}
-const locate=again=>{const{origin,pathname,search}=location
-const part=tracks("hash")?location.hash:""
-const path=part?pathname.replace(/\/$/,"")+part.replace(/^#\/?/,"/"):pathname
-return{url:origin+pathname+search+part,path,title:document.title,referrer:page&&!again?page.url:document.referrer}}
-const view=again=>{const now=locate(again)
-if(page&&!again&&page.path===now.path)return
-if(page)engagement()
-for(const form of forms.keys())if(!form.isConnected)formEnd(form,"abandon")
-page=now
-depth=0
-scrolled()
-if(tracks("pages"))record("page",page.title)}
-const moved=()=>setTimeout(safely(view))
-const wrap=name=>{const original=history[name]
-history[name]=function(...given){const result=original.apply(this,given)
-moved()
-return result}}
-let depth=0
-let engaged=0
-let since=0
-const scrolled=()=>{const seen=Math.round(((scrollY+innerHeight)/document.documentElement.scrollHeight)*100)
-depth=Math.min(Math.max(depth,seen),100)}
-const attention=()=>{const now=performance.now()
-if(since)engaged+=now-since
-since=document.visibilityState==="visible"&&document.hasFocus()?now:0}
-const engagement=()=>{attention()
-if(engaged<100)return
-if(tracks("scroll"))
-record("performance","engagement",{scroll_percent:depth,engaged_ms:Math.round(engaged)})
-engaged=0}
-const INTERACTIVE="a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
-const DOWNLOAD=/\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
-const inner=event=>event.composedPath().filter(node=>node.nodeType===1)
-const ignored=path=>path.some(element=>element.hasAttribute("data-shockmouse-ignore"))
-const describe=element=>{const told={tag:element.localName}
-for(const{name,value}of element.attributes){const known={id:"id",class:"classes","aria-label":"label"}[name]||(name.startsWith("data-shockmouse-")&&name.slice(16))
-if(known)told[known]=cutText(value,200)}
-if(element.matches("a,button,summary,[role=button],[role=link]")&&!element.isContentEditable)
-told.text=cutText(element.textContent.replace(/\s+/g," ").trim(),80)
-return told}
-let recent=[]
-const click=event=>{const path=inner(event)
-if(!path[0]||ignored(path))return
-const target=path.find(element=>element.matches(INTERACTIVE))
-const link=path.find(element=>element.matches("a[href]"))
-const told=describe(target||path[0])
-if(/^https?:$/.test(link?.protocol)){told.href=link.origin+link.pathname
-if(tracks("outbound")&&link.host!==location.host)told.outbound=true
-if(tracks("downloads")&&(link.hasAttribute("download")||DOWNLOAD.test(link.pathname)))told.download=true}
-const{timeStamp:at,clientX:x,clientY:y,detail}=event
-recent=recent.filter(one=>at-one.at<1000&&Math.hypot(x-one.x,y-one.y)<=30)
-if(detail&&recent.push({at,x,y})===3)told.rage=true
-if(tracks("clicks")?target||told.rage:told.outbound||told.download)
-record("click",told.name||told.label||told.text||told.id||told.tag,told)}
-const forms=new Map()
-const SECRET=/pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i
-const touch=event=>{const path=inner(event)
-const{form,name,id,type,autocomplete}=path[0]
-if(!form||ignored(path))return
-if(!forms.has(form))forms.set(form,{since:performance.now(),fields:[]})
-const{fields}=forms.get(form)
-const field=cutText(name||id,80)
-const telling=type+autocomplete+field
-if(field&&!SECRET.test(telling)&&!fields.includes(field))fields.push(field)}
-const formEnd=(form,outcome)=>{const{since=0,fields=[]}=forms.get(form)||{}
-forms.delete(form)
-if(form.closest("[data-shockmouse-ignore]"))return
-const name=form.getAttribute("name")||form.getAttribute("id")||undefined
-const action=new URL(form.getAttribute("action")||"",location).pathname
-record("form",name||action,{form:name,action,fields,outcome,duration_ms:since&&Math.round(performance.now()-since)})}
-const observers=[]
-const observe=safely((type,work,settings)=>{if(!PerformanceObserver.supportedEntryTypes.includes(type))return
-const each=safely(entries=>entries.forEach(work))
-const observer=new PerformanceObserver(list=>each(list.getEntries()))
-observer.observe({type,buffered:true,...settings})
-observers.push(()=>each(observer.takeRecords()))})
-const navigation=()=>performance.getEntriesByType("navigation")[0]
-let vitals,born,restored,unseen,shift,slow,interactions,tasks,longest,landing
-const beginVitals=again=>{const mine=(vitals={TTFB:again?0:undefined,CLS:0})
-restored=again
-born=again||navigation()?.activationStart||0
-unseen=again||document.hidden
-shift={sum:0}
-slow=new Map()
-interactions=performance.interactionCount||0
-tasks=longest=0
-landing=page
-if(again)
-requestAnimationFrame(()=>requestAnimationFrame(()=>(mine.FCP=mine.LCP=performance.now()-born)))}
-const painted=name=>({startTime})=>{if(!unseen)vitals[name]=Math.max(startTime-born,0)}
-const watchVitals=()=>{beginVitals(0)
-observe("paint",paint=>paint.name==="first-contentful-paint"&&painted("FCP")(paint))
-observe("largest-contentful-paint",painted("LCP"))
-observe("layout-shift",({startTime,value,hadRecentInput})=>{if(hadRecentInput||startTime<restored)return
-if(!(shift.sum&&startTime-shift.last<1000&&startTime-shift.first<5000))
-shift={sum:0,first:startTime}
-shift.last=startTime
-vitals.CLS=Math.max(vitals.CLS,(shift.sum+=value))})
-const interaction=({interactionId,startTime,duration})=>{if(!interactionId||startTime<restored)return
-slow.set(interactionId,Math.max(slow.get(interactionId)||0,duration))
-const order=[...slow].sort((a,b)=>b[1]-a[1])
-if(order.length>10)slow.delete(order.pop()[0])
-const count="interactionCount"in performance?performance.interactionCount-interactions:slow.size
-vitals.INP=order[Math.min(order.length-1,Math.floor(count/50))][1]}
-observe("event",interaction,{durationThreshold:40})
-observe("first-input",interaction)
-observe("longtask",({duration})=>{tasks++
-longest=Math.max(longest,duration)})}
-const endVitals=()=>{observers.forEach(take=>take())
-const mine=vitals
-if(!mine)return
-vitals=undefined
-if(!restored)mine.TTFB=Math.max(navigation()?.responseStart-born,0)
-if(!mine.FCP)delete mine.CLS
-if(restored&&performance.interactionCount>interactions)mine.INP??=8
-const more={context:{page:landing}}
-for(const name in mine)if(mine[name]>=0)record("performance",name,{value:+mine[name].toFixed(4)},more)
-if(tasks)record("performance","longtask",{count:tasks,duration_ms:Math.round(longest)},more)}
-const verbs={track:(name,properties)=>record("track",name,properties),page:(name,properties)=>{page=locate()
-record("page",name||page.title,properties)},identify:(id,properties)=>{user=id?cutText(id,256):undefined
-record("identify",undefined,undefined,{user_properties:properties})},optIn:()=>{flush()
-answered="yes"
-if(wish!=="strict")write("consent",answered)
-record("consent","given",{analytics:true})},optOut:()=>{record("consent","withdrawn",{analytics:false})
-leave()
-answered="no"
-held.clear()
-safely(()=>names("").forEach(name=>localStorage.removeItem(name)))()
-write("consent",answered)
-erase("session",sessionStorage)},flush:()=>flush().then(drain),}
-const api=(window.shockmouse={version})
-for(const name in verbs)
-api[name]=safely((...given)=>(page?verbs[name](...given):early.push([name,...given])))
-const start=()=>{view()
-for(const[name,...given]of early)api[name]?.(...given)
-attention()
-wrap("pushState")
-wrap("replaceState")
-listen(window,"popstate hashchange",moved)
-listen(window,"focus blur",attention)
-listen(window,"scroll",scrolled)
-listen(window,"online",drain)
-listen(document,"click",click)
-const gone=()=>{endVitals()
-engagement()
-leave()}
-listen(document,"visibilitychange",()=>{attention()
-if(document.hidden)gone()})
-listen(window,"pagehide",()=>{for(const form of forms.keys())formEnd(form,"abandon")
-gone()})
-listen(window,"pageshow",({persisted,timeStamp})=>{if(!persisted)return
-view(true)
-attention()
-if(tracks("vitals"))beginVitals(timeStamp)})
-if(tracks("vitals"))watchVitals()
-if(tracks("forms")){listen(document,"input change",touch)
-listen(document,"submit",({target})=>formEnd(target,"submit"))}
-if(tracks("errors")){const seen=new Set()
-const report=(message,file,line,column)=>{const{size}=seen
-if(size<20&&seen.add(message+file+line).size>size)
-record("error",message,{message:cutText(message,500),file,line,column})}
-listen(window,"error",({message,filename,lineno,colno})=>message&&report(message,filename?.split("?")[0],lineno,colno))
-listen(window,"unhandledrejection",({reason})=>report(reason?.message||"unhandled rejection"))}
-drain()}
-const ready=()=>document.readyState==="loading"?listen(document,"DOMContentLoaded",start):safely(start)()
-document.prerendering?listen(document,"prerenderingchange",ready):ready()})()
+af(c,a)
+clearTimeout(az)
+az=setTimeout(Q,Math.min((d||0)+Math.random()*500*2**++P,5*_))}
+const aB=async()=>{for(const[a,b]of ay())if(aa()==="no"||!(await aA(a,b)))return}
+const Q=k(()=>(navigator.locks?navigator.locks.request("shockmouse",aB):aB()))
+const ae=async()=>{for(let a;(a=av($));)P?af(...a):await aA(...a)}
+const aZ=a=>{const b=k(()=>window.fetchLater(H,{method:"POST",body:a,activateAfter:0}))()
+return b||k(()=>navigator.sendBeacon(H,a))()}
+const aC=()=>{const a=navigator.onLine&&(!P||x()==="strict")
+for(let b=$;s.length;){const[d,c,e]=av(b)
+if(a&&aZ(aw(c)))continue
+if(a&&(b/=2)>500)s=e.concat(s)
+else af(d,c)}}
+const aD=c=>{const{origin:d,pathname:a,search:e}=location
+const b=o("hash")?location.hash:""
+const f=b?a.replace(/\/$/,"")+b.replace(/^#\/?/,"/"):a
+return{url:d+a+e+b,path:f,title:document.title,referrer:m&&!c?m.url:document.referrer}}
+const ag=a=>{const b=aD(a)
+if(m&&!a&&m.path===b.path)return
+if(m)aE()
+for(const c of t.keys())if(!c.isConnected)ah(c,"abandon")
+m=b
+R=0
+aF()
+if(o("pages"))n("page",m.title)}
+const aG=()=>setTimeout(k(ag))
+const aH=a=>{const b=history[a]
+history[a]=function(...c){const d=b.apply(this,c)
+aG()
+return d}}
+let R=0
+let S=0
+let y=0
+const aF=()=>{const a=Math.round(((scrollY+innerHeight)/document.documentElement.scrollHeight)*100)
+R=Math.min(Math.max(R,a),100)}
+const F=()=>{const a=performance.now()
+if(y)S+=a-y
+y=document.visibilityState==="visible"&&document.hasFocus()?a:0}
+const aE=()=>{F()
+if(S<100)return
+if(o("scroll"))
+n("performance","engagement",{scroll_percent:R,engaged_ms:Math.round(S)})
+S=0}
+const a_="a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
+const a$=/\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
+const aI=a=>a.composedPath().filter(b=>b.nodeType===1)
+const aJ=a=>a.some(b=>b.hasAttribute("data-shockmouse-ignore"))
+const ba=a=>{const b={tag:a.localName}
+for(const{name:c,value:e}of a.attributes){const d={id:"id",class:"classes","aria-label":"label"}[c]||(c.startsWith("data-shockmouse-")&&c.slice(16))
+if(d)b[d]=w(e,200)}
+if(a.matches("a,button,summary,[role=button],[role=link]")&&!a.isContentEditable)
+b.text=w(a.textContent.replace(/\s+/g," ").trim(),80)
+return b}
+let ai=[]
+const bb=f=>{const c=aI(f)
+if(!c[0]||aJ(c))return
+const g=c.find(d=>d.matches(a_))
+const b=c.find(d=>d.matches("a[href]"))
+const a=ba(g||c[0])
+if(/^https?:$/.test(b?.protocol)){a.href=b.origin+b.pathname
+if(o("outbound")&&b.host!==location.host)a.outbound=true
+if(o("downloads")&&(b.hasAttribute("download")||a$.test(b.pathname)))a.download=true}
+const{timeStamp:h,clientX:i,clientY:j,detail:bg}=f
+ai=ai.filter(e=>h-e.at<1000&&Math.hypot(i-e.x,j-e.y)<=30)
+if(bg&&ai.push({at:h,x:i,y:j})===3)a.rage=true
+if(o("clicks")?g||a.rage:a.outbound||a.download)
+n("click",a.name||a.label||a.text||a.id||a.tag,a)}
+const t=new Map()
+const bc=/pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i
+const bd=e=>{const c=aI(e)
+const{form:a,name:f,id:g,type:h,autocomplete:i}=c[0]
+if(!a||aJ(c))return
+if(!t.has(a))t.set(a,{since:performance.now(),fields:[]})
+const{fields:d}=t.get(a)
+const b=w(f||g,80)
+const j=h+i+b
+if(b&&!bc.test(j)&&!d.includes(b))d.push(b)}
+const ah=(a,d)=>{const{since:y=0,fields:e=[]}=t.get(a)||{}
+t.delete(a)
+if(a.closest("[data-shockmouse-ignore]"))return
+const b=a.getAttribute("name")||a.getAttribute("id")||undefined
+const c=new URL(a.getAttribute("action")||"",location).pathname
+n("form",b||c,{form:b,action:c,fields:e,outcome:d,duration_ms:y&&Math.round(performance.now()-y)})}
+const aK=[]
+const z=k((a,d,e)=>{if(!PerformanceObserver.supportedEntryTypes.includes(a))return
+const b=k(f=>f.forEach(d))
+const c=new PerformanceObserver(g=>b(g.getEntries()))
+c.observe({type:a,buffered:true,...e})
+aK.push(()=>b(c.takeRecords()))})
+const aL=()=>performance.getEntriesByType("navigation")[0]
+let u,T,G,aM,v,A,aj,U,V,aN
+const aO=a=>{const b=(u={TTFB:a?0:undefined,CLS:0})
+G=a
+T=a||aL()?.activationStart||0
+aM=a||document.hidden
+v={sum:0}
+A=new Map()
+aj=performance.interactionCount||0
+U=V=0
+aN=m
+if(a)
+requestAnimationFrame(()=>requestAnimationFrame(()=>(b.FCP=b.LCP=performance.now()-T)))}
+const aP=a=>({startTime:b})=>{if(!aM)u[a]=Math.max(b-T,0)}
+const be=()=>{aO(0)
+z("paint",e=>e.name==="first-contentful-paint"&&aP("FCP")(e))
+z("largest-contentful-paint",aP("LCP"))
+z("layout-shift",({startTime:a,value:g,hadRecentInput:h})=>{if(h||a<G)return
+if(!(v.sum&&a-v.last<1000&&a-v.first<5000))
+v={sum:0,first:a}
+v.last=a
+u.CLS=Math.max(u.CLS,(v.sum+=g))})
+const f=({interactionId:c,startTime:a,duration:d})=>{if(!c||a<G)return
+A.set(c,Math.max(A.get(c)||0,d))
+const b=[...A].sort((i,j)=>j[1]-i[1])
+if(b.length>10)A.delete(b.pop()[0])
+const bg="interactionCount"in performance?performance.interactionCount-aj:A.size
+u.INP=b[Math.min(b.length-1,Math.floor(bg/50))][1]}
+z("event",f,{durationThreshold:40})
+z("first-input",f)
+z("longtask",({duration:d})=>{U++
+V=Math.max(V,d)})}
+const bf=()=>{aK.forEach(d=>d())
+const a=u
+if(!a)return
+u=undefined
+if(!G)a.TTFB=Math.max(aL()?.responseStart-T,0)
+if(!a.FCP)delete a.CLS
+if(G&&performance.interactionCount>aj)a.INP??=8
+const c={context:{page:aN}}
+for(const b in a)if(a[b]>=0)n("performance",b,{value:+a[b].toFixed(4)},c)
+if(U)n("performance","longtask",{count:U,duration_ms:Math.round(V)},c)}
+const aQ={track:(a,b)=>n("track",a,b),page:(a,b)=>{m=aD()
+n("page",a||m.title,b)},identify:(c,b)=>{au=c?w(c,256):undefined
+n("identify",undefined,undefined,{user_properties:b})},optIn:()=>{ae()
+D="yes"
+if(X!=="strict")C("consent",D)
+n("consent","given",{analytics:true})},optOut:()=>{n("consent","withdrawn",{analytics:false})
+aC()
+D="no"
+E.clear()
+k(()=>I("").forEach(a=>localStorage.removeItem(a)))()
+C("consent",D)
+aq("session",sessionStorage)},flush:()=>ae().then(Q),}
+const aR=(window.shockmouse={version:am})
+for(const a in aQ)
+aR[a]=k((...b)=>(m?aQ[a](...b):al.push([a,...b])))
+const L=()=>{ag()
+for(const[h,...i]of al)aR[h]?.(...i)
+F()
+aH("pushState")
+aH("replaceState")
+l(window,"popstate hashchange",aG)
+l(window,"focus blur",F)
+l(window,"scroll",aF)
+l(window,"online",Q)
+l(document,"click",bb)
+const b=()=>{bf()
+aE()
+aC()}
+l(document,"visibilitychange",()=>{F()
+if(document.hidden)b()})
+l(window,"pagehide",()=>{for(const j of t.keys())ah(j,"abandon")
+b()})
+l(window,"pageshow",({persisted:bg,timeStamp:bh})=>{if(!bg)return
+ag(true)
+F()
+if(o("vitals"))aO(bh)})
+if(o("vitals"))be()
+if(o("forms")){l(document,"input change",bd)
+l(document,"submit",({target:bi})=>ah(bi,"submit"))}
+if(o("errors")){const c=new Set()
+const d=(a,e,f,bj)=>{const{size:g}=c
+if(g<20&&c.add(a+e+f).size>g)
+n("error",a,{message:w(a,500),file:e,line:f,column:bj})}
+l(window,"error",({message:a,filename:bk,lineno:bl,colno:bm})=>a&&d(a,bk?.split("?")[0],bl,bm))
+l(window,"unhandledrejection",({reason:bn})=>d(bn?.message||"unhandled rejection"))}
+Q()}
+const aS=()=>document.readyState==="loading"?l(document,"DOMContentLoaded",L):k(L)()
+document.prerendering?l(document,"prerenderingchange",aS):aS()})()
