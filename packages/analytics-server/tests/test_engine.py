@@ -229,3 +229,32 @@ def test_a_view_that_fails_is_heard_and_healed_by_the_same_block(database, forma
         return [type(caught.value), counted]
 
     assert database.run(scenario) == [DatabaseError, [{"raw": 2, "target": 2}]]
+
+
+def test_a_connection_that_is_used_again_has_no_setting_of_an_earlier_question(database):
+    async def scenario(opened: Database) -> list:
+        found = []
+        for number in (3, None, 3, 5, None):
+            settings = {"readonly": 1} | ({"max_threads": number} if number else {})
+            sql = "select getSetting('max_threads') as threads, currentDatabase() as name"
+            found += await opened.fetch(sql, settings=settings)
+            with pytest.raises(DatabaseError):
+                await opened.fetch("select throwIf(true) as failed", settings=settings)
+            with pytest.raises(DatabaseError):
+                await opened.execute("set max_threads = 7", settings=settings)
+        return [(row["threads"], row["name"]) for row in found]
+
+    threads, name = zip(*database.run(scenario), strict=True)
+    assert (threads[0], *threads[2:4]) == (3, 3, 5)
+    assert threads[1] == threads[4] not in (3, 5, 7)
+    assert set(name) == {database.name}
+
+
+def test_a_connection_that_is_used_again_forgets_what_an_earlier_question_bound(database):
+    async def scenario(opened: Database) -> list:
+        await opened.fetch("select {one:String} as one", params={"one": "mine"})
+        with pytest.raises(DatabaseError, match="one"):
+            await opened.fetch("select {one:String} as one")
+        return await opened.fetch("select {one:String} as one", params={"one": "other"})
+
+    assert database.run(scenario) == [{"one": "other"}]

@@ -25,7 +25,8 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
-from .engine_request import carry_out, exception_code, exception_text, is_upload, read_request
+from .engine_connections import Connections
+from .engine_request import exception_code, exception_text, is_upload, read_request
 from .engine_socket import engine_address, prepare_socket, publish_socket, socket_of
 from .errors import ConfigError, LockedError, ServerError
 from .lifeline import end_with_parent
@@ -52,7 +53,7 @@ class Engine:
     """Answers requests; questions and inserts have threads of their own, so that neither waits for the other."""
 
     def __init__(self, connect: Any, path: str) -> None:
-        self._connect = connect
+        self._connections = Connections(connect, path)
         self._path = path
         self._questions = ThreadPoolExecutor(4, "question")
         self._inserts = ThreadPoolExecutor(2, "insert")
@@ -78,7 +79,7 @@ class Engine:
             return refusal(str(exc))
         loop = asyncio.get_running_loop()
         threads = self._inserts if request.body or request.upload else self._questions
-        chunks = carry_out(self._connect, self._path, request)
+        chunks = self._connections.answer(request)
         limit = sys.maxsize if incoming.query.get("wait_end_of_query") == "1" else BUFFER_BYTES
         try:
             head, has_more = await loop.run_in_executor(threads, take, chunks, limit)
@@ -99,6 +100,10 @@ class Engine:
         finally:
             await loop.run_in_executor(threads, chunks.close)
         return response
+
+    def close(self) -> None:
+        """Nothing of the engine is held open any more."""
+        self._connections.close()
 
     async def ping(self, _: web.Request) -> web.Response:
         """Say that the engine is there."""
@@ -160,11 +165,13 @@ async def run_engine(data_dir: Path, stopping: asyncio.Event, *, lock_seconds: f
         with connect(f"{path}?{options}") as keeper:  # the engine lives as long as one connection does
             keeper.query("select 1", "TabSeparated")
             socket_path = prepare_socket(data_dir)
-            runner = await listen(Engine(connect, path), socket_path)
+            engine = Engine(connect, path)
+            runner = await listen(engine, socket_path)
             publish_socket(data_dir, socket_path)
             print("ready", flush=True)  # noqa: T201 # who started the process waits for this line
             await stopping.wait()
             await runner.cleanup()
+            engine.close()
 
 
 async def listen(engine: Engine, socket_path: Path) -> web.AppRunner:

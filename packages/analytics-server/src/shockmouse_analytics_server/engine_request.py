@@ -74,24 +74,27 @@ def read_request(query: Mapping[str, str], headers: Mapping[str, str], body: byt
     )
 
 
-def carry_out(connect: Any, path: str, request: Request) -> Generator[bytes, None, None]:
-    """Yield the answer's bytes; the connection lasts as long as the answer does.
+def is_reading(request: Request) -> bool:
+    """Tell whether it leaves a connection as it was."""
+    return SELECT.match(request.sql) is not None and not request.body and not request.upload
+
+
+def carry_out(connection: Any, request: Request) -> Generator[bytes, None, None]:
+    """Yield the answer's bytes; the connection is prepared for the request.
 
     Rows never go through chDB's send_insert(): it says nothing when a view behind the table has failed.
     """
-    with connect(path) as connection:
-        prepare(connection, request)
-        if request.upload:
-            rows = f"select * from file({_quoted(request.upload)}, {_quoted(request.format)})"  # noqa: S608 # ours
-            connection.query(f"{request.sql} {rows}", "TabSeparated")
-        elif request.body:
-            connection.query(request.sql.encode() + b"\n" + request.body, "TabSeparated")
-        elif request.format in STREAMED and SELECT.match(request.sql):
-            with connection.send_query(request.sql, request.format, params=request.params) as chunks:
-                for chunk in chunks:
-                    yield chunk.bytes()
-        else:
-            yield connection.query(request.sql, request.format, params=request.params).bytes()
+    if request.upload:
+        rows = f"select * from file({_quoted(request.upload)}, {_quoted(request.format)})"  # noqa: S608 # ours
+        connection.query(f"{request.sql} {rows}", "TabSeparated")
+    elif request.body:
+        connection.query(request.sql.encode() + b"\n" + request.body, "TabSeparated")
+    elif request.format in STREAMED and SELECT.match(request.sql):
+        with connection.send_query(request.sql, request.format, params=request.params) as chunks:
+            for chunk in chunks:
+                yield chunk.bytes()
+    else:
+        yield connection.query(request.sql, request.format, params=request.params).bytes()
 
 
 def prepare(connection: Any, request: Request) -> None:
