@@ -50,6 +50,13 @@ ROUTES = {
     "GET /api/v1/paths",
     "GET /api/v1/events/stream",
     "GET /api/v1/export",
+    "GET /api/v1/projects",
+    "POST /api/v1/projects",
+    "GET /api/v1/projects/{name}/keys",
+    "POST /api/v1/projects/{name}/keys",
+    "POST /api/v1/projects/{name}/set",
+    "POST /api/v1/projects/{name}/link",
+    "POST /api/v1/projects/{name}/delete",
 }
 
 
@@ -62,7 +69,7 @@ def pages(tmp_path: Path) -> Iterator[Starlette]:
         Places(None) as places,
     ):
         database = Database(url="http://nowhere/", database="shockmouse")
-        parts = Parts(directory, counters, spool, Appender(spool), places, database)
+        parts = Parts(directory, counters, spool, Appender(spool), places, database, database)
         yield make_pages(ServerConfig(data_dir=tmp_path), parts)
 
 

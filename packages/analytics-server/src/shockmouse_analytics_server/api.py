@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from .access import find_key
 from .breakdown import DEFAULT_METRICS, breakdown
 from .clickhouse import Database
 from .devices import device, devices, summary
@@ -38,6 +39,7 @@ from .question import (
 )
 from .ranges import INTERVALS
 from .realtime import DEFAULT_PAGES, RECENT, realtime
+from .request import read_body, read_headers
 from .retention import COHORTS, retention
 from .sessions import session, sessions, sessions_of_device
 from .stats import stats
@@ -196,7 +198,7 @@ def routes(database: Database, directory: Directory) -> list[Route]:
 def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
     async def respond(request: Request) -> Response:
         project = directory.project(find_project(request, directory))
-        body = parse_funnel(await read_body(request)) if path.method == "POST" else None
+        body = parse_funnel(await read_small(request)) if path.method == "POST" else None
         question, given = parse_question(
             request.query_params.multi_items() + (body.items() if body else []),
             project=project.name,
@@ -262,17 +264,9 @@ def export_endpoint(database: Database, directory: Directory) -> Callable[[Reque
     return respond
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body.
-
-    Raises QuestionError: it is too large.
-    """
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise QuestionError(f"a body has at most {MAX_BODY_BYTES} bytes", code="too_large", status=413)
-    return body
+async def read_small(request: Request) -> bytes:
+    """Return the body. Raises BodyError: it is too large or too slow."""
+    return await read_body(request.receive, read_headers(request.scope), MAX_BODY_BYTES)
 
 
 def find_project(request: Request, directory: Directory) -> str:
@@ -280,17 +274,9 @@ def find_project(request: Request, directory: Directory) -> str:
 
     Raises QuestionError: there is no key, it is unknown, or of another kind.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    key = directory.find_key(token.strip()) if scheme.lower() == "bearer" else None
-    if key is None and "dashboard_project" in request.scope and "authorization" not in request.headers:
+    if "dashboard_project" in request.scope and "authorization" not in request.headers:
         return str(request.scope["dashboard_project"])
-    if key is None:
-        raise QuestionError("give a read key: Authorization: Bearer rk_…", code="unknown_key", status=401)
-    if key.kind != "read":
-        raise QuestionError(
-            f"questions need a read key, and this is another kind: {key.kind}", code="wrong_key", status=403
-        )
-    return key.project
+    return find_key(request.headers.get("authorization", ""), directory, "read").project
 
 
 def json_response(answer: Any) -> Response:

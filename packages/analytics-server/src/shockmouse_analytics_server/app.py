@@ -15,16 +15,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, Response
 
-from . import api, dashboard, metrics, openapi, script
+from . import admin, api, dashboard, metrics, openapi, script
 from .addresses import Proxies
 from .appender import Appender
 from .clickhouse import Database
 from .config import ServerConfig
 from .counters import Counters
 from .errors import (
+    BodyError,
     DatabaseAwayError,
     DatabaseError,
     LockedError,
+    NameTakenError,
     QuestionError,
     QuestionLimitError,
     ServerError,
@@ -32,11 +34,12 @@ from .errors import (
     SpoolFullError,
     UsageError,
 )
-from .folder import directory_path
+from .folder import defaults_of, directory_path, url_path
 from .guard import Application, Guard, Message, Receive, Scope, Send
 from .ingest import Ingest
 from .places import Places
 from .projects import Directory
+from .request import SenderGoneError
 from .spool import Spool
 from .wire import Limits
 
@@ -52,6 +55,7 @@ POLICY = {
 # The first that fits says status and code; None gives the error's own words as the reason.
 ANSWERS: tuple[tuple[type[ServerError], int, str, str | None], ...] = (
     (UsageError, 404, "not_found", None),
+    (NameTakenError, 409, "name_taken", None),
     (QuestionLimitError, 422, "over_limits", "the question needs more time, memory or rows than it may take"),
     (DatabaseAwayError, 503, "database_away", "the database does not answer; try again"),
     (DatabaseError, 500, "database_error", "the database refused the question"),
@@ -100,7 +104,7 @@ class Door:
 
 
 class Parts(Struct, frozen=True):
-    """What a worker has opened for its application, for as long as that is used."""
+    """What a worker has opened for its application, for as long as that is used; `database` only reads."""
 
     directory: Directory
     counters: Counters
@@ -108,6 +112,7 @@ class Parts(Struct, frozen=True):
     appender: Appender
     places: Places
     database: Database
+    admin_database: Database
 
 
 def create_app(config: ServerConfig, parts: Parts) -> Application:
@@ -129,15 +134,22 @@ def create_app(config: ServerConfig, parts: Parts) -> Application:
 def make_pages(config: ServerConfig, parts: Parts) -> Starlette:
     """Return everything but ingestion."""
     directory = parts.directory
+    folder = admin.Folder(directory_path(config.data_dir), url_path(config.data_dir))
     pages = Starlette(
         routes=[
             *metrics.routes(parts.appender, parts.spool, directory, parts.counters),
             *openapi.routes(),
             *script.routes(config.agent_path, config.events_path),
             *api.routes(parts.database, directory),
+            *admin.routes(parts.admin_database, directory, folder, defaults_of(config)),
             *dashboard.routes(directory, directory_path(config.data_dir), Proxies.parse(config.trusted_proxies)),
         ],
-        exception_handlers={ServerError: answer_failure, HTTPException: answer_http, Exception: answer_bug},
+        exception_handlers={
+            ServerError: answer_failure,
+            HTTPException: answer_http,
+            SenderGoneError: answer_nobody,
+            Exception: answer_bug,
+        },
     )
     pages.router.redirect_slashes = False
     return pages
@@ -160,7 +172,7 @@ def error_answer(status: int, code: str, reason: str, headers: Mapping[str, str]
 
 async def answer_failure(_: Request, error: Exception) -> Response:
     """Answer one of our own errors as the table says."""
-    if isinstance(error, QuestionError):
+    if isinstance(error, QuestionError | BodyError):
         return error_answer(error.status, error.code, error.reason)
     status, code, reason = next((row[1:] for row in ANSWERS if isinstance(error, row[0])), (500, "failed", None))
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -173,6 +185,11 @@ async def answer_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name.lower()
     return error_answer(error.status_code, code, error.detail, error.headers)
+
+
+async def answer_nobody(_: Request, __: Exception) -> Response:
+    """Answer for form's sake who has gone before the body was there."""
+    return Response(status_code=400)
 
 
 async def answer_bug(_: Request, __: Exception) -> Response:

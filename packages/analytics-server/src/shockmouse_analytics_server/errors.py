@@ -3,6 +3,7 @@
 ServerError
 ├── ConfigError             a setting is missing, unknown or out of bounds: the person at the keyboard mends it
 ├── UsageError              a command was asked for something that is not there: exit 2
+├── NameTakenError          a project cannot be created, for its name is or was in use: 409
 ├── BodyError               a request's body is refused whole: its status, code and reason are the answer
 ├── QuestionError           a question's parameters are refused: its status, code and reason are the answer
 ├── SpoolFullError          nothing more fits on disk: 503 with Retry-After
@@ -27,6 +28,10 @@ class ConfigError(ServerError):
 
 class UsageError(ServerError):
     """A command or request names something that does not exist."""
+
+
+class NameTakenError(ServerError):
+    """A new project's name is or was in use."""
 
 
 class BodyError(ServerError):

@@ -1,9 +1,10 @@
-"""The data folder's files by name, and the database of these settings: what every process and command opens."""
+"""What the settings mean: the data folder's files by name, the database, the settings of a new project."""
 
 from pathlib import Path
 
 from .clickhouse import Database, Role, open_database
 from .config import ServerConfig
+from .registry import ProjectChange
 
 
 def spool_path(data_dir: Path) -> Path:
@@ -44,4 +45,14 @@ def database_of(config: ServerConfig, role: Role) -> Database:
         user=config.clickhouse_user or "",
         password=config.clickhouse_password or "",
         role=role,
+    )
+
+
+def defaults_of(config: ServerConfig) -> ProjectChange:
+    """Return what a new project begins with."""
+    return ProjectChange(
+        retention_days=config.retention_days,
+        rollup_retention_days=config.rollup_retention_days,
+        ip=config.ip_anonymization,
+        timezone="UTC",
     )

@@ -35,5 +35,11 @@ def use_link(directory_path: Path, token: str, now: float) -> str | None:
     return found[0][0] if found and found[0][1] >= now else None
 
 
+def link_url(url: str, token: str) -> str:
+    """Return the address that signs in; an address that means all of this machine's is no place to go to."""
+    place = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    return f"{place}/sign-in?token={token}"
+
+
 def link_hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import __version__
+from . import __version__, admin
 
 Node = dict[str, Any]
 
@@ -34,6 +35,7 @@ EVENT_TYPES = (
 )
 WRITE_KEY: list[Node] = [{"writeKey": []}, {"writeKeyInQuery": []}]
 READ_KEY: list[Node] = [{"readKey": []}, {"cookie": []}]
+ADMIN_KEY: list[Node] = [{"adminKey": []}]
 
 
 def parameter(name: str, about: str, place: str = "query", **schema: Any) -> Node:
@@ -72,6 +74,7 @@ FAILURES = {
     "403": "A key of another kind.",
     "404": "There is no such thing in this project.",
     "408": "The request did not come in time.",
+    "409": "The name is or was in use.",
     "410": "The link was used or is too old.",
     "413": "Over a limit.",
     "415": "Not JSON, or an encoding other than gzip.",
@@ -342,20 +345,55 @@ def funnel() -> Node:
     return {"post": asked}
 
 
+def administration() -> Node:
+    """Return the path items of projects and keys; the bodies are those of admin.py."""
+    name = parameter("name", "The project's name, that of the key's own.", "path")
+    single: Node = {"type": "object"}
+
+    def item(summary: str, body: str, *parameters: Node) -> Node:
+        """Return the operation; one that has a body changes something."""
+        told: Node = {"summary": summary, "security": ADMIN_KEY, "parameters": [*parameters]}
+        statuses = ["400", "401", "403", "503"] + (["404"] if parameters else [])
+        if body:
+            told["requestBody"] = {
+                "required": body != "Nothing",
+                "content": {"application/json": {"schema": named(body)}},
+            }
+            statuses += ["408", "413"]
+        return {**told, "responses": {"200": answer("Done.", single), **failures(*sorted(statuses))}}
+
+    create = item("Create a project; only by a key of the first one.", "Creation")
+    create["responses"] = {"201": answer("Its keys, shown once.", single), **create["responses"], **failures("409")}
+    del create["responses"]["200"]
+    return {
+        "/api/v1/projects": {"get": item("The key's project.", ""), "post": create},
+        "/api/v1/projects/{name}/keys": {
+            "get": item("Its active keys, none but the write keys whole.", "", name),
+            "post": item("Make a new key of a kind; the one before works until the next time.", "Rotation", name),
+        },
+        "/api/v1/projects/{name}/set": {"post": item("Change its settings.", "Setting", name)},
+        "/api/v1/projects/{name}/link": {"post": item("A link that signs in once.", "Nothing", name)},
+        "/api/v1/projects/{name}/delete": {"post": item("End it.", "Deletion", name)},
+    }
+
+
 def document() -> Node:
     """Return the document."""
     keys = {
         "writeKey": {"type": "http", "scheme": "bearer", "description": "wk_…"},
         "writeKeyInQuery": {"type": "apiKey", "in": "query", "name": "key", "description": "wk_…, for beacons"},
         "readKey": {"type": "http", "scheme": "bearer", "description": "rk_…; it decides the project"},
+        "adminKey": {"type": "http", "scheme": "bearer", "description": "ak_…; it administers one project"},
         "cookie": {"type": "apiKey", "in": "cookie", "name": "shockmouse"},
     }
+    bodies = (admin.Creation, admin.Rotation, admin.Setting, admin.Nothing, admin.Deletion)
+    _, derived = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schemas = {"Event": EVENT, "Batch": BATCH, "Accepted": ACCEPTED, "Rejection": REJECTION, "Error": ERROR}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Shockmouse Analytics", "version": __version__, "license": {"name": "MIT"}},
-        "paths": {"/v1/events": ingestion(), **questions(), **pages()},
-        "components": {"securitySchemes": keys, "schemas": {**schemas, "Stats": STATS, "List": LIST}},
+        "paths": {"/v1/events": ingestion(), **questions(), **administration(), **pages()},
+        "components": {"securitySchemes": keys, "schemas": {**schemas, "Stats": STATS, "List": LIST, **derived}},
     }
 
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from .clickhouse import Database
-from .errors import ServerError, UsageError
+from .errors import NameTakenError, ServerError, UsageError
 from .keys import KINDS, PROJECT_NAME, make_token, token_hash, token_prefix
 from .projects import (
     COOKIES_SECRET,
@@ -30,6 +30,7 @@ from .projects import (
 
 Stored = TypeVar("Stored", Project, KeyRow, Secret)
 
+FIRST = "default"  # the project that serve makes, of whoever runs the server
 ACTIVE_KEYS = 2
 IP_MODES = ("truncate", "drop", "keep")
 MAX_DAYS = 65_535
@@ -106,13 +107,14 @@ async def sync(database: Database, directory: Directory, now: float) -> None:
 async def create_project(database: Database, directory: Directory, name: str, defaults: ProjectChange) -> NewKeys:
     """Return the keys of a new project that works on every worker of this node now.
 
-    Raises UsageError: no name for a project. ServerError: the name is or was in use.
+    Raises UsageError: no name for a project. NameTakenError: the name is or was in use.
     """
     check_name(name)
     await sync(database, directory, time.time())
     taken = {project.name: project for project in await read_rows(database, READ_PROJECTS, Project)}
     if name in taken:
-        raise ServerError(f"the project {name} {'was deleted: choose a new name' if taken[name].deleted else 'exists'}")
+        state = "was deleted: choose a new name" if taken[name].deleted else "exists"
+        raise NameTakenError(f"the project {name} {state}")
     blank = Project(
         name=name,
         created_at=time.time(),
@@ -132,10 +134,10 @@ async def create_project(database: Database, directory: Directory, name: str, de
 
 
 async def create_first_project(database: Database, directory: Directory, defaults: ProjectChange) -> NewKeys | None:
-    """Create the project `default` where there never was a project; return its keys."""
+    """Create the project FIRST where there never was a project; return its keys."""
     if await read_rows(database, READ_PROJECTS, Project):
         return None
-    return await create_project(database, directory, "default", defaults)
+    return await create_project(database, directory, FIRST, defaults)
 
 
 async def set_project(database: Database, directory: Directory, project: Project, change: ProjectChange) -> Project:
@@ -215,6 +217,28 @@ def key_row(directory: Directory, project: str, kind: str, token: str) -> KeyRow
 
 def revoke(row: KeyRow) -> KeyRow:
     return structs.replace(row, revoked_at=time.time(), version=new_version())
+
+
+def settings_of(project: Project) -> dict[str, str | int]:
+    """Return the project's settings as they are shown."""
+    return {
+        "project": project.name,
+        "retention_days": project.retention_days,
+        "rollup_retention_days": project.rollup_retention_days,
+        "ip": project.ip,
+        "timezone": project.timezone,
+    }
+
+
+def shown_keys(rows: Sequence[KeyRow]) -> list[dict[str, str]]:
+    """Return the keys as they may be shown: write keys whole, of the others the first letters."""
+    return [
+        {"kind": row.kind, "key": row.token or f"{row.prefix}…", "created_at": written(row.created_at)} for row in rows
+    ]
+
+
+def written(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def new_version() -> int:

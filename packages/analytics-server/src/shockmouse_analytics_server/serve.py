@@ -25,8 +25,8 @@ from . import migrate, registry
 from .config import PREFIX, ServerConfig, to_environ
 from .damage import set_aside_damaged
 from .errors import ConfigError, DatabaseAwayError, SchemaError, SpoolBrokenError
-from .folder import database_of, directory_path, serve_lock, spool_path, url_path
-from .links import add_link
+from .folder import database_of, defaults_of, directory_path, serve_lock, spool_path, url_path
+from .links import add_link, link_url
 from .locks import hold
 from .projects import Directory
 from .spool import Spool
@@ -285,25 +285,10 @@ def write_url(config: ServerConfig, port: int) -> None:
     new.replace(path)
 
 
-def link_url(url: str, token: str) -> str:
-    """Return the address that signs in; an address that means all of this machine's is no place to go to."""
-    place = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-    return f"{place}/sign-in?token={token}"
-
-
 def child_environ(config: ServerConfig) -> dict[str, str]:
     """Return our environment with exactly these settings: a flag's value reaches the children, and no key any argv."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return kept | to_environ(config)
-
-
-def defaults_of(config: ServerConfig) -> registry.ProjectChange:
-    return registry.ProjectChange(
-        retention_days=config.retention_days,
-        rollup_retention_days=config.rollup_retention_days,
-        ip=config.ip_anonymization,
-        timezone="UTC",
-    )
 
 
 def restart_delays() -> Iterator[float]:

@@ -59,8 +59,9 @@ async def serve_http(config: ServerConfig, listen_fd: int) -> int:
         spool = stack.enter_context(Spool(spool_path(config.data_dir), max_bytes=config.spool_max_bytes))
         appender = await stack.enter_async_context(Appender(spool))
         database = await stack.enter_async_context(database_of(config, "query"))
+        admin = await stack.enter_async_context(database_of(config, "admin"))
         places = stack.enter_context(Places(config.geoip_database))
-        app = create_app(config, Parts(directory, counters, spool, appender, places, database))
+        app = create_app(config, Parts(directory, counters, spool, appender, places, database, admin))
 
         async def stopped() -> None:
             spare_collector()

@@ -4,15 +4,10 @@ import argparse
 import asyncio
 import json
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from ..config import ServerConfig
 from ..errors import UsageError
 from .options import Commands, add_command, add_group, given_flags
-
-if TYPE_CHECKING:
-    from ..projects import Project
 
 KINDS = ("write", "read", "admin")
 OWN_FLAGS = ("retention_days", "rollup_retention_days")
@@ -50,7 +45,7 @@ def run_create(options: argparse.Namespace, config: ServerConfig) -> int:
 
 async def create(config: ServerConfig, name: str, *, as_json: bool) -> int:
     from .. import registry
-    from ..serve import defaults_of
+    from ..folder import defaults_of
     from .opening import open_projects
 
     registry.check_name(name)
@@ -82,11 +77,11 @@ async def list_projects(config: ServerConfig, *, as_json: bool) -> int:
         await registry.sync(database, directory, time.time())
         projects = directory.projects()
     if as_json:
-        print(json.dumps([settings_of(project) for project in projects]))
+        print(json.dumps([registry.settings_of(project) for project in projects]))
         return 0
     for project in projects:
         print("  ".join(f"{name}={value}" if name != "project" else f"{value:32}" for name, value in
-                        settings_of(project).items()))  # fmt: skip
+                        registry.settings_of(project).items()))  # fmt: skip
     return 0
 
 
@@ -102,10 +97,7 @@ async def keys(config: ServerConfig, name: str, rotated: str | None, *, as_json:
         await registry.sync(database, directory, time.time())
         project = directory.project(name)
         token = await registry.rotate_key(database, directory, project.name, rotated) if rotated else None
-        rows = directory.keys(project.name)
-    shown = [
-        {"kind": row.kind, "key": row.token or f"{row.prefix}…", "created_at": written(row.created_at)} for row in rows
-    ]
+        shown = registry.shown_keys(directory.keys(project.name))
     if as_json:
         print(json.dumps({"project": name, "new_key": token, "keys": shown}))
         return 0
@@ -140,7 +132,7 @@ async def change(config: ServerConfig, options: argparse.Namespace) -> int:
             after = registry.changed(before, wanted)
         else:
             after = await registry.set_project(database, directory, before, wanted)
-    old, new = settings_of(before), settings_of(after)
+    old, new = registry.settings_of(before), registry.settings_of(after)
     if old == new:
         print(f"project {options.name} is so already")
     for name in old:
@@ -157,8 +149,8 @@ def run_link(options: argparse.Namespace, config: ServerConfig) -> int:
 async def link(config: ServerConfig, name: str, *, is_placed: bool) -> int:
     from .. import registry
     from ..folder import directory_path, url_path
-    from ..links import add_link
-    from ..serve import link_url, url_of
+    from ..links import add_link, link_url
+    from ..serve import url_of
     from .opening import open_projects
 
     async with open_projects(config) as (database, directory):
@@ -186,17 +178,3 @@ async def delete(config: ServerConfig, name: str) -> int:
         await registry.delete_project(database, directory, directory.project(name))
     print(f"project {name} is deleted")
     return 0
-
-
-def settings_of(project: "Project") -> dict[str, str | int]:
-    return {
-        "project": project.name,
-        "retention_days": project.retention_days,
-        "rollup_retention_days": project.rollup_retention_days,
-        "ip": project.ip,
-        "timezone": project.timezone,
-    }
-
-
-def written(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
