@@ -182,6 +182,15 @@ def test_entry_and_exit_pages_choose_sessions_and_their_events(asker: Asker) -> 
 
 
 @pytest.mark.engine
+def test_sources_are_those_of_the_first_page_view(asker: Asker) -> None:
+    asker.store(event(path="/in", at=NOON, referrer_host="search.example", utm_source="mail"))
+    asker.store(event(path="/out", at=NOON + timedelta(minutes=5)), event(path="/", at=NOON, session_id="other"))
+    rows = asker.ask("/breakdown", RANGE | {"dimension": "entry_referrer_host", "metrics": "sessions,events"})["rows"]
+    assert [(row["value"], row["sessions"], row["events"]) for row in rows] == [("", 1, 1), ("search.example", 1, 2)]
+    assert asker.ask("/stats", RANGE | {"filter": "entry_utm_source:is:mail"})["sessions"] == 1
+
+
+@pytest.mark.engine
 def test_a_long_filter_reaches_the_database(asker: Asker) -> None:
     text = "it's \\ é" * 1500
     asker.store(event(name="long", path=text))

@@ -143,6 +143,8 @@ def test_every_dimension_can_be_asked_for(asker: Asker) -> None:
     }  # fmt: skip
     asker.store(event(**given, path="/a path", properties={"kind": 5}, user_properties={"plan": "gold"}))
     expected = given | {"path": "/a path", "entry_path": "/a path", "exit_path": "/a path", "type": "page"}
+    entries = ("host", "referrer_host", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+    expected |= {f"entry_{name}": given[name] for name in entries}
     expected |= {"property.kind": "5", "user_property.plan": "gold", "property.other": ""}
     answers = asker.ask_all([("/breakdown", RANGE | {"dimension": name}) for name in expected], key="shop")
     row = {"visitors": 1, "sessions": 1, "pageviews": 1, "events": 1}

@@ -1,6 +1,7 @@
 r"""Filters of questions: from `filter=DIMENSION:OPERATOR:VALUE[|VALUE…]` to a condition in SQL with bound values.
 
-DIMENSION  a column of events by name, entry_path or exit_path of the session, property.NAME or user_property.NAME
+DIMENSION  a column of events by name, what the session began with (entry_…) or ended with (exit_path), property.NAME or
+           user_property.NAME
 OPERATOR   is, is_not, contains, not_contains (any of the values; letter case does not matter to the latter two);
            gt, gte, lt, lte (one number); is_set, is_not_set (no value)
 VALUE      `\|` and `\\` stand for | and \. What an event lacks is the empty string, and so not set
@@ -28,7 +29,11 @@ EVENT_DIMENSIONS = frozenset({
     "session_id", "privacy", "bot",
 })
 # fmt: on
-SESSION_DIMENSIONS = {"entry_path": "entry.path", "exit_path": "exit_path"}
+OF_ENTRY = (
+    *("path", "host", "referrer_host"),
+    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"),
+)
+SESSION_DIMENSIONS = {f"entry_{name}": f"entry.{name}" for name in OF_ENTRY} | {"exit_path": "exit_path"}
 PROPERTY_COLUMNS = {"property": "properties", "user_property": "user_properties"}
 
 TEXT_OPERATORS = {
