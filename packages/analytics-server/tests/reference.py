@@ -1,7 +1,8 @@
-"""What the questions must answer, computed again in plain Python from the same rows.
+"""What the questions must answer, computed again in plain Python from the same events.
 
 Slow and obvious on purpose, and written from the rules of meaning, not from the SQL: events are looked at one by one,
-sessions are lists of events, weights are fractions, time zones are Python's.
+sessions are lists of events, weights are fractions, time zones are Python's. An event here is anything with the columns
+of a row. Totals and groups are here, the rest in reference_journeys.py and reference_measures.py.
 """
 
 import math
@@ -9,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from shockmouse_analytics_server.rows import Row
+Row = Any
 
 VIEWS = ("page", "screen")
 ACTIONS = ("track", "click", "form")
@@ -73,7 +75,7 @@ def utc(seconds: float) -> datetime:
 
 def sessions_of(rows: Iterable[Row]) -> dict[Key, list[Row]]:
     found: dict[Key, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row.at):
+    for row in sorted(rows, key=order):
         found[key_of(row)].append(row)
     return dict(found)
 
@@ -87,15 +89,19 @@ def views_of(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.type in VIEWS]
 
 
+def weight(row: Row) -> Fraction:
+    return WEIGHTS[row.sample_rate]
+
+
 def weigh(rows: Iterable[Row]) -> Fraction:
-    return sum((WEIGHTS[row.sample_rate] for row in rows), Fraction(0))
+    return sum(map(weight, rows), Fraction(0))
 
 
 def visit_of(rows: list[Row], whole: list[Row]) -> Visit:
     """Return what a session is, with the weight of those of its events that are looked at."""
     return Visit(
         device_id=rows[0].device_id,
-        weight=min(WEIGHTS[row.sample_rate] for row in rows),
+        weight=min(map(weight, rows)),
         is_bounce=len(views_of(whole)) == 1 and not any(row.type in ACTIONS for row in whole),
         milliseconds=(utc(whole[-1].at) - utc(whole[0].at)) // timedelta(milliseconds=1),
         views=len(views_of(whole)),
@@ -122,8 +128,27 @@ def metrics_of(visits: list[Visit], events: list[Row]) -> Metrics:
     }
 
 
+def near(value: Any) -> Any:
+    """Return the answer with its floating-point numbers to ten digits: sums differ in the last ones by their order."""
+    if isinstance(value, dict):
+        return {name: near(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [near(one) for one in value]
+    return float(f"{value:.10g}") if isinstance(value, float) else value
+
+
 def half_up(value: Fraction) -> int:
     return math.floor(value + Fraction(1, 2))
+
+
+def percentile(values: list[tuple[float, Fraction]], level: Fraction) -> float:
+    """Return the smallest value that at least `level` of the weights do not exceed."""
+    total = sum((weight for _, weight in values), Fraction(0))
+    return min(
+        value
+        for value, _ in values
+        if sum((weight for other, weight in values if other <= value), Fraction(0)) >= level * total
+    )
 
 
 def stats(world: World) -> Metrics:
@@ -131,35 +156,39 @@ def stats(world: World) -> Metrics:
 
 
 def label(at: datetime, zone: ZoneInfo, interval: str) -> str:
-    """Return where the interval that holds `at` begins on the zone's clock."""
+    """Return where the interval that holds `at` begins on the zone's clock, or just after where that leaps over it."""
     local = at.astimezone(zone)
-    if interval == "minute":
-        return local.replace(second=0, microsecond=0).isoformat()
-    if interval == "hour":
-        return local.replace(minute=0, second=0, microsecond=0).isoformat()
+    if interval in ("minute", "hour"):
+        begun = local.replace(second=0, microsecond=0) if interval == "minute" else local.replace(minute=0, second=0)
+        return begun.replace(microsecond=0).astimezone(UTC).astimezone(zone).isoformat()
     day = local.date()
     if interval == "week":
         day -= timedelta(days=day.weekday())
     if interval == "month":
         day = day.replace(day=1)
-    return datetime(day.year, day.month, day.day, tzinfo=zone).isoformat()
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).astimezone(zone).isoformat()
+
+
+def labels(world: World, zone: ZoneInfo, interval: str) -> dict[str, None]:
+    """Return the intervals that the range touches, in order: found by walking through it in small steps."""
+    found, at = [], world.start
+    while at < world.end:
+        found.append(label(at, zone, interval))
+        at += timedelta(minutes=1 if interval == "minute" else 15)
+    if world.start < world.end:
+        found.append(label(world.end - timedelta(milliseconds=1), zone, interval))
+    return dict.fromkeys(found)
 
 
 def timeseries(world: World, *, zone: ZoneInfo, interval: str) -> dict[str, Metrics]:
-    """Return every metric by interval, empty ones included: found by walking through the range in small steps."""
-    labels, at = [], world.start
-    while at < world.end:
-        labels.append(label(at, zone, interval))
-        at += timedelta(minutes=1 if interval == "minute" else 15)
-    if world.start < world.end:
-        labels.append(label(world.end - timedelta(milliseconds=1), zone, interval))
+    """Return every metric by interval, empty ones included."""
     sessions: dict[str, list[Visit]] = defaultdict(list)
     events: dict[str, list[Row]] = defaultdict(list)
     for rows in world.began():
         sessions[label(utc(rows[0].at), zone, interval)].append(visit_of(rows, rows))
     for row in world.happened():
         events[label(utc(row.at), zone, interval)].append(row)
-    return {name: metrics_of(sessions[name], events[name]) for name in labels}
+    return {name: metrics_of(sessions[name], events[name]) for name in labels(world, zone, interval)}
 
 
 def breakdown_of_events(world: World, value: Callable[[Row], str]) -> dict[str, Metrics]:

@@ -85,6 +85,9 @@ def test_a_filter_is_read_as_written(text: str, expected: Filter) -> None:
         ("path:is_set:x", "bad_filter", "takes no value"),
         ("path:contains:a|", "bad_filter", "not empty"),
         ("property.n:gt:x", "bad_filter", "one number"),
+        ("property.n:gt:2026-13-01", "bad_filter", "or time"),
+        ("property.n:gt:1234-01-01", "bad_filter", "or time"),
+        ("property.n:gt:2026-01-01|2026-01-02", "bad_filter", "or time"),
         ("property.n:gt:nan", "bad_filter", "one number"),
         ("property.n:gt:1|2", "bad_filter", "one number"),
         ("path:is:" + "|" * 100, "bad_filter", "at most 100"),
@@ -154,6 +157,68 @@ def test_texts_are_compared_as_they_are(asker: Asker) -> None:
 def test_properties_of_every_kind_are_found(asker: Asker, text: str, fits: bool) -> None:
     asker.store(event(name="it", properties=PROPERTIES, user_properties={"plan": "gold"}, browser_version="121"))
     assert names(asker, text) == ({"it"} if fits else set())
+
+
+KINDS: dict[str, Any] = {
+    "number": 12,
+    "ratio": -1.5,
+    "string": "Pro plan",
+    "digits": "12",
+    "yes": True,
+    "no": False,
+    "list": ["red", "blue"],
+    "numbers": [1, 2],
+    "date": "2026-01-31",
+    "time": "2026-01-31T10:00:00.250+02:00",
+    "born": "1950-06-01",
+}
+FITTING = {  # the properties, of those above, that fit; every operator is asked of every kind
+    "is:12": {"number", "digits"},
+    "is:-1.5": {"ratio"},
+    "is:true|Pro plan": {"yes", "string"},
+    "is:['red','blue']|[1,2]": {"list", "numbers"},
+    "is:2026-01-31": {"date"},
+    "is_not:12|true": set(KINDS) - {"number", "digits", "yes"},
+    "contains:PRO|ue": {"string", "yes", "list"},
+    "contains:1": {"number", "ratio", "digits", "numbers", "date", "time", "born"},
+    "not_contains:1": {"string", "yes", "no", "list"},
+    "gt:-1.5": {"number", "digits"},
+    "gte:-1.5": {"number", "digits", "ratio"},
+    "lt:12": {"ratio"},
+    "lte:12": {"number", "digits", "ratio"},
+    "gt:2026-01-31": {"time"},
+    "gte:2026-01-31": {"date", "time"},
+    "gte:2026-01-31T08:00:00.25Z": {"time"},
+    "gt:2026-01-31T08:00:00.25Z": set(),
+    "lt:2026-01-31T10:00:00+02:00": {"date", "born"},
+    "lte:1950-06-01": {"born"},
+    "is_set": set(KINDS),
+    "is_not_set": set(),
+}
+
+
+def test_every_operator_is_asked_here() -> None:
+    assert {text.partition(":")[0] for text in FITTING} == set(OPERATORS)
+
+
+@pytest.mark.engine
+def test_every_operator_fits_each_kind_of_property_as_it_should(asker: Asker) -> None:
+    asker.store(*(event(name=kind, properties={"p": value}) for kind, value in KINDS.items()))
+    asker.store(*(event(name=kind, user_properties={"p": value}, path="/user") for kind, value in KINDS.items()))
+    for column, path in (("property.p", "/"), ("user_property.p", "/user")):
+        assert {text: names(asker, f"{column}:{text}", f"path:is:{path}") for text in FITTING} == FITTING
+
+
+@pytest.mark.engine
+def test_every_kind_of_property_is_broken_down(asker: Asker) -> None:
+    asker.store(*(event(properties={"p": value}, user_properties={"q": value}) for value in KINDS.values()))
+    texts = sorted(str(value).lower() for value in KINDS.values() if isinstance(value, bool | int | float))
+    texts += ["['red','blue']", "[1,2]"] + [text for text in KINDS.values() if isinstance(text, str) and text != "12"]
+    for dimension in ("property.p", "user_property.q"):
+        rows = asker.ask("/breakdown", RANGE | {"dimension": dimension, "metrics": "events"})["rows"]
+        assert {row[dimension]: row["events"] for row in rows} == {text: 2 if text == "12" else 1 for text in texts}
+        row = asker.ask("/breakdown", RANGE | {"dimension": dimension, "filter": f"{dimension}:gte:2026-01-31"})["rows"]
+        assert {one["value"] for one in row} == {KINDS["date"], KINDS["time"]}
 
 
 @pytest.mark.engine

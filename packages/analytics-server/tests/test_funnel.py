@@ -2,15 +2,14 @@
 
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 import reference
+import reference_journeys
 from asking import NOON, RANGE, Asker, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from shockmouse_analytics_server.rows import Row
 pytestmark = pytest.mark.engine
 
 NUMBERS = itertools.count()
+TOLD = ("step", "count", "conversion", "step_conversion", "median_seconds")
 STEPS: list[tuple[dict[str, Any], Callable[[Row], bool]]] = [
     ({"type": "page"}, lambda row: row.type == "page"),
     ({"type": "page", "filters": ["path:is:/a"]}, lambda row: row.type == "page" and row.path == "/a"),
@@ -48,48 +48,51 @@ def at(seconds: float, **overrides: Any) -> Row:
     return event(at=NOON + timedelta(seconds=seconds), session_started=NOON, **overrides)
 
 
-def furthest(rows: list[Row], fits: list[Callable[[Row], bool]], window: int) -> int:
-    """Return how many steps somebody took at best, whichever event the way began with."""
-    best = 0
-    for start in range(len(rows)):
-        taken = 0
-        for row in rows[start:]:
-            if taken < len(fits) and fits[taken](row) and row.at - rows[start].at <= window:
-                taken += 1
-        best = max(best, taken) if fits[0](rows[start]) else best
-    return best
-
-
-def expected(rows: list[Row], chosen: list[int], by: str, window: int) -> list[int]:
-    fits = [STEPS[number][1] for number in chosen]
-    actors: dict[str, list[Row]] = defaultdict(list)
-    for row in sorted(rows, key=reference.order):
-        if any(fit(row) for fit in fits) and getattr(row, by):
-            actors[getattr(row, by)].append(row)
-    counts = [Fraction(0)] * len(fits)
-    for own in actors.values():
-        for number in range(furthest(own, fits, window)):
-            counts[number] += min(reference.WEIGHTS[row.sample_rate] for row in own)
-    return [reference.half_up(count) for count in counts]
-
-
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     happened=st.lists(seen, max_size=14),
     chosen=st.lists(st.integers(0, len(STEPS) - 1), min_size=2, max_size=4),
+    excluded=st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(1, 3), st.integers(1, 3)), max_size=2),
     window=st.integers(1, 8),
     by=st.sampled_from(["device", "user"]),
+    dimension=st.sampled_from([None, "path"]),
 )
 def test_funnels_equal_a_recomputation(
-    asker: Asker, happened: list[dict[str, Any]], chosen: list[int], window: int, by: str
+    asker: Asker,
+    happened: list[dict[str, Any]],
+    chosen: list[int],
+    excluded: list[tuple[int, int, int]],
+    window: int,
+    by: str,
+    dimension: str | None,
 ) -> None:
     project = f"funnel{next(NUMBERS)}"
     asker.add_project(project)
     rows = [at(one.pop("seconds"), project=project, properties={"n": one.pop("n")}, **one) for one in happened]
     asker.store(*rows)
+    bounds = [(number, min(after, len(chosen) - 1), longer) for number, after, longer in excluded]
+    bounds = [(number, after, min(after + longer, len(chosen))) for number, after, longer in bounds]
     body = {"steps": [STEPS[number][0] for number in chosen], "window_seconds": window, "by": by}
+    body |= {"exclude": [STEPS[number][0] | {"after": after, "before": before} for number, after, before in bounds]}
+    body |= {"breakdown": dimension} if dimension else {}
     answer = asker.ask("/funnel", RANGE, key=project, body=body)
-    assert [row["count"] for row in answer["rows"]] == expected(rows, chosen, f"{by}_id", window)
+    world = reference.World(rows, NOON - timedelta(days=1), NOON + timedelta(days=1))
+    expected = reference_journeys.funnel(
+        world,
+        [STEPS[number][1] for number in chosen],
+        [reference_journeys.Exclusion(STEPS[number][1], after, before) for number, after, before in bounds],
+        window_ms=window * 1000,
+        by=f"{by}_id",
+        value=(lambda row: row.path) if dimension else (lambda row: ""),
+    )
+    shown = [{name: row[name] for name in ("value", *TOLD) if name in row} for row in answer["rows"]]
+    if dimension is None:
+        nobody = [{"step": number + 1, "count": 0} for number in range(len(chosen))]
+        steps = expected.get("", nobody)
+        assert reference.near([{name: row[name] for name in steps[0]} for row in shown]) == reference.near(steps)
+    else:
+        steps = [{"value": path} | row for path, rows in expected.items() for row in rows]
+        assert reference.near(shown) == reference.near(steps)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
@@ -141,6 +144,52 @@ def test_a_funnel_tells_shares_and_times(asker: Asker) -> None:
     }  # fmt: skip
 
 
+def buy(actor: str, *names: str, **overrides: Any) -> list[Row]:
+    """Return the events of a device, a second after another."""
+    return [at(seconds, device_id=actor, type="track", name=name, **overrides) for seconds, name in enumerate(names)]
+
+
+CHECKOUT = {"steps": [{"name": "cart"}, {"name": "address"}, {"name": "pay"}]}
+
+
+@pytest.mark.parametrize(
+    ("exclusion", "counts"),
+    [
+        ({"name": "help"}, [4, 3, 1]),
+        ({"name": "help", "before": 2}, [4, 3, 3]),
+        ({"name": "help", "after": 2}, [4, 4, 3]),
+        ({"name": "help", "after": 1, "before": 3}, [4, 3, 1]),
+        ({"name": "address", "after": 1, "before": 2}, [4, 0, 0]),
+        ({"name": "pay", "after": 1, "before": 2}, [4, 4, 4]),
+        ({"filters": ["name:is:help|pay"], "before": 3}, [4, 3, 0]),
+    ],
+)
+def test_an_exclusion_ends_a_try_between_its_steps(asker: Asker, exclusion: dict[str, Any], counts: list[int]) -> None:
+    asker.store(*buy("straight", "cart", "address", "pay"))
+    asker.store(*buy("asks before the address", "cart", "help", "address", "pay"))
+    asker.store(*buy("asks before paying", "cart", "address", "help", "pay"))
+    asker.store(*buy("asks and begins again", "cart", "address", "help", "cart", "help", "address", "pay"))
+    answer = asker.ask("/funnel", RANGE, body=CHECKOUT | {"exclude": [exclusion]})
+    assert [row["count"] for row in answer["rows"]] == counts
+
+
+def test_a_breakdown_tells_the_steps_of_each_value(asker: Asker) -> None:
+    asker.store(*buy("a", "cart", "address", country="FR"), *buy("b", "cart", "address", "pay", country="FR"))
+    asker.store(*buy("c", "cart", "pay", country="DE"), *buy("d", "pay", country="IT"))
+    asker.store(
+        at(0, device_id="moves", name="cart", country="DE"), at(1, device_id="moves", name="cart", country="ES")
+    )
+    asker.store(at(2, device_id="moves", name="address", country="ES"))
+    asked = CHECKOUT | {"breakdown": "country", "limit": 1}
+    first = asker.ask("/funnel", RANGE, body=asked)
+    assert [(row["country"], row["value"], row["step"], row["count"]) for row in first["rows"]] == [
+        ("DE", "DE", 1, 2), ("DE", "DE", 2, 1), ("DE", "DE", 3, 0),
+    ]  # fmt: skip
+    second = asker.ask("/funnel", RANGE | {"offset": str(first["next"])}, body=asked)
+    assert [(row["value"], row["count"]) for row in second["rows"]] == [("FR", 2), ("FR", 2), ("FR", 1)]
+    assert (first["next"], second["next"]) == (1, None)
+
+
 def test_what_every_question_understands_stands_in_the_body_or_in_the_address(asker: Asker) -> None:
     asker.store(at(0, country="FR"), at(1, country="FR", name="buy"), at(0, device_id="b", country="DE"))
     body = {"steps": [{"type": "page"}, {"name": "buy"}]}
@@ -180,6 +229,17 @@ TWO = [{"type": "page"}, {"name": "buy"}]
         ({"steps": TWO, "window_seconds": 0}, 400, "bad_funnel"),
         ({"steps": TWO, "window_seconds": 1e300}, 400, "bad_funnel"),
         ({"steps": TWO, "bots": "maybe"}, 400, "unknown_bots"),
+        ({"steps": TWO, "exclude": [{}]}, 400, "bad_funnel"),
+        ({"steps": TWO, "exclude": [{"name": "help", "after": 2}]}, 400, "bad_funnel"),
+        ({"steps": TWO, "exclude": [{"name": "help", "before": 3}]}, 400, "bad_funnel"),
+        ({"steps": TWO, "exclude": [{"name": "help", "after": 0}]}, 400, "bad_funnel"),
+        ({"steps": TWO, "exclude": [{"name": "help", "between": 1}]}, 400, "bad_funnel"),
+        ({"steps": TWO, "exclude": [{"name": "help"}] * 11}, 400, "bad_funnel"),
+        ({"steps": TWO, "exclude": [{"filters": ["colour:is:red"]}]}, 400, "unknown_dimension"),
+        ({"steps": TWO, "breakdown": "colour"}, 400, "unknown_dimension"),
+        ({"steps": TWO, "breakdown": "entry_path"}, 400, "unknown_dimension"),
+        ({"steps": TWO, "breakdown": "path", "limit": 0}, 400, "bad_limit"),
+        ({"steps": TWO, "breakdown": "path", "offset": -1}, 400, "bad_offset"),
         (b" " * 70_000, 413, "too_large"),
     ],
 )

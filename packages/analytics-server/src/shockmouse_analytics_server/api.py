@@ -145,7 +145,10 @@ async def answer_vitals(ask: Ask) -> object:
 
 async def answer_funnel(ask: Ask) -> object:
     assert ask.body is not None
-    return as_list(await funnel(ask.database, ask.question, ask.body))
+    limit = parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT)
+    offset = parse_integer("offset", ask.given, 0, 0, MAX_OFFSET)
+    dimension = ask.given.get("breakdown")
+    return as_list(*await funnel(ask.database, ask.question, ask.body, dimension=dimension, limit=limit, offset=offset))
 
 
 async def answer_retention(ask: Ask) -> object:
@@ -177,7 +180,7 @@ PATHS = (
     Path(path="/realtime", answer=answer_realtime, also=frozenset({"limit"}), usually=RECENT),
     Path(path="/properties", answer=answer_properties, also=frozenset({"limit"})),
     Path(path="/vitals", answer=answer_vitals, also=frozenset({"dimension", "limit", "offset"})),
-    Path(path="/funnel", answer=answer_funnel, method="POST"),
+    Path(path="/funnel", answer=answer_funnel, also=frozenset({"breakdown", "limit", "offset"}), method="POST"),
     Path(path="/retention", answer=answer_retention, also=frozenset({"interval"})),
     Path(path="/paths", answer=answer_paths, also=frozenset({"page", "event", "direction", "limit"})),
 )

@@ -3,8 +3,9 @@ r"""Filters of questions: from `filter=DIMENSION:OPERATOR:VALUE[|VALUE…]` to a
 DIMENSION  a column of events by name, what the session began with (entry_…) or ended with (exit_path), property.NAME or
            user_property.NAME
 OPERATOR   is, is_not, contains, not_contains (any of the values; letter case does not matter to the latter two);
-           gt, gte, lt, lte (one number); is_set, is_not_set (no value)
+           gt, gte, lt, lte (one number or time); is_set, is_not_set (no value)
 VALUE      `\|` and `\\` stand for | and \. What an event lacks is the empty string, and so not set
+TIME       RFC 3339 or YYYY-MM-DD; without an offset it is UTC, in a filter as in a property
 NAME       a property's key; `a.b` is the key "a.b" where an event has it, else the key "b" within the object "a"
 
 Nothing of a question's text becomes SQL: columns and operators are looked up in the tables below, values and the names
@@ -15,11 +16,13 @@ name a path inside that JSON column.
 import math
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from .clickhouse import Identifier
 from .errors import QuestionError
+from .times import parse_time
 
 # fmt: off
 EVENT_DIMENSIONS = frozenset({
@@ -48,12 +51,18 @@ NUMBER_OPERATORS = {
     "lt": "ifNull(toFloat64OrNull({value}) < {{{name}:Float64}}, false)",
     "lte": "ifNull(toFloat64OrNull({value}) <= {{{name}:Float64}}, false)",
 }
+SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+LATER = (
+    "ifNull(parseDateTime64BestEffortOrNull(if({value} like '____-__-__%', {value}, ''), 6, 'UTC')"
+    " {sign} parseDateTime64BestEffort({{{name}:String}}, 6, 'UTC'), false)"
+)
 SET_OPERATORS = {"is_set": "{value} != ''", "is_not_set": "{value} = ''"}
 OPERATORS = TEXT_OPERATORS | NUMBER_OPERATORS | SET_OPERATORS
 
 FILTER = re.compile(rf"(.+?):({'|'.join(OPERATORS)})(?::(.*))?", re.DOTALL)
 VALUE_PARTS = re.compile(r"\\([|\\])|(\|)|(.)", re.DOTALL)
 MAX_FILTERS = 20
+FIRST_YEAR, LAST_YEAR = 1900, 2298  # what ClickHouse's DateTime64 holds
 MAX_VALUES = 100
 MAX_NAME_BYTES = 256
 
@@ -117,7 +126,9 @@ def check_values(text: str, operator: str, values: tuple[str, ...]) -> None:
     if operator in SET_OPERATORS:
         wrong = "takes no value" if values else ""
     elif operator in NUMBER_OPERATORS:
-        wrong = "" if len(values) == 1 and is_number(values[0]) else "takes one number"
+        wrong = (
+            "" if len(values) == 1 and (is_number(values[0]) or read_time(values[0])) else "takes one number or time"
+        )
     elif operator in ("contains", "not_contains"):
         wrong = "" if values and all(values) else "takes values that are not empty"
     else:
@@ -133,6 +144,15 @@ def is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def read_time(text: str) -> datetime | None:
+    """Return the time that a value is, None where it is none that ClickHouse could compare."""
+    try:
+        found = parse_time(f"{text}T00:00:00Z" if len(text) == len("2026-01-01") else text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None
 
 
 def express(dimension: str, prefix: str) -> Expression:
@@ -170,11 +190,14 @@ def compile_filters(filters: Iterable[Filter], prefix: str = "filter") -> Condit
     for number, asked in enumerate(filters):
         value = express(asked.dimension, f"{prefix}_{number}")
         name = f"{prefix}_{number}_values"
-        sql = "(" + OPERATORS[asked.operator].format(value=value.sql, name=name) + ")"
-        (session if value.of_session else event).append(sql)
-        params |= value.params
+        operator = OPERATORS[asked.operator]
         if asked.operator in TEXT_OPERATORS:
             params[name] = list(asked.values)
-        elif asked.operator in NUMBER_OPERATORS:
+        elif asked.operator in NUMBER_OPERATORS and is_number(asked.values[0]):
             params[name] = float(asked.values[0])
+        elif asked.operator in NUMBER_OPERATORS and (at := read_time(asked.values[0])):
+            operator, params[name] = LATER, at.isoformat()
+        sql = "(" + operator.format(value=value.sql, name=name, sign=SIGNS.get(asked.operator)) + ")"
+        (session if value.of_session else event).append(sql)
+        params |= value.params
     return Conditions(tuple(event), tuple(session), params)

@@ -326,6 +326,11 @@ def funnel() -> Node:
         "properties": {"type": text, "name": text, "filters": texts},
         "additionalProperties": False,
     }
+    bound: Node = {"type": "integer", "minimum": 1, "maximum": 10}
+    exclusion = {**step, "properties": {**step["properties"], "after": {**bound, "default": 1}, "before": bound}}
+    breakdown = parameter("breakdown", "A dimension of events, by the first event that fits the first step.")
+    limit = parameter("limit", "Values of the breakdown at most.", **LIMIT["schema"])
+    offset = parameter("offset", "Values to leave out.", type="integer", minimum=0, default=0)
     body: Node = {
         "type": "object",
         "required": ["steps"],
@@ -333,12 +338,16 @@ def funnel() -> Node:
             "steps": {"type": "array", "items": step, "minItems": 2, "maxItems": 10},
             "window_seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": 31622400, "default": 604800},
             "by": {"type": "string", "enum": ["device", "user"], "default": "device"},
+            "exclude": {"type": "array", "items": exclusion, "maxItems": 10},
+            **{one["name"]: one["schema"] for one in (breakdown, limit, offset)},
             **dict.fromkeys(("from", "to", "timezone", "bots"), text),
             "filter": texts,
         },
         "additionalProperties": False,
     }
-    asked = question("How many take some steps in order, within a window.", named("List"))["get"]
+    asked = question("How many take some steps in order, within a window.", named("List"), breakdown, limit, offset)[
+        "get"
+    ]
     asked["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     asked["security"] = [{"readKey": []}]
     asked["responses"] |= failures("413")
