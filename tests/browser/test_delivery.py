@@ -134,11 +134,20 @@ def test_over_64_kib_at_unload_reach_the_server_now_or_from_the_next_page(visito
     assert numbers(visitor, 20) == list(range(20))
 
 
-def test_64_kib_at_unload_arrive_without_any_storage(visitor: Visitor) -> None:
-    visitor.put("/")
-    visitor.put("/next")
+WITHOUT = {  # and how much of one character an event holds, so that all fit into the budget
+    "nothing missing": ("", 2000),
+    "no fetchLater": ("delete window.fetchLater", 1600),
+    "neither": ("delete window.fetchLater; delete Navigator.prototype.sendBeacon", 1600),
+}
+
+
+@pytest.mark.parametrize("missing", WITHOUT)
+def test_64_kib_at_unload_arrive_without_any_storage(visitor: Visitor, missing: str) -> None:
+    script, filling = WITHOUT[missing]
+    visitor.put("/", head=f"<script>{script}</script>")
+    visitor.site.put(visitor.host, "/next", "<!doctype html><title>Without the script</title>")
     tab = visitor.open("/")
-    tab.evaluate(MANY.format(15, 0, 2000) + "; location.href = '/next'")  # 60 KB
+    tab.evaluate(MANY.format(15, 0, filling) + "; location.href = '/next'")  # about 64 KiB
     tab.wait_for_url("**/next")
     assert numbers(visitor, 15) == list(range(15))
 

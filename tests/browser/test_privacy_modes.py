@@ -8,9 +8,9 @@ from playwright.sync_api import Page
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
-STRICT = {"platform", "touch", "viewport", "pixel_ratio", "dark"}
-BALANCED = STRICT | {"cores", "memory", "color_depth"}
-FULL = BALANCED | {"languages", "architecture", "platformVersion", "uaFullVersion", "mobile"}
+STRICT = {"platform", "mobile", "touch", "viewport", "pixel_ratio", "dark"}
+BALANCED = STRICT | {"cores", "memory", "color_depth", "gamut", "hdr"}
+FULL = BALANCED | {"languages", "vendor", "math", "architecture", "platformVersion", "uaFullVersion"}
 
 
 def storage(tab: Page) -> tuple[list[str], list[str], str]:
@@ -42,6 +42,7 @@ def test_balanced_with_consent_keeps_a_random_id_and_coarse_facts(visitor: Visit
     assert told(row) == ("balanced", tab.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone"), "1300x700", True)
     assert row["device_id"] == tab.evaluate("localStorage['shockmouse.device']")
     assert (row["locale"], set(row["fingerprint"]) - BALANCED) == ("en-US", set())
+    assert {"gamut", "hdr", "color_depth"} <= set(row["fingerprint"])
 
 
 def test_full_with_consent_adds_the_fine_signals_and_none_of_those_marked_never(visitor: Visitor) -> None:
@@ -50,7 +51,7 @@ def test_full_with_consent_adds_the_fine_signals_and_none_of_those_marked_never(
     tab.evaluate("shockmouse.track('later')")
     (later,) = visitor.stored(1, "later")
     assert set(later["fingerprint"]) - FULL - {"model", "platform"} == set()
-    assert {"languages", "architecture", "uaFullVersion"} <= set(later["fingerprint"])
+    assert {"languages", "vendor", "math", "architecture", "uaFullVersion"} <= set(later["fingerprint"])
     assert later["fingerprint_hash"] != row["fingerprint_hash"]
 
 
@@ -75,6 +76,22 @@ def test_opting_in_begins_a_device_and_opting_out_ends_everything(visitor: Visit
         ("consent", "withdrawn", "balanced"),
     ]
     assert len({row["device_id"] for row in rows}) == 2
+
+
+def test_people_of_the_site_leave_out_their_own_visits_by_an_address(visitor: Visitor) -> None:
+    said: list[str] = []
+    tab = visitor.context.new_page()
+    tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.accept()))
+    visitor.put("/", consent="given")
+    visitor.put("/next", consent="given")
+    visitor.open("/#shockmouse-ignore", tab)
+    visitor.open("/next", tab).evaluate("shockmouse.flush()")
+    assert storage(tab) == (["shockmouse.consent"], [], "")
+    visitor.open("/next#shockmouse-count", tab)
+    tab.reload()
+    visitor.open("/#other", tab)
+    assert said == [f"Visits from this browser are counted: {answer}" for answer in ("no", "yes", "yes")]
+    assert [row["path"] for row in visitor.stored(2, "page")] == ["/next", "/"]
 
 
 REFUSALS = {

@@ -7,11 +7,13 @@
 // data-events       the place's name for events: v1/events
 // data-autotrack    default: "pages clicks forms vitals errors outbound downloads scroll"; "hash" may be added
 // data-gpc          drop: send nothing for a visitor with Global Privacy Control or Do Not Track (default: strict)
+// data-join         the page's requests to its own origin carry the session, as Shockmouse-Session: 01;s=<id>;d=<device>
 //
 // stored before consent   nothing
 // stored with consent     localStorage shockmouse.device, shockmouse.batch.<id> (not delivered yet, 256,000 characters
 //                         at most); sessionStorage shockmouse.session
-// stored on an answer     localStorage shockmouse.consent: yes or no
+// stored on an answer     localStorage shockmouse.consent: yes or no; an address that ends with #shockmouse-ignore
+//                         is the answer no, with #shockmouse-count none
 //
 // It never throws into the page, never calls preventDefault and never reads what a visitor typed.
 (() => {
@@ -36,6 +38,7 @@
   const MINUTE = 60_000
   const BODY_BYTES = 60_000 // browsers share 64 KiB among all requests that outlive a page
   const STORED_CHARACTERS = 256_000
+  const HEADER = "Shockmouse-Session"
 
   const nothing = () => {}
   const safely = work => (...given) => {
@@ -97,6 +100,7 @@
     const signals = {
       platform: brand?.platform || navigator.platform,
       touch: navigator.maxTouchPoints > 0,
+      mobile: brand?.mobile,
       viewport: rounded(innerWidth) + "x" + rounded(innerHeight),
       pixel_ratio: devicePixelRatio,
       dark: matchMedia("(prefers-color-scheme:dark)").matches,
@@ -105,10 +109,14 @@
       Object.assign(signals, {
         cores: navigator.hardwareConcurrency,
         memory: navigator.deviceMemory,
-        color_depth: screen.colorDepth
+        color_depth: screen.colorDepth,
+        gamut: ["rec2020", "p3", "srgb"].find(name => matchMedia("(color-gamut:" + name + ")").matches),
+        hdr: matchMedia("(dynamic-range:high)").matches
       })
     if (privacy === "full") {
-      Object.assign(signals, { languages: navigator.languages.join() }, finer)
+      // The last digit of a tangent tells one mathematical library from another.
+      const { languages, vendor } = navigator
+      Object.assign(signals, { languages: languages.join(), vendor, math: Math.tan(-1e300) }, finer)
       if (!finer) {
         finer = {}
         brand?.getHighEntropyValues(["architecture", "model", "platformVersion", "uaFullVersion"]).then(values => {
@@ -232,7 +240,10 @@
       const [id, body, events] = cut(limit)
       if (reached && hand(dated(body))) continue
       if (reached && (limit /= 2) > 500) waiting = events.concat(waiting)
-      else hold(id, body)
+      else {
+        hold(id, body)
+        if (reached) post(id, body) // by fetch with keepalive, whose outcome may come too late
+      }
     }
   }
 
@@ -423,6 +434,32 @@
     if (tasks) record("performance", "longtask", { count: tasks, duration_ms: Math.round(longest) }, more)
   }
 
+  // --- requests to the page's own origin: where asked, they say whose they are ---
+  const joint = address =>
+    new URL(address, document.baseURI).origin === location.origin &&
+    mode() !== "strict" &&
+    visit &&
+    "01;s=" + visit.id + ";d=" + device()
+  const joined = safely((resource, settings) => {
+    const value = !settings?.url && joint(resource.url || resource)
+    if (!value) return
+    const headers = new Headers(settings?.headers || resource.headers)
+    headers.set(HEADER, value)
+    return { ...settings, headers }
+  })
+  const join = () => {
+    const { fetch: fetched, XMLHttpRequest: { prototype } } = window
+    window.fetch = (resource, settings) => fetched(resource, joined(resource, settings) || settings)
+    const { open } = prototype
+    prototype.open = function (...given) {
+      open.apply(this, given)
+      safely(() => {
+        const value = joint(given[1])
+        if (value) this.setRequestHeader(HEADER, value)
+      })()
+    }
+  }
+
   // --- what the page calls ---
   const verbs = {
     track: (name, properties) => record("track", name, properties),
@@ -456,13 +493,24 @@
     api[name] = safely((...given) => (page ? verbs[name](...given) : early.push([name, ...given])))
 
   // --- the beginning ---
+  const choose = () => {
+    // The way for people who belong to the site to leave out their own visits, and to count them again.
+    const counted = { "#shockmouse-ignore": "no", "#shockmouse-count": "yes" }[location.hash]
+    if (!counted) return
+    if (counted === "no") write("consent", counted)
+    else erase("consent")
+    alert("Visits from this browser are counted: " + counted)
+  }
   const start = () => {
+    choose()
+    if (options.join !== undefined) join()
     view()
     for (const [name, ...given] of early) api[name]?.(...given)
     attention()
     wrap("pushState")
     wrap("replaceState")
     listen(window, "popstate hashchange", moved) // without "hash" in data-autotrack the path stays the same
+    listen(window, "hashchange", choose)
     listen(window, "focus blur", attention)
     listen(window, "scroll", scrolled)
     listen(window, "online", drain)
