@@ -8,7 +8,7 @@ CORS     every page may send, none with credentials: the key alone decides
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 
 import msgspec
@@ -200,7 +200,9 @@ class Ingest:
                 self._counters.add("client_dropped", reason if reason in CLIENT_REASONS else "other", events)
         self._count_rejected(batch.rejected)
 
-    def _count_rejected(self, rejected: Iterable[Rejection]) -> None:
+    def _count_rejected(self, rejected: Sequence[Rejection]) -> None:
+        if not rejected:
+            return
         for code, events in Counter(rejection.code for rejection in rejected).items():
             self._counters.add("rejected", code, events)
 
