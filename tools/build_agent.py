@@ -1,7 +1,8 @@
 """Write the browser script as it is served: without comments and white space, its own names made short.
 
 Source     packages/analytics/src/shockmouse_analytics/browser/agent.js
-Result     the server's static/agent.js; a test compares it with what this makes now
+Results    the server's static/agent.js, and agent.min.js beside the source, which the middleware serves; a test
+           compares them with what this makes now
 Line ends  stay where the language might need them, as the source has no semicolons
 """
 
@@ -15,7 +16,10 @@ from short_names import shorten
 
 PACKAGES = Path(__file__).parent.parent / "packages"
 SOURCE = PACKAGES / "analytics" / "src" / "shockmouse_analytics" / "browser" / "agent.js"
-RESULT = PACKAGES / "analytics-server" / "src" / "shockmouse_analytics_server" / "static" / "agent.js"
+RESULTS = (
+    PACKAGES / "analytics-server" / "src" / "shockmouse_analytics_server" / "static" / "agent.js",
+    SOURCE.with_name("agent.min.js"),
+)
 MOST_BYTES = 6144  # gzipped
 
 TOKEN = re.compile(
@@ -77,10 +81,11 @@ def build(source: str) -> str:
 def main() -> int:
     built = build(SOURCE.read_text(encoding="utf-8"))
     size = len(gzip.compress(built.encode(), 9))
-    print(f"{RESULT.name}: {len(built.encode())} bytes, {size} gzipped, {MOST_BYTES} allowed")
+    print(f"{SOURCE.name}: {len(built.encode())} bytes, {size} gzipped, {MOST_BYTES} allowed")
     if size > MOST_BYTES:
         return 1
-    RESULT.write_text(built, encoding="utf-8")
+    for result in RESULTS:
+        result.write_text(built, encoding="utf-8")
     return 0
 
 

@@ -1,5 +1,6 @@
 """The browser script comes from the site itself, and its batches are delivered by the site."""
 
+import gzip
 import json
 import uuid
 from collections.abc import Callable
@@ -18,7 +19,7 @@ EVENTS = f"/_shockmouse/events?key={KEY}"
 TAG = f'<script defer src="/_shockmouse/agent.js" data-key="{KEY}" data-events="events"></script>'.encode()
 COOKIE = "0123456789abcdef0123456789abcdef"
 BATCH_ID = "0190b8a5-0000-7000-8000-000000000001"
-SCRIPT = (resources.files("shockmouse_analytics") / "browser" / "agent.js").read_bytes()
+SCRIPT = (resources.files("shockmouse_analytics") / "browser" / "agent.min.js").read_bytes()
 
 
 @pytest.fixture(params=["asgi", "wsgi"])
@@ -97,6 +98,9 @@ def test_the_script_is_served_with_an_etag(front: str, analytics: Analytics) -> 
     answer = site.get("/_shockmouse/agent.js")
     assert (answer.status, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
     assert answer.body == SCRIPT
+    zipped = site.get("/_shockmouse/agent.js", accept_encoding="br, gzip")
+    assert (gzip.decompress(zipped.body), zipped.headers["content-encoding"]) == (SCRIPT, "gzip")
+    assert len(zipped.body) <= 6144
     again = site.get("/_shockmouse/agent.js", if_none_match=answer.headers["etag"])
     assert (again.status, again.body, again.headers["etag"]) == (304, b"", answer.headers["etag"])
     without = Site(front, analytics, View()).get("/_shockmouse/agent.js")

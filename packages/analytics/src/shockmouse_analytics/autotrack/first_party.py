@@ -1,11 +1,12 @@
 """The browser script served by the site itself, and its events taken by the site: nothing goes to another host.
 
-GET  /_shockmouse/agent.js   the script, with an ETag
+GET  /_shockmouse/agent.js   the script as tools/build_agent.py makes it of browser/agent.js; with an ETag, gzipped where asked
 POST /_shockmouse/events     a batch of the script's; 202 when the client has it, which delivers it like its own events
 
 A blocker knows neither host nor path, and while the analytics server is away the batches wait on this machine's disk.
 """
 
+import gzip
 import hashlib
 import logging
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ logger = logging.getLogger("shockmouse_analytics")
 PREFIX = "/_shockmouse/"
 SCRIPT = PREFIX + "agent.js"
 EVENTS = PREFIX + "events"
+FILE = "agent.min.js"
 MAX_BODY_BYTES = 128 << 10  # browsers send at most 64 KiB when a page ends
 
 _CODES = {400: "bad_batch", 401: "unknown_key", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -53,6 +55,7 @@ class FirstParty:
         """Read the script from the package."""
         self._visits = visits
         self._script = _read_script()
+        self._zipped = gzip.compress(self._script or b"", 9, mtime=0)
         self._etag = f'"{hashlib.sha256(self._script or b"").hexdigest()[:16]}"'
 
     @property
@@ -108,7 +111,7 @@ class FirstParty:
 
     def _answer_script(self, request: Request) -> Answer:
         if self._script is None:
-            logger.error("%s was asked for, but this installation has no browser/agent.js", SCRIPT)
+            logger.error("%s was asked for, but this installation has no browser/%s", SCRIPT, FILE)
             return _refuse(404, "this installation has no script")
         if request.method not in ("GET", "HEAD"):
             return _refuse(405, "the script is read by GET", ("allow", "GET, HEAD"))
@@ -116,10 +119,13 @@ class FirstParty:
             ("content-type", "text/javascript; charset=utf-8"),
             ("cache-control", "public, max-age=3600"),
             ("etag", self._etag),
+            ("vary", "Accept-Encoding"),
             ("x-content-type-options", "nosniff"),
         )
         if self._etag in request.header("if-none-match"):
-            return Answer(304, headers[1:3])
+            return Answer(304, headers[1:4])
+        if "gzip" in request.header("accept-encoding"):
+            return Answer(200, (*headers, ("content-encoding", "gzip")), self._zipped)
         return Answer(200, headers, self._script)
 
 
@@ -142,9 +148,9 @@ def _escape(path: str) -> str:
 
 
 def _read_script() -> bytes | None:
-    script = resources.files(__package__.rpartition(".")[0]) / "browser" / "agent.js"
+    script = resources.files(__package__.rpartition(".")[0]) / "browser" / FILE
     try:
         return script.read_bytes()
     except OSError:
-        logger.warning("pages get no script: this installation has no browser/agent.js")
+        logger.warning("pages get no script: this installation has no browser/%s", FILE)
         return None
