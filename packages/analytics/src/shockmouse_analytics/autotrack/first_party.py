@@ -1,6 +1,6 @@
 """The browser script served by the site itself, and its events taken by the site: nothing goes to another host.
 
-GET  /_shockmouse/agent.js   the script as tools/build_agent.py makes it of browser/agent.js; with an ETag, gzipped where asked
+GET  /_shockmouse/agent.js   the script that tools/build_agent.py has made small, with an ETag, gzipped where asked
 POST /_shockmouse/events     a batch of the script's; 202 when the client has it, which delivers it like its own events
 
 A blocker knows neither host nor path, and while the analytics server is away the batches wait on this machine's disk.
