@@ -70,7 +70,7 @@ def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path
     found = command(tmp_path, "doctor", "--json", "--clickhouse-url", f"http://{address}")
     failures = [one["about"] for one in found.json() if one["level"] == "failure"]
     assert (found.code, found.err, failures) == (1, "", [f"cannot connect to {address}: connection refused"])
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30  # which is what the others wait for a database
 
 
 @pytest.mark.engine

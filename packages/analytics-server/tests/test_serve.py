@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.tries import least
 
 from .serving import Server, command, is_alive, serving, wait_until
 
@@ -123,7 +124,7 @@ def test_another_serve_on_the_folder_waits_and_then_refuses(server: Server, data
     refused = command(data_dir, "serve", "--port", "0")
     assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
     assert re.search(r"another process( \(\d+\))? uses this data folder", refused.err), refused.err
-    assert 9 < time.monotonic() - started < 20
+    assert 9 < time.monotonic() - started < 30
 
 
 def test_metrics_are_summed_over_the_workers(server: Server, keys: dict[str, str]) -> None:
@@ -158,13 +159,18 @@ def test_a_request_that_never_comes_whole_holds_up_no_end(tmp_path: Path) -> Non
 
 
 def test_children_end_with_a_killed_supervisor_even_stopped_ones(tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as running:
-        children = psutil.Process(running.process.pid).children()
-        children[0].send_signal(signal.SIGSTOP)
-        running.process.kill()
-        if sys.platform != "linux":
-            children[0].send_signal(signal.SIGCONT)
-        wait_until(lambda: not any(map(is_alive, children)), 2, "the children have ended")
+    def seconds() -> float:
+        with serving(tmp_path / "data") as running:
+            children = psutil.Process(running.process.pid).children()
+            children[0].send_signal(signal.SIGSTOP)
+            started = time.monotonic()
+            running.process.kill()
+            if sys.platform != "linux":
+                children[0].send_signal(signal.SIGCONT)
+            wait_until(lambda: not any(map(is_alive, children)), 10, "the children have ended")
+            return time.monotonic() - started
+
+    assert least(seconds, 2) < 2
     started = time.monotonic()
     with serving(tmp_path / "data") as running:
         assert time.monotonic() - started < 15

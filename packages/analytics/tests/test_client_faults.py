@@ -185,7 +185,7 @@ def test_nothing_is_lost_or_doubled_and_the_program_ends(program: Any, server: A
         server.stop()
     row = settle(name, program, server, set(range(1000)), ended.exit_seconds)
     assert (row.lost, row.duplicated, row.acknowledged <= 1000) == (0, 0, True)
-    assert row.exit_seconds < 2.0  # of which the interpreter itself needs a part
+    assert row.exit_seconds < 2.0  # of which the interpreter itself needs a part; nothing else may run here
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -91,6 +91,8 @@ def test_the_programs_of_a_page_run_print_and_send_what_it_says(page: str, serve
     program = tmp_path / "program.py"
     program.write_text(for_server("\n\n".join(blocks(page, "python")), server), "utf-8")
     assert run([sys.executable, str(program)], tmp_path) == "".join(PRINTED.findall(PAGES[page].read_text("utf-8")))
+    flush = for_server("queue flush --write-key wk_… --endpoint https://stats.example.com", server)
+    run([sys.executable, "-m", "shockmouse_analytics", *flush.split()], tmp_path)  # what was still on its way
     sent = Counter(f"track {event['name']}" if event["type"] == "track" else event["type"] for event in server.events)
     assert sent == SENT[page]
 

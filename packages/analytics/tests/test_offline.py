@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.tries import least
 
 from shockmouse_analytics import Stats
 
@@ -44,15 +45,17 @@ def test_an_event_is_on_disk_within_a_quarter_of_a_second(client, server, tmp_pa
     analytics.track("first", {"number": 0})  # the disk is used for the first time
     server.wait_for(lambda: analytics.stats().stored == 1)
     path = queue_file(tmp_path / "state")
-    late = []
-    for number in range(1, 21):
-        analytics.track("later", {"number": number})
+
+    def seconds():
+        number = stored(path)
         tracked_at = time.monotonic()
-        while stored(path) < number + 1:
+        analytics.track("later", {"number": number})
+        while stored(path) == number:
             time.sleep(0.005)
-            assert time.monotonic() < tracked_at + 5
-        late.append(time.monotonic() - tracked_at)
-    assert sorted(late)[-2] < 0.25  # one of them may meet a busy machine
+            assert time.monotonic() < tracked_at + 20
+        return time.monotonic() - tracked_at
+
+    assert max(least(seconds, 0.25) for _ in range(20)) < 0.25
 
 
 def test_what_waits_is_delivered_by_the_next_run(client, server):
@@ -214,10 +217,12 @@ def test_a_locked_file_blocks_nobody(client, server, tmp_path):
     server.reply = lambda number, body: None
     db = sqlite3.connect(queue_file(tmp_path / "state"), isolation_level=None)
     db.execute("begin immediate")
-    started = time.monotonic()
+    waits = []
     for number in range(1, 1000):
+        started = time.monotonic()
         analytics.track("n", {"number": number})
-    assert time.monotonic() - started < 0.5
+        waits.append(time.monotonic() - started)
+    assert sorted(waits)[-10] < 0.01  # a few may meet a busy machine
     assert analytics.flush(timeout=20)
     db.execute("rollback")
     db.close()

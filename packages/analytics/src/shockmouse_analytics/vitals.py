@@ -8,6 +8,7 @@ open_files       open files, sockets and pipes
 threads          Python's threads
 """
 
+import atexit
 import gc
 import os
 import sys
@@ -36,11 +37,13 @@ class Vitals:
         self._start()
         gc.callbacks.append(self._on_collection)
         _ALL.add(self)
+        atexit.register(_stop_at_exit, weakref.ref(self))  # before the client closes, which was there first
 
     def stop(self) -> None:
         """Record no more."""
         _ALL.discard(self)
-        self._stopping.set()
+        with self._recording:
+            self._stopping.set()
         if self._on_collection in gc.callbacks:
             gc.callbacks.remove(self._on_collection)
 
@@ -60,6 +63,7 @@ class Vitals:
         self._collecting_since = self._lag_seconds = 0.0
         self._has_lag = False
         self._stopping = threading.Event()
+        self._recording = threading.Lock()
         threading.Thread(target=self._run, args=(self._stopping,), name="shockmouse-vitals", daemon=True).start()
 
     def _run(self, stopping: threading.Event) -> None:
@@ -68,7 +72,10 @@ class Vitals:
             elapsed, used = time.monotonic() - at, time.process_time() - cpu_seconds
             at, cpu_seconds = at + elapsed, cpu_seconds + used
             told = {"cpu_percent": round(100 * used / elapsed, 1), "threads": threading.active_count()}
-            self._record(NAME, {**told, **memory(), **open_files(), **self._take()})
+            vitals = {**told, **memory(), **open_files(), **self._take()}
+            with self._recording:  # none after the end: the client would count it as dropped
+                if not stopping.is_set():
+                    self._record(NAME, vitals)
 
     def _take(self) -> dict[str, Any]:
         """Return what was added up since the last call."""
@@ -140,6 +147,12 @@ _ALL: "weakref.WeakSet[Vitals]" = weakref.WeakSet()
 def _begin_in_child() -> None:
     for vitals in list(_ALL):
         vitals.begin_in_child()
+
+
+def _stop_at_exit(reference: "weakref.ref[Vitals]") -> None:
+    vitals = reference()
+    if vitals is not None:
+        vitals.stop()
 
 
 if hasattr(os, "register_at_fork"):
