@@ -34,7 +34,7 @@ SERVER_ROWS = (
     {"app", "loader", "embedded", "backup", "doctor"},
     {"migrate"},
     {"openapi"},
-    {"ingest", "api", "admin", "dashboard", "metrics", "script"},
+    {"ingest", "importer", "api", "admin", "dashboard", "metrics", "script"},
     {
         "stats",
         "timeseries",
@@ -53,7 +53,7 @@ SERVER_ROWS = (
     },
     {"totals"},
     {"question", "folder"},
-    {"access", "enrich", "filters", "ranges", "registry"},
+    {"access", "enrich", "exported", "filters", "ranges", "registry"},
     {"projects", "appender", "backfill", "journal", "links", "migration_lock"},
     {"spool", "clickhouse", "counters", "locks", "agents", "campaigns", "places", "rates", "request"},
     {"quarantine", "engine_connections"},

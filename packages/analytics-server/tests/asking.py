@@ -69,7 +69,7 @@ class Asker:
         self._runner = asyncio.Runner()
         self._stack = contextlib.AsyncExitStack()
         self._writing = writing
-        self._asking = asking
+        self.asking = asking
         self._folder = folder
         self._secret = make_secret(KEYS_SECRET, 0, version=1)
         self._number = next(ASKERS)
@@ -85,12 +85,12 @@ class Asker:
 
     async def _open(self) -> None:
         self._directory = self._stack.enter_context(Directory(self._folder / "directory.sqlite"))
-        for database in (self._writing, self._asking):
+        for database in (self._writing, self.asking):
             await self._stack.enter_async_context(database)
         self.add_project("shop")
         self.add_project("rival")
         handlers: Any = {ServerError: answer_failure, HTTPException: answer_http}
-        app = Starlette(routes=routes(self._asking, self._directory), exception_handlers=handlers)
+        app = Starlette(routes=routes(self.asking, self._directory), exception_handlers=handlers)
         self.app = app
         transport = httpx.ASGITransport(app=app)
         self._client = await self._stack.enter_async_context(

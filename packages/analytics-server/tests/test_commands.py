@@ -50,6 +50,7 @@ def test_help_names_the_commands_and_loads_no_engine() -> None:
         "project",
         "spool",
         "export",
+        "import",
         "backup",
         "restore",
         "doctor",

@@ -31,6 +31,10 @@ def loading_lock(data_dir: Path) -> Path:
     return data_dir / "loading.lock"
 
 
+def import_lock(data_dir: Path) -> Path:
+    return data_dir / "import.lock"
+
+
 def url_path(data_dir: Path) -> Path:
     """Return the file that has the address of the last `serve`."""
     return data_dir / "serve.url"

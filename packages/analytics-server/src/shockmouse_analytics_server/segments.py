@@ -93,6 +93,12 @@ def newest_waiting(file: SpoolFile) -> int | None:
     return None if newest is None else int(newest)
 
 
+def are_waiting(file: SpoolFile, newest: int) -> bool:
+    """Tell whether a piece up to this number is not stored yet."""
+    with file.reading() as connection:
+        return connection.execute("select 1 from pieces where number <= ? limit 1", (newest,)).fetchone() is not None
+
+
 def find_fresh(file: SpoolFile) -> Segment | None:
     """Return the fresh segment that was cut and is not finished."""
     return _find(file, FIND_FRESH)

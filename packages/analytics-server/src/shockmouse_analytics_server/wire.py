@@ -23,6 +23,11 @@ from .fingerprints import NO_FINGERPRINT, Fingerprint, read_fingerprint
 from .json_limits import EMPTY_OBJECT, RefusedError, check_keys, decode_part, normalise
 from .times import parse_time
 
+EventType = Literal[
+    "track", "page", "screen", "click", "form", "performance", "error", "identify", "group", "alias", "consent"
+]
+Privacy = Literal["", "strict", "balanced", "full"]
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Bounds of one request."""
@@ -90,16 +95,14 @@ class _SentEvent(Struct, gc=False):
     """What the sender's JSON may look like; a field that fails gives the code: `bad_` and its name."""
 
     event_id: str
-    type: Literal[
-        "track", "page", "screen", "click", "form", "performance", "error", "identify", "group", "alias", "consent"
-    ]
+    type: EventType
     timestamp: _Word
     name: Annotated[str, Meta(max_length=255)] = ""
     session_id: _Word = ""
     session_started_at: _Word | None = None
     device_id: _Word = ""
     user_id: Annotated[str, Meta(max_length=256)] = ""
-    privacy: Literal["", "strict", "balanced", "full"] = ""
+    privacy: Privacy = ""
     # A smaller rate would let one event count as millions.
     sample_rate: Annotated[float, Meta(ge=1e-6, le=1)] = 1.0
     boot_id: _Word = ""
