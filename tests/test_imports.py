@@ -35,6 +35,7 @@ SERVER_ROWS = (
     {"migrate"},
     {"openapi"},
     {"ingest", "importer", "api", "admin", "dashboard", "metrics", "script"},
+    {"assets", "tickets"},
     {
         "stats",
         "timeseries",
@@ -95,7 +96,7 @@ DOORS = {
         "config": {"__main__", "commands", "serve", "workers", "app", "folder"},
         "hypercorn": {"connections", "workers"},
         "platformdirs": {"config"},
-        "starlette": {"app", "admin", "api", "dashboard", "metrics", "openapi", "script"},
+        "starlette": {"app", "admin", "api", "assets", "dashboard", "metrics", "openapi", "script"},
     },
 }
 

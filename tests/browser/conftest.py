@@ -1,13 +1,17 @@
 """One server, one site and one Chromium for all tests; each test is a visitor with a profile and a host of its own."""
 
+import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser import shop
+from tests.browser.reader import SCREENSHOTS, Reader
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
-from tests.server_process import Server
+from tests.server_process import Server, wait_until
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's package
 ARGUMENTS = (
@@ -57,3 +61,39 @@ def visitor(chromium: Browser, site: Site, browser_server: Server) -> Iterator[V
     yield visiting
     context.close()
     assert visiting.complaints == []
+
+
+@pytest.fixture(scope="session")
+def shop_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with two months of a small shop; its tests only read."""
+    with Server(tmp_path_factory.mktemp("shop")) as running:
+        sent = shop.fill(running, visits_per_day=12)
+        wait_until(lambda: stored(running) == sent, 60, "the shop's events are stored", every=0.2)
+        yield running
+
+
+def stored(server: Server) -> int:
+    return int(server.ask("stats", **{"from": "2000-01-01", "bots": "include"})["events"])
+
+
+@pytest.fixture
+def reader(chromium: Browser, shop_server: Server) -> Iterator[Reader]:
+    """Somebody signed in to the shop; what the page's policy stopped, or an error of a script, fails the test."""
+    with reading(chromium, shop_server) as somebody:
+        somebody.sign_in()
+        yield somebody
+
+
+@contextlib.contextmanager
+def reading(chromium: Browser, server: Server, **options: Any) -> Iterator[Reader]:
+    context = chromium.new_context(**{"viewport": {"width": 1360, "height": 900}} | options)
+    somebody = Reader(context, server)
+    yield somebody
+    stopped = somebody.stopped()
+    context.close()
+    assert (somebody.complaints, stopped) == ([], [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if SCREENSHOTS.exists():
+        terminalreporter.write_line(f"screenshots of the dashboard: {SCREENSHOTS}")

@@ -1,18 +1,13 @@
 """Web vitals are those of the `web-vitals` library, which measures beside the script; errors and long tasks."""
 
-import shutil
-import subprocess
-import tarfile
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.npm import read_package
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 VERSION = "6.2.3"
-CACHE = Path(__file__).parents[2] / ".nox" / ".cache"
 NAMES = ("TTFB", "FCP", "LCP", "CLS", "INP")
 BESIDE = """
 <script src="/web-vitals.js"></script>
@@ -34,18 +29,8 @@ BODY = """
 
 @pytest.fixture(scope="session")
 def web_vitals() -> bytes:
-    """The library from npm, fetched once into a cache folder."""
-    archive = CACHE / f"web-vitals-{VERSION}.tgz"
-    if not archive.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("npm is missing, which fetches the web-vitals library to compare with: apt-get install npm")
-        CACHE.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "pack", f"web-vitals@{VERSION}", "--pack-destination", str(CACHE)]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-    with tarfile.open(archive) as opened:
-        member = opened.extractfile("package/dist/web-vitals.iife.js")
-        assert member is not None
-        return member.read()
+    """The library from npm."""
+    return read_package("web-vitals", VERSION, "dist/web-vitals.iife.js")
 
 
 @pytest.fixture

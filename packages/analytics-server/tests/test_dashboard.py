@@ -1,6 +1,7 @@
 """Signing in to the dashboard, and what the cookie is worth."""
 
 import http.client
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,11 +11,14 @@ from urllib.parse import urlencode
 import pytest
 from msgspec import Struct
 
-from shockmouse_analytics_server.dashboard import ATTEMPTS_PER_MINUTE, SignedIn, sign
+from shockmouse_analytics_server.assets import NAMES, PAGE
+from shockmouse_analytics_server.dashboard import ATTEMPTS_PER_MINUTE
 from shockmouse_analytics_server.folder import directory_path
+from shockmouse_analytics_server.keys import make_token
 from shockmouse_analytics_server.links import add_link
 from shockmouse_analytics_server.projects import COOKIES_SECRET, Directory, make_secret
-from shockmouse_analytics_server.registry import revoke
+from shockmouse_analytics_server.registry import key_row, revoke
+from shockmouse_analytics_server.tickets import MAX_TICKETS, Ticket, sign, tickets, write_cookie
 
 from .worker import Worker, running_worker
 
@@ -120,9 +124,9 @@ def test_the_cookie_stands_for_a_read_key(browser: Browser) -> None:
 def test_a_cookie_that_was_changed_or_is_too_old_is_worth_nothing(browser: Browser, directory: Directory) -> None:
     good = browser.sign_in(browser.worker.read_key).cookie
     secret = directory.secret(COOKIES_SECRET) or b""
-    old = "shockmouse=" + sign(SignedIn("site", "", int(time.time()) - 1), secret)
-    gone = "shockmouse=" + sign(SignedIn("nothing", "", int(time.time()) + 60), secret)
-    forged = "shockmouse=" + sign(SignedIn("site", "", int(time.time()) + 60), b"")
+    old = "shockmouse=" + sign(Ticket("site", "", int(time.time()) - 1), secret)
+    gone = "shockmouse=" + sign(Ticket("nothing", "", int(time.time()) + 60), secret)
+    forged = "shockmouse=" + sign(Ticket("site", "", int(time.time()) + 60), b"")
     tried = [
         good.replace("site", "other"),
         good[:-1],
@@ -180,18 +184,76 @@ def test_an_endless_form_is_refused(browser: Browser) -> None:
     assert browser.ask("POST", "/sign-in", "key=" + "a" * 10_000).status == 413
 
 
+def test_one_cookie_holds_several_projects_and_the_address_chooses(browser: Browser, directory: Directory) -> None:
+    token = make_token("read", "other")
+    directory.store(keys=[key_row(directory, "other", "read", token)])
+    first = browser.sign_in(browser.worker.read_key).cookie
+    both = browser.sign_in(token, Cookie=first).cookie
+    told = json.loads(browser.ask("GET", "/session", Cookie=both).body)
+    assert [each["project"] for each in told["projects"]] == ["other", "site"]
+    assert (told["project"], told["projects"][1]["write_key"]) == ("other", browser.worker.key)
+    asked = {"no ticket": (first, "other"), "ticket": (both, "other"), "first": (both, "site"), "unknown": (both, "x")}
+    statuses = {
+        name: browser.ask("GET", f"/api/v1/stats?project={project}", Cookie=cookie).status
+        for name, (cookie, project) in asked.items()
+    }
+    # 503: asked, but there is no database here
+    assert statuses == {"no ticket": 401, "ticket": 503, "first": 503, "unknown": 401}
+
+
+def test_a_key_is_never_overruled_by_a_project_in_the_address(browser: Browser) -> None:
+    cookie = browser.sign_in(browser.worker.read_key).cookie
+    key = f"Bearer {browser.worker.read_key}"
+    for given in ({"Authorization": key}, {"Authorization": key, "Cookie": cookie}):
+        assert '"unknown_parameter"' in browser.ask("GET", "/api/v1/stats?project=other", **given).body
+
+
+def test_a_cookie_keeps_the_latest_projects(directory: Directory) -> None:
+    held = [Ticket("site", "", 4_000_000_000)] * (MAX_TICKETS + 5)
+    cookie = write_cookie(held, directory)
+    assert len(cookie) < 4000
+    assert tickets({"shockmouse": cookie}, directory) == held[:MAX_TICKETS]
+
+
+def test_a_posted_question_needs_the_token_of_our_own_page(browser: Browser) -> None:
+    cookie = browser.sign_in(browser.worker.read_key).cookie
+    token = json.loads(browser.ask("GET", "/session", Cookie=cookie).body)["token"]
+    funnel = '{"steps": [{"name": "a"}, {"name": "b"}]}'
+    assert browser.ask("POST", "/api/v1/funnel", funnel, Cookie=cookie).status == 401
+    assert browser.ask("POST", "/api/v1/funnel", funnel, Cookie=cookie, X_CSRF_Token="0" * 64).status == 401
+    assert browser.ask("POST", "/api/v1/funnel", funnel, Cookie=cookie, X_CSRF_Token=token).status == 503
+    assert browser.ask("POST", "/api/v1/privacy/erase", "{}", Cookie=cookie, X_CSRF_Token=token).status in (401, 404)
+
+
 def test_the_pages_hold_no_inline_script_or_style_and_no_inner_html() -> None:
-    html = (STATIC / "dashboard.html").read_text(encoding="utf-8")
-    script = (STATIC / "dashboard.js").read_text(encoding="utf-8")
+    html = (STATIC / PAGE).read_text(encoding="utf-8")
+    scripts = "".join((STATIC / name).read_text(encoding="utf-8") for name in NAMES if name.endswith(".js"))
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|https?://", html) == []
-    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script) == []
+    assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", scripts) == []
+
+
+def test_every_file_is_on_the_list_and_all_of_them_are_small() -> None:
+    assert sorted(file.name for file in STATIC.iterdir()) == sorted([*NAMES, "agent.js"])
+    assert sum((STATIC / name).stat().st_size for name in NAMES) < 150_000
 
 
 def test_the_page_and_its_files_are_served(browser: Browser) -> None:
     page = browser.ask("GET", "/")
-    names = re.findall(r'(?:src|href)="(/[^"]+)"', page.body)
-    assert sorted(names) == ["/static/dashboard.css", "/static/dashboard.js", "/static/icon.svg"]
-    assert {browser.ask("GET", name).status for name in names} == {200}
+    names = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.body)
+    assert {name.rsplit("/", 1)[1] for name in names} >= {"dashboard.js", "shell.css", "views.css", "icon.svg"}
+    found = [browser.ask("GET", name) for name in sorted(set(names))]
+    assert {(answer.status, "immutable" in answer.headers["cache-control"]) for answer in found} == {(200, True)}
+
+
+def test_a_browser_that_has_a_file_is_not_sent_it_again(browser: Browser) -> None:
+    page = browser.ask("GET", "/")
+    assert page.headers["cache-control"] == "no-cache"
+    again = browser.ask("GET", "/", If_None_Match=page.headers["etag"])
+    assert (again.status, again.body) == (304, "")
+    older = browser.ask("GET", "/static/of-an-older-version/dashboard.js")
+    assert (older.status, older.headers["cache-control"]) == (200, "no-cache")
+    assert browser.ask("GET", "/static/x/agent.js").status == 404
+    assert browser.ask("GET", "/static/x/dashboard.html").status == 404
 
 
 def test_a_revoked_key_ends_its_sessions(browser: Browser, directory: Directory) -> None:

@@ -24,7 +24,7 @@ from .worker import Worker, running_worker
 ROUTES = {
     "GET /",
     "GET /agent.js",
-    "GET /static/{name}",
+    "GET /static/{version}/{name}",
     "GET /session",
     "GET /sign-in",
     "POST /sign-in",

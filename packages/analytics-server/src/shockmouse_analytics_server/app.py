@@ -7,6 +7,7 @@ guard → /v1/events: ingestion, plain ASGI, nothing in between
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 from starlette.applications import Starlette
@@ -41,9 +42,11 @@ from .places import Places
 from .projects import Directory
 from .request import SenderGoneError
 from .spool import Spool
+from .tickets import COOKIE, choose_project, is_write_token, tickets
 from .wire import Limits
 
 EVENTS_PATH = "/v1/events"
+POSTED_QUESTIONS = ("/api/v1/funnel",)
 RETRY_SECONDS = {429: "60", 503: "5"}
 POLICY = {
     "Content-Security-Policy": dashboard.POLICY,
@@ -94,13 +97,27 @@ class Door:
         await self._pages(scope, receive, send_under_policy)
 
     def _admit_dashboard(self, scope: Scope) -> None:
-        """Let the dashboard's cookie stand for a read key where a question only reads."""
+        """Let the dashboard's cookie stand for a read key where a question only reads.
+
+        `project` in the address is understood beside the cookie alone: it says which of the projects signed in to.
+        """
         headers = Headers(raw=scope["headers"])
-        if scope["method"] not in ("GET", "HEAD") or "authorization" in headers:
+        cookies = cookie_parser(headers.get("cookie", ""))
+        if "authorization" in headers or COOKIE not in cookies or not self._only_reads(scope, headers, cookies[COOKIE]):
             return
-        who = dashboard.signed_in(cookie_parser(headers.get("cookie", "")), self._directory)
-        if who is not None:
-            scope["dashboard_project"] = who.project
+        given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        name = next((value for parameter, value in given if parameter == "project"), None)
+        project = choose_project(tickets(cookies, self._directory), name)
+        if project is not None:
+            scope["dashboard_project"] = project
+            scope["query_string"] = urlencode([pair for pair in given if pair[0] != "project"]).encode()
+
+    def _only_reads(self, scope: Scope, headers: Headers, cookie: str) -> bool:
+        """Tell whether a request is a question; one that is posted needs the token of our own script."""
+        if scope["method"] in ("GET", "HEAD"):
+            return True
+        given = headers.get("x-csrf-token", "")
+        return scope["path"] in POSTED_QUESTIONS and is_write_token(given, cookie, self._directory)
 
 
 class Parts(Struct, frozen=True):

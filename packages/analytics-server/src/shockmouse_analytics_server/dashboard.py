@@ -1,56 +1,37 @@
-"""The dashboard's pages, and who may see them.
+"""The dashboard's pages, and how one signs in to them.
 
-Sign-in    by a read key or a one-time link; both end in a cookie, good for SESSION_DAYS
-Cookie     project, prefix of the read key (none after a link), end, HMAC-SHA256 of these under the secret `cookies`.
-           It ends early when the key is revoked or the project deleted
+Sign-in    by a read key or a one-time link; both add a ticket to the cookie (tickets.py), good for SESSION_DAYS. Who
+           signs in to several projects keeps them all, and the address says which one is shown
 Writes     signing in and out: only from our own pages (Sec-Fetch-Site, Origin); signing out also needs the token that
            /session gives to our script
 """
 
 import asyncio
 import collections
-import hashlib
-import hmac
 import time
-from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from .addresses import Proxies, client_address, read_address
-from .errors import QuestionError, UsageError
+from .assets import Assets
+from .errors import QuestionError
 from .links import use_link
-from .projects import COOKIES_SECRET, Directory
+from .projects import Directory
+from .tickets import COOKIE, Ticket, is_write_token, tickets, write_cookie, write_token
 
-COOKIE = "shockmouse"
 SESSION_DAYS = 7
 FORM_BYTES = 4096
 FORM_SECONDS = 10.0
 ATTEMPTS_PER_MINUTE = 10
 REMEMBERED_ADDRESSES = 10_000
-STATIC = {
-    "dashboard.html": "text/html",
-    "dashboard.js": "text/javascript",
-    "dashboard.css": "text/css",
-    "icon.svg": "image/svg+xml",
-}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
-
-
-class SignedIn(Struct, frozen=True):
-    """Who a cookie says is there; `prefix` is empty after a one-time link."""
-
-    project: str
-    prefix: str
-    ends_at: int
 
 
 class Attempts:
@@ -66,45 +47,6 @@ class Attempts:
             self._minute, self._counts = minute, collections.Counter()
         self._counts[address] += 1
         return self._counts[address] <= ATTEMPTS_PER_MINUTE
-
-
-def sign(who: SignedIn, secret: bytes) -> str:
-    text = f"{who.project}.{who.prefix}.{who.ends_at}"
-    return f"{text}.{hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()}"
-
-
-def read_cookie(value: str, directory: Directory, now: float) -> SignedIn | None:
-    """Return who the cookie's value says is there, None when it is not ours or no longer good."""
-    parts = value.split(".")
-    secret = directory.secret(COOKIES_SECRET)
-    if secret is None or len(parts) != 4 or not parts[2].isascii() or not parts[2].isdigit():
-        return None
-    who = SignedIn(parts[0], parts[1], int(parts[2]))
-    if not hmac.compare_digest(sign(who, secret).encode(), value.encode()) or who.ends_at < now:
-        return None
-    try:
-        directory.project(who.project)
-    except UsageError:
-        return None
-    is_key_good = not who.prefix or who.prefix in {row.prefix for row in directory.keys(who.project)}
-    return who if is_key_good else None
-
-
-def signed_in(cookies: Mapping[str, str], directory: Directory) -> SignedIn | None:
-    return read_cookie(cookies[COOKIE], directory, time.time()) if COOKIE in cookies else None
-
-
-def write_token(cookie: str, directory: Directory) -> str:
-    """Return what our own script must send with a write of this cookie's session."""
-    return hmac.new(cookie_secret(directory), b"write:" + cookie.encode(), hashlib.sha256).hexdigest()
-
-
-def cookie_secret(directory: Directory) -> bytes:
-    """Return the secret. Raises QuestionError: it is not here yet."""
-    secret = directory.secret(COOKIES_SECRET)
-    if secret is None:
-        raise QuestionError("the server is not ready for this yet", code="not_ready", status=503)
-    return secret
 
 
 def is_own_page(request: Request) -> bool:
@@ -142,12 +84,6 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: given[-1] for name, given in fields.items()}
 
 
-def file_response(name: str, status: int = 200) -> Response:
-    """Return one of the closed list of files."""
-    body = files(__package__).joinpath("static", name).read_bytes()
-    return Response(body, status, media_type=STATIC[name], headers={"Cache-Control": "no-cache"})
-
-
 class Dashboard:
     """The routes' endpoints."""
 
@@ -156,24 +92,33 @@ class Dashboard:
         self._directory_path = directory_path
         self._proxies = proxies
         self._attempts = Attempts()
+        self._assets = Assets()
 
-    async def show(self, _: Request) -> Response:
-        return file_response("dashboard.html")
+    async def show(self, request: Request) -> Response:
+        return self._assets.page(request)
 
     async def static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in STATIC:
+        found = self._assets.file(request, **request.path_params)
+        if found is None:
             raise QuestionError("there is no such file", code="not_found", status=404)
-        return file_response(name)
+        return found
 
     async def session(self, request: Request) -> Response:
-        """Tell our script which project is shown, and the token that its writes need."""
-        who = signed_in(request.cookies, self._directory)
-        if who is None:
+        """Tell our script which projects may be shown, the first unless the address names another, and its token."""
+        held = tickets(request.cookies, self._directory)
+        if not held:
             raise QuestionError("sign in first", code="signed_out", status=401)
         token = write_token(request.cookies[COOKIE], self._directory)
-        body = {"project": who.project, "timezone": self._directory.project(who.project).timezone, "token": token}
-        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+        projects = [self._describe(ticket.project) for ticket in held]
+        return JSONResponse(
+            {**projects[0], "projects": projects, "token": token}, headers={"Cache-Control": "no-store"}
+        )
+
+    def _describe(self, project: str) -> dict[str, str]:
+        """Return what the page shows of a project; its write key is public by nature and stands in the snippet."""
+        keys = [row.token for row in self._directory.keys(project) if row.kind == "write"]
+        timezone = self._directory.project(project).timezone
+        return {"project": project, "timezone": timezone, "write_key": keys[0] if keys else ""}
 
     async def sign_in_by_link(self, request: Request) -> Response:
         """Use up a one-time link. The page comes in this answer, as a strict cookie does not survive a redirect."""
@@ -181,8 +126,8 @@ class Dashboard:
         token = request.query_params.get("token", "")
         project = await asyncio.to_thread(use_link, self._directory_path, token, time.time())
         if project is None:
-            return file_response("dashboard.html", status=410)
-        return self._welcome(request, project, "", file_response("dashboard.html"))
+            return self._assets.page(request, status=410)
+        return self._welcome(request, project, "", self._assets.page(request))
 
     async def sign_in_by_key(self, request: Request) -> Response:
         self._count_attempt(request)
@@ -195,8 +140,8 @@ class Dashboard:
 
     async def sign_out(self, request: Request) -> Response:
         check_own_page(request)
-        expected = write_token(request.cookies.get(COOKIE, ""), self._directory)
-        if not hmac.compare_digest(request.headers.get("x-csrf-token", "").encode(), expected.encode()):
+        given = request.headers.get("x-csrf-token", "")
+        if not is_write_token(given, request.cookies.get(COOKIE, ""), self._directory):
             raise QuestionError("the request lacks its token", code="forged", status=403)
         response = JSONResponse({"status": "signed out"})
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
@@ -212,12 +157,12 @@ class Dashboard:
         return client_address(peer, forwarded_for, forwarded, self._proxies)
 
     def _welcome(self, request: Request, project: str, prefix: str, response: Response) -> Response:
-        """Put the cookie on the response; Secure when the proxy that we trust says that the visitor came by TLS."""
-        ends_at = int(time.time()) + SESSION_DAYS * 86_400
-        cookie = sign(SignedIn(project, prefix, ends_at), cookie_secret(self._directory))
+        """Add a ticket to the cookie; Secure when the proxy that we trust says that the visitor came by TLS."""
+        new = Ticket(project, prefix, int(time.time()) + SESSION_DAYS * 86_400)
+        others = [ticket for ticket in tickets(request.cookies, self._directory) if ticket.project != project]
         response.set_cookie(
             COOKIE,
-            cookie,
+            write_cookie([new, *others], self._directory),
             max_age=SESSION_DAYS * 86_400,
             httponly=True,
             samesite="strict",
@@ -243,7 +188,7 @@ def routes(directory: Directory, directory_path: Path, proxies: Proxies) -> list
     dashboard = Dashboard(directory, directory_path, proxies)
     return [
         Route("/", dashboard.show),
-        Route("/static/{name}", dashboard.static),
+        Route("/static/{version}/{name}", dashboard.static),
         Route("/session", dashboard.session),
         Route("/sign-in", dashboard.sign_in_by_link, methods=["GET"]),
         Route("/sign-in", dashboard.sign_in_by_key, methods=["POST"]),

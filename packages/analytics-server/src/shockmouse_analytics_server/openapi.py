@@ -209,11 +209,14 @@ def pages() -> Node:
     return {
         "/": open_page("The dashboard."),
         "/agent.js": open_page("The browser script, with an ETag.", "text/javascript"),
-        "/static/{name}": {
+        "/static/{version}/{name}": {
             "get": {
                 "summary": "The dashboard's files.",
                 "security": [],
-                "parameters": [parameter("name", "The file's name.", "path")],
+                "parameters": [
+                    parameter("version", "Of all files together; as the page names it.", "path"),
+                    parameter("name", "The file's name.", "path"),
+                ],
                 "responses": {"200": answer("The file.", media_type="*/*"), **failures("404")},
             }
         },
@@ -243,7 +246,10 @@ def pages() -> Node:
             "get": {
                 "summary": "Who is signed in to the dashboard.",
                 "security": [{"cookie": []}],
-                "responses": {"200": answer("Project, time zone, token.", {"type": "object"}), **failures("401")},
+                "responses": {
+                    "200": answer("Projects, their zones, token.", {"type": "object"}),
+                    **failures("401"),
+                },
             }
         },
         "/healthz": open_page("Alive.", "application/json", STATUS),

@@ -1,113 +1,85 @@
-// The dashboard's page: who is signed in, then the project's totals from the query API. Text enters through textContent.
+// The dashboard: who is signed in, then the view that the address asks for. Everything else is wired here.
 
+import { current, follow, go, href } from "./address.js"
+import { Asking, fetchJson } from "./api.js"
+import { describe, drawHeader, drawProjects, drawViews } from "./controls.js"
+import { replace } from "./element.js"
+import { failure } from "./failure.js"
+import { showSignIn, signOut } from "./sign_in.js"
+import { periodOf } from "./period.js"
+import { isEmpty, showEmpty } from "./welcome.js"
+
+const MODULES = { overview: "overview", list: "breakdowns", event: "event", setup: "welcome" }
 const byId = (id) => document.getElementById(id)
-const whole = new Intl.NumberFormat()
-const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 })
-const decimal = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 })
-
-const TOTALS = [
-  ["visitors", "Visitors", whole.format],
-  ["sessions", "Sessions", whole.format],
-  ["pageviews", "Page views", whole.format],
-  ["events", "Events", whole.format],
-  ["bounce_rate", "Bounce rate", percent.format],
-  ["session_duration_seconds", "Session duration", (seconds) => duration(seconds)],
-  ["views_per_session", "Views per session", decimal.format],
-]
 
 let session = null
+let leaving = new AbortController() // aborted when another view is shown
+let shown = "" // the view that was shown last
 
-function duration(seconds) {
-  const rounded = Math.round(seconds)
-  return rounded < 60 ? `${rounded} s` : `${Math.floor(rounded / 60)} min ${rounded % 60} s`
-}
-
-// The first day of a period that ends now, as YYYY-MM-DD in the project's time zone.
-function firstDay(days, timezone, now = new Date()) {
-  const moment = new Date(now.getTime() - (days - 1) * 86_400_000)
-  const parts = new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" })
-  return parts.format(moment)
-}
-
-const totalRows = (stats) => TOTALS.map(([name, title, format]) => [title, format(stats[name]), format(stats.previous[name])])
-const dayRows = (answer) => answer.rows.map((row) => [row.start.slice(0, 10), whole.format(row.value)]).reverse()
-const pageRows = (answer) => answer.rows.map((row) => [row.value || "(none)", whole.format(row.visitors), whole.format(row.pageviews)])
-
-async function ask(path, parameters = {}) {
-  const query = new URLSearchParams(parameters).toString()
-  const response = await fetch(query ? `${path}?${query}` : path)
-  const answer = await response.json()
-  if (!response.ok) throw Object.assign(new Error(answer.error.reason), { status: response.status })
-  return answer
-}
-
-function fill(table, titles, rows) {
-  const cells = (texts, name) => texts.map((text) => Object.assign(document.createElement(name), { textContent: text }))
-  const line = (texts, name) => {
-    const row = document.createElement("tr")
-    row.append(...cells(texts, name))
-    return row
-  }
-  const head = document.createElement("thead")
-  const body = document.createElement("tbody")
-  head.append(line(titles, "th"))
-  body.append(...(rows.length ? rows.map((row) => line(row, "td")) : [line(["nothing yet"], "td")]))
-  table.replaceChildren(head, body)
-}
-
-function render({ message = "", project = "", answers = null }) {
-  byId("message").textContent = message
-  byId("project").textContent = project
-  byId("sign-in").hidden = Boolean(project)
-  byId("sign-out").hidden = !project
-  byId("answers").hidden = !answers
-  if (!answers) return
-  fill(byId("totals"), ["", "This period", "The period before"], totalRows(answers.stats))
-  fill(byId("series"), ["Day", "Page views"], dayRows(answers.days))
-  fill(byId("pages"), ["Page", "Visitors", "Page views"], pageRows(answers.pages))
-}
-
-async function show() {
-  const from = firstDay(Number(byId("days").value), session.timezone)
+async function begin() {
+  const isLinkGone = location.pathname === "/sign-in"
   try {
-    const [stats, days, pages] = await Promise.all([
-      ask("/api/v1/stats", { from, compare: "previous" }),
-      ask("/api/v1/timeseries", { from, metric: "pageviews", interval: "day" }),
-      ask("/api/v1/breakdown", { from, dimension: "path", metrics: "visitors,pageviews", limit: 20 }),
-    ])
-    render({ project: session.project, answers: { stats, days, pages } })
+    session = await fetchJson("/session")
   } catch (error) {
-    render({ project: session.project, message: error.message })
+    return error.status === 401 ? askWho(isLinkGone) : broken(error)
   }
+  if (isLinkGone) history.replaceState(null, "", "/")
+  follow(() => render().catch(broken))
 }
 
-async function start(wasAsked) {
-  try {
-    session = await ask("/session")
-    history.replaceState(null, "", "/")
-    await show()
-  } catch (error) {
-    const isOldLink = location.pathname === "/sign-in" && error.status === 401
-    const message = isOldLink ? "This link was used or is too old. A new one comes from: project link NAME" : error.message
-    render({ message: isOldLink || wasAsked || error.status !== 401 ? message : "" })
-  }
+function askWho(isLinkGone = false) {
+  document.body.className = "signed-out"
+  showSignIn(byId("room"), { isLinkGone, cancel: session !== null })
 }
 
-byId("days").addEventListener("change", show)
-byId("sign-in").addEventListener("submit", async (event) => {
-  event.preventDefault()
-  const response = await fetch("/sign-in", { method: "POST", body: new URLSearchParams(new FormData(event.target)) })
-  if (response.ok) {
-    event.target.reset()
-    await start(true)
-  } else {
-    render({ message: (await response.json()).error.reason })
-  }
-})
-byId("sign-out").addEventListener("click", async () => {
-  await fetch("/sign-out", { method: "POST", headers: { "X-CSRF-Token": session.token } })
-  session = null
-  render({})
-})
+function broken(error) {
+  if (error.name === "AbortError") return
+  if (error.status === 401) return askWho()
+  document.body.classList.remove("loading")
+  byId("room").removeAttribute("aria-busy")
+  replace(byId("room"), failure(error))
+}
 
-start(false)
+async function render() {
+  leaving.abort()
+  leaving = new AbortController()
+  const parameters = current()
+  const project = session.projects.find((each) => each.project === parameters.get("project")) || session.projects[0]
+  if (parameters.get("view") === "sign-in") return askWho()
+  const view = describe(parameters.get("view") || "overview")
+  const period = periodOf(parameters, project.timezone)
+  const asking = askingOf(parameters, project, period, leaving.signal)
+  const scene = { parameters, project, zone: project.timezone, period, asking, signal: leaving.signal }
+  document.body.className = view.name
+  document.title = `${view.title} · ${project.project} · Shockmouse Analytics`
+  drawProjects(byId("projects"), session, project)
+  drawViews(byId("views"), view.parent)
+  const place = byId("room")
+  drawHeader(byId("header"), view, { ...scene, signOut: () => signOut(session.token) })
+  place.setAttribute("aria-busy", "true")
+  await showView(place, view, scene)
+  if (scene.signal.aborted) return
+  place.removeAttribute("aria-busy")
+  place.dataset.address = location.search
+}
+
+async function showView(place, view, scene) {
+  const isNew = shown && shown !== view.name
+  shown = view.name
+  const module = await import(`./${MODULES[view.name]}.js`)
+  if (scene.signal.aborted) return
+  if (isNew) {
+    scrollTo(0, 0)
+    byId("title").focus({ preventScroll: true })
+  }
+  const welcome = () => showEmpty(place, scene, () => go(href({}), { replace: true }))
+  await module.show(place, { ...scene, isEverEmpty: () => isEmpty(scene.asking), welcome })
+}
+
+function askingOf(parameters, project, period, signal) {
+  const common = [["project", project.project], ["from", period.from], ["to", period.to]]
+  for (const name of ["filter", "bots"]) for (const value of parameters.getAll(name)) common.push([name, value])
+  return new Asking(common, { token: session.token, signal, project: project.project })
+}
+
+begin()

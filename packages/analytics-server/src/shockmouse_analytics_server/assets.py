@@ -1,0 +1,88 @@
+"""The dashboard's files: a closed list, read once, each as it is and gzipped.
+
+Version    a hash over all of them. /static/VERSION/NAME never changes, so a browser keeps it for a year; the page names
+           the version it belongs to. Under another one, as of a page from before an update, a file is asked for again
+"""
+
+import gzip
+import hashlib
+from importlib.resources import files
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+PAGE = "dashboard.html"
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+NAMES = (
+    PAGE,
+    "address.js",
+    "api.js",
+    "breakdowns.js",
+    "chart.js",
+    "controls.js",
+    "dashboard.js",
+    "element.js",
+    "event.js",
+    "failure.js",
+    "figures.js",
+    "filters.js",
+    "goals.js",
+    "icon.svg",
+    "overview.js",
+    "period.js",
+    "shell.css",
+    "sign_in.js",
+    "table.js",
+    "views.css",
+    "welcome.js",
+)
+MARK = "VERSION"  # stands in the page for the version of its files
+KEPT = "public, max-age=31536000, immutable"
+ASKED_AGAIN = "no-cache"
+
+
+class Asset(Struct, frozen=True):
+    """One file as it is sent."""
+
+    etag: str
+    media_type: str
+    plain: bytes
+    zipped: bytes
+
+
+class Assets:
+    """All files, with the version that they have together."""
+
+    def __init__(self) -> None:
+        folder = files(__package__).joinpath("static")
+        bodies = {name: folder.joinpath(name).read_bytes() for name in NAMES}
+        self.version = hashlib.sha256(b"".join(bodies[name] for name in NAMES)).hexdigest()[:12]
+        bodies[PAGE] = bodies[PAGE].replace(MARK.encode(), self.version.encode())
+        self._assets = {name: make_asset(name, body) for name, body in bodies.items()}
+
+    def page(self, request: Request, status: int = 200) -> Response:
+        """Return the page, which is asked for again each time."""
+        return respond(self._assets[PAGE], request, ASKED_AGAIN, status)
+
+    def file(self, request: Request, version: str, name: str) -> Response | None:
+        """Return one of the files, None when there is none of this name."""
+        if name not in self._assets or name == PAGE:
+            return None
+        return respond(self._assets[name], request, KEPT if version == self.version else ASKED_AGAIN)
+
+
+def make_asset(name: str, body: bytes) -> Asset:
+    etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    return Asset(etag, TYPES[name[name.rindex(".") :]], body, gzip.compress(body, 9, mtime=0))
+
+
+def respond(asset: Asset, request: Request, cache: str, status: int = 200) -> Response:
+    """Return the file, or 304 for a browser that has it."""
+    headers = {"Cache-Control": cache, "ETag": asset.etag, "Vary": "Accept-Encoding"}
+    if status == 200 and asset.etag in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        zipped = {**headers, "Content-Encoding": "gzip"}
+        return Response(asset.zipped, status, zipped, asset.media_type)
+    return Response(asset.plain, status, headers, asset.media_type)

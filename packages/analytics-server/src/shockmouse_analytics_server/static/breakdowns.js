@@ -1,0 +1,89 @@
+// Breakdowns: cards of the overview with tabs and bars, and one dimension's whole list. A click on a row filters by it.
+
+import { current, href, hrefOf, hasFilter, toggled } from "./address.js"
+import { element, replace } from "./element.js"
+import { compact, count, duration, named, percent, ratio } from "./figures.js"
+import { filterOf, titleOf } from "./filters.js"
+import { table, wide } from "./table.js"
+
+const ROWS = 7
+const PAGE = 50
+// name (in the address: which tab), title, tabs of dimension and title, metrics with the first for the bars
+export const CARDS = [
+  ["pages", "Pages", [["path", "All"], ["entry_path", "Entry"], ["exit_path", "Exit"]], ["visitors", "pageviews"]],
+  ["sources", "Sources", [["entry_referrer_host", "Referrers"], ["entry_utm_source", "Sources"],
+    ["entry_utm_medium", "Media"], ["entry_utm_campaign", "Campaigns"]], ["visitors", "sessions"]],
+  ["places", "Places", [["country", "Countries"], ["locale", "Languages"]], ["visitors", "sessions"]],
+  ["devices", "Devices", [["device_type", "Devices"], ["browser", "Browsers"], ["os", "Systems"], ["screen", "Screens"]],
+    ["visitors", "sessions"]],
+  ["happenings", "Events", [["name", "Events"], ["type", "Types"]], ["events", "visitors"]],
+]
+const TITLES = { visitors: "Visitors", pageviews: "Views", sessions: "Sessions", events: "Events", bounce_rate: "Bounce rate",
+  session_duration_seconds: "Duration", views_per_session: "Views / session" }
+const FORMATS = { bounce_rate: percent, session_duration_seconds: duration, views_per_session: ratio }
+// Titles of pages are names too; the card of events is about what people did.
+const DEEDS = "type:is_not:page|screen|performance"
+
+export function card([name, title, tabs, metrics], asking) {
+  const chosen = tabs.find(([dimension]) => dimension === current().get(name)) || tabs[0]
+  const [dimension] = chosen
+  const body = element("div", { class: "rows", "aria-busy": "true" })
+  const choices = tabs.length < 2 ? null : element("ul", { class: "tabs", "aria-label": title },
+    ...tabs.map(([each, words]) => element("li", {}, element("a", {
+      href: href({ [name]: each === tabs[0][0] ? null : each }), "aria-current": each === dimension ? "true" : null,
+    }, words))))
+  const filters = dimension === "name" ? { filter: DEEDS } : {}
+  const load = async () => {
+    const { rows, next } = await asking.ask("breakdown", { dimension, metrics: metrics.join(","), limit: ROWS, ...filters })
+    replace(body, rowsTable(`${title} by ${titleOf(dimension)}`, dimension, rows, metrics))
+    rest.hidden = next === null
+  }
+  const rest = element("a", { class: "rest", href: hrefOf("list", { dimension, ...withDeeds(dimension) }), hidden: true }, "Show all")
+  const made = element("section", { class: "card", id: `card-${name}` },
+    element("header", {}, element("h2", {}, title), choices), body, element("footer", {}, rest))
+  return { made, body, load }
+}
+
+const withDeeds = (dimension) => (dimension === "name" ? { filter: [...current().getAll("filter"), DEEDS] } : {})
+
+export function rowsTable(caption, dimension, rows, metrics, compactly = true) {
+  const greatest = Math.max(...rows.map((row) => row[metrics[0]]), 0)
+  const show = (metric, row) => (FORMATS[metric] || (compactly ? compact : count))(row[metric])
+  return table({
+    caption, rows,
+    bar: (row) => (greatest ? row[metrics[0]] / greatest : 0),
+    columns: [
+      { title: titleOf(dimension), cell: (row) => valueLink(dimension, row.value) },
+      ...metrics.map((metric) => ({ title: TITLES[metric], isNumber: true, cell: (row) => show(metric, row) })),
+    ],
+  })
+}
+
+// The link of a row: an event opens its own page, everything else becomes a filter, or stops being one.
+function valueLink(dimension, value) {
+  const words = named(dimension, value)
+  const quiet = value === "" ? "quiet" : null
+  if (dimension === "name" && value !== "")
+    return element("a", { href: hrefOf("event", { name: value }), title: words }, words)
+  const filter = filterOf(dimension, value)
+  const isOn = hasFilter(filter)
+  return element("a", { href: href({ filter: toggled(filter) }), class: quiet, title: words,
+    "aria-label": `${words}: ${isOn ? "take the filter out" : "filter by this"}` }, words)
+}
+
+// One dimension's values, all of them, page by page.
+export async function show(place, { asking, parameters }) {
+  const dimension = parameters.get("dimension") || "path"
+  const metrics = ["visitors", "sessions", "pageviews", "events", "bounce_rate", "session_duration_seconds"]
+  const offset = Number(parameters.get("offset")) || 0
+  const body = element("div", { class: "card", "aria-busy": "true" })
+  replace(place, body)
+  const { rows, next } = await asking.ask("breakdown", { dimension, metrics: metrics.join(","), limit: PAGE, offset })
+  const step = (words, to) => element("a", { class: "button", href: href({ offset: to || null }) }, words)
+  replace(body, element("h2", {}, titleOf(dimension)),
+    wide(rowsTable(titleOf(dimension), dimension, rows, metrics, false)),
+    element("footer", { class: "steps" },
+      offset ? step("Previous", Math.max(0, offset - PAGE)) : null, next === null ? null : step("Next", next)))
+  body.removeAttribute("aria-busy")
+}
+

@@ -1,0 +1,97 @@
+// What stands above every view: its title, the period, filters, comparison, export; and the list of views beside it.
+
+import { current, go, href, hrefOf } from "./address.js"
+import { button, element, replace } from "./element.js"
+import { chips, filterForm, popover } from "./filters.js"
+import { datesOfPeriod, PRESETS } from "./period.js"
+
+// name, title, and which controls it has: p period, f filters, c comparison
+export const VIEWS = [
+  ["overview", "Overview", "pfc"],
+]
+// Views that a view of the list opens.
+export const INNER = { list: ["overview", "All values", "pf"], event: ["overview", "Event", "pf"] }
+
+export function describe(name) {
+  const listed = VIEWS.find(([each]) => each === name)
+  if (listed) return { name, title: listed[1], controls: listed[2], parent: name }
+  if (name in INNER) return { name, title: INNER[name][1], controls: INNER[name][2], parent: INNER[name][0] }
+  return describe("overview")
+}
+
+export function drawViews(place, parent) {
+  replace(place, element("ul", {}, ...VIEWS.map(([name, title]) =>
+    element("li", {}, element("a", { href: hrefOf(name), "aria-current": name === parent ? "page" : null }, title)))))
+}
+
+// session: what /session told; the project shown is chosen among those signed in to.
+export function drawProjects(place, session, project) {
+  const options = session.projects.map((each) =>
+    element("option", { value: each.project, selected: each.project === project.project }, each.project))
+  const choose = (event) => {
+    if (event.target.value === "+") return go(href({ view: "sign-in" }))
+    go(href({ project: event.target.value, goal: null, filter: null }, new URLSearchParams(keepPeriod())))
+  }
+  replace(place, element("select", { "aria-label": "Project", on: { change: choose } }, ...options,
+    element("option", { value: "+" }, "Another project…")))
+}
+
+const keepPeriod = () => [...current()].filter(([name]) => ["view", "period", "from", "to", "compare"].includes(name))
+
+export function drawHeader(place, view, { parameters, period, zone, asking, signOut, showOwnVisits }) {
+  const has = (control) => view.controls.includes(control)
+  replace(place,
+    element("div", { class: "title" }, element("h1", { id: "title", tabindex: "-1" }, view.title),
+      has("p") ? element("p", { class: "range quiet" }, `${datesOfPeriod(period)} · ${zone}`) : null),
+    element("div", { class: "controls" },
+      has("p") ? periodPopover(period) : null,
+      has("c") ? comparison(parameters) : null,
+      has("f") ? popover("Filter", filterForm((dimension) => valuesOf(asking, dimension)), { id: "filter" }) : null,
+      more(asking, signOut, showOwnVisits)),
+    has("f") ? chips(parameters) : null)
+}
+
+async function valuesOf(asking, dimension) {
+  const { rows } = await asking.ask("breakdown", { dimension, metrics: "visitors", limit: 50 })
+  return rows.map(({ value }) => value)
+}
+
+function periodPopover(period) {
+  const presets = element("ul", { class: "choices" }, ...PRESETS.map(([name, title]) =>
+    element("li", {}, element("a", { href: href({ period: name, from: null, to: null, interval: null }),
+      "aria-current": name === period.name ? "true" : null }, title))))
+  const field = (name, title, value) =>
+    element("label", {}, title, element("input", { type: "date", name, value, required: true }))
+  const apply = (event) => {
+    event.preventDefault()
+    const { from, to } = Object.fromEntries(new FormData(event.target))
+    go(href({ period: "dates", from, to, interval: null }))
+  }
+  const last = new Date(Date.parse(`${period.to}Z`) - 1).toISOString().slice(0, 10)
+  const dates = element("form", { class: "dates", on: { submit: apply } },
+    field("from", "From", period.from.slice(0, 10)), field("to", "To", last), element("button", {}, "Show"))
+  return popover(period.title, [presets, dates].reduce((box, part) => (box.append(part), box), element("div")), { id: "period" })
+}
+
+function comparison(parameters) {
+  const isOn = parameters.get("compare") !== "none"
+  return element("a", { class: "button", role: "switch", "aria-checked": String(isOn), id: "compare",
+    href: href({ compare: isOn ? "none" : null }), on: { keydown: pressBySpace } }, "Compare")
+}
+
+function pressBySpace(event) {
+  if (event.key !== " ") return
+  event.preventDefault()
+  event.target.click()
+}
+
+function more(asking, signOut, showOwnVisits) {
+  const file = (format, title) => element("li", {},
+    element("a", { href: asking.address("export", { format }), download: true }, title))
+  const item = (title, press) => element("li", {}, button(title, press))
+  return popover(element("span", {}, "More"), element("ul", { class: "choices" },
+    file("csv", "Export as CSV"), file("jsonl", "Export as JSON lines"),
+    element("li", {}, element("a", { href: hrefOf("setup") }, "Snippet and keys")),
+    showOwnVisits ? item("Leave my own visits out", showOwnVisits) : null,
+    item("Print", () => print()), item("Sign out", signOut)), { id: "more" })
+}

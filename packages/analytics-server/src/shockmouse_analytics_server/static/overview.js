@@ -1,0 +1,119 @@
+// The first view: totals with their change, a line over time, breakdowns, who is here now. All boxes have their size
+// before their answers come, so nothing moves.
+
+import { go, href } from "./address.js"
+import { card, CARDS } from "./breakdowns.js"
+import { lineChart } from "./chart.js"
+import { disclosure, element, replace } from "./element.js"
+import { change, compact, count, duration, percent, ratio, wall } from "./figures.js"
+import { failure } from "./failure.js"
+import { goalsCard } from "./goals.js"
+import { LABELS } from "./period.js"
+import { table } from "./table.js"
+
+// metric, title, format, format of the axis, whether less is better
+export const METRICS = [
+  ["visitors", "Visitors", compact, compact],
+  ["sessions", "Sessions", compact, compact],
+  ["pageviews", "Page views", compact, compact],
+  ["events", "Events", compact, compact],
+  ["bounce_rate", "Bounce rate", percent, percent, true],
+  ["session_duration_seconds", "Duration", duration, duration],
+  ["views_per_session", "Views / session", ratio, ratio],
+]
+const NOW_EVERY = 10_000
+
+export async function show(place, { asking, parameters, period, signal, isEverEmpty, welcome }) {
+  const compares = parameters.get("compare") !== "none"
+  const metric = METRICS.find(([name]) => name === parameters.get("metric")) || METRICS[0]
+  const totals = element("div", { class: "totals" })
+  const chartBox = element("div", { class: "chart-box", "aria-busy": "true" })
+  const now = element("p", { class: "now", role: "status" })
+  drawTotals(totals, null, null, metric, compares)
+  const cards = CARDS.map((each) => card(each, asking))
+  const goals = goalsCard(asking, parameters)
+  replace(place,
+    element("section", { class: "card hero", "aria-label": "Totals" }, totals,
+      element("header", { class: "chart-head" }, element("h2", {}, `${metric[1]} over time`), now, intervals(period)),
+      chartBox),
+    element("div", { class: "cards" }, ...cards.map(({ made }) => made), goals.made))
+
+  const stats = Promise.all([asking.ask("stats"), compares ? asking.ask("stats", period.before) : null])
+  const series = Promise.all([
+    askSeries(asking, metric[0], period, {}),
+    compares ? askSeries(asking, metric[0], period, period.before) : null,
+  ])
+  series.catch(() => null) // what is wrong with it is told where it is awaited
+  const [current, before] = await stats
+  if (!current.events && await isEverEmpty()) return welcome()
+  drawTotals(totals, current, before, metric, compares)
+  drawChart(chartBox, await series, metric, period)
+  followNow(now, asking, signal)
+  await Promise.all([...cards, goals].map(({ body, load }) => loaded(body, load)))
+}
+
+async function loaded(body, load) {
+  try {
+    await load()
+  } catch (error) {
+    if (error.name === "AbortError") throw error
+    replace(body, failure(error))
+  }
+  body.removeAttribute("aria-busy")
+}
+
+function drawTotals(place, current, before, [chosen], compares) {
+  replace(place, METRICS.map(([name, title, format, , lessIsBetter]) => {
+    const { words, way } = current && before ? change(current[name], before[name]) : { words: "", way: "same" }
+    const tone = way === "same" ? "quiet" : (way === "up") !== Boolean(lessIsBetter) ? "good" : "poor"
+    return element("a", { class: "total", href: href({ metric: name === "visitors" ? null : name }),
+      "aria-current": name === chosen ? "true" : null },
+      element("span", { class: "label" }, title), element("strong", {}, current ? format(current[name]) : "–"),
+      compares ? element("span", { class: `change ${tone}` }, words || " ",
+        words && before ? element("span", { class: "unseen" }, ` than before: ${format(before[name])}`) : null) : null)
+  }))
+}
+
+export async function askSeries(asking, metric, period, range) {
+  const { rows } = await asking.ask("timeseries", { metric, interval: period.interval, ...range })
+  return rows
+}
+
+export function drawChart(place, [rows, before], [, title, format, axis], period) {
+  const words = LABELS[period.interval]
+  const points = rows.map((row, position) => ({
+    label: wall(row.start, words.short),
+    long: wall(row.start, words.long),
+    value: row.value,
+    ...(before?.[position] ? { before: before[position].value, longBefore: wall(before[position].start, words.long) } : {}),
+  }))
+  const columns = [
+    { title: "Time", cell: ({ long }) => long },
+    { title, isNumber: true, cell: ({ value }) => format === compact ? count(value) : format(value) },
+  ]
+  if (before) columns.push({ title: "Before", isNumber: true, cell: (point) => point.before === undefined ? "–" : format(point.before) })
+  replace(place, lineChart({ title, points, format: axis, isRunning: period.isRunning }),
+    disclosure("Table", table({ caption: `${title} over time`, columns, rows: points })))
+  place.removeAttribute("aria-busy")
+}
+
+function intervals(period) {
+  const choose = (event) => go(href({ interval: event.target.value === period.intervals[0] ? null : event.target.value }))
+  const titles = { hour: "by hour", day: "by day", week: "by week", month: "by month" }
+  return element("select", { "aria-label": "Length of intervals", on: { change: choose } }, ...period.intervals.map((each) =>
+    element("option", { value: each, selected: each === period.interval }, titles[each])))
+}
+
+// Visitors of the last five minutes, again and again until another view is shown.
+export function followNow(place, asking, signal) {
+  const tell = async () => {
+    if (document.visibilityState !== "visible") return
+    const { visitors } = await asking.ask("realtime", { from: null, to: null, limit: 1 }).catch(() => ({}))
+    if (visitors !== undefined && !signal.aborted)
+      replace(place, element("span", { class: visitors ? "pulse" : "pulse still", "aria-hidden": "true" }),
+        `${count(visitors)} ${visitors === 1 ? "visitor" : "visitors"} now`)
+  }
+  const timer = setInterval(tell, NOW_EVERY)
+  signal.addEventListener("abort", () => clearInterval(timer))
+  tell()
+}

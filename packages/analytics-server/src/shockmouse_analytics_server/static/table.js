@@ -1,0 +1,25 @@
+// Tables: pure rows in, one element out. A table may carry bars behind its first column.
+
+import { element, share } from "./element.js"
+
+// columns: {title, cell: row → text or node, isNumber, width}; bar: row → 0 to 1, drawn behind the first column.
+export function table({ caption, columns, rows, bar, empty = "Nothing in this period.", rowAttributes = () => ({}) }) {
+  const head = element("tr", {}, ...columns.map((column) =>
+    element("th", { scope: "col", class: column.isNumber ? "number" : null }, column.title)))
+  const body = rows.map((row) =>
+    element("tr", rowAttributes(row), ...columns.map((column, position) => cell(column, row, position, bar))))
+  if (!rows.length) body.push(element("tr", { class: "empty" }, element("td", { colspan: columns.length }, empty)))
+  return element("table", { class: bar ? "bars" : null },
+    element("caption", { class: "unseen" }, caption), element("thead", {}, head), element("tbody", {}, ...body))
+}
+
+function cell(column, row, position, bar) {
+  const made = element(position ? "td" : "th", { scope: position ? null : "row", class: column.isNumber ? "number" : null },
+    column.cell(row))
+  return bar && !position ? share(made, bar(row)) : made
+}
+
+// A table that may be wider than the page scrolls in a box of its own, which the keyboard reaches.
+export function wide(made) {
+  return element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": made.caption.textContent }, made)
+}

@@ -1,0 +1,188 @@
+"""The dashboard's first view: figures equal the API's, everything is in the address, nothing moves."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.reader import Reader, number
+
+pytestmark = pytest.mark.browser
+
+
+def shown_total(reader: Reader, title: str) -> str:
+    return reader.page.locator(".total", has_text=title).locator("strong").inner_text()
+
+
+def test_totals_and_line_equal_the_answers_of_the_api(reader: Reader) -> None:
+    page = reader.open()
+    stats = reader.server.ask("stats", **{"from": asked(reader, "stats", "from"), "to": asked(reader, "stats", "to")})
+    for title, metric in (("Visitors", "visitors"), ("Sessions", "sessions"), ("Page views", "pageviews")):
+        assert number(shown_total(reader, title)) == stats[metric]
+    page.click(".chart-box summary")
+    values = [number(row[1]) for row in reader.rows(".chart-box table")]
+    assert (len(values), sum(values) >= stats["visitors"] > 0) == (30, True)
+    assert page.locator(".change.good, .change.poor").count() > 3
+
+
+def asked(reader: Reader, question: str, parameter: str) -> str:
+    """Return what the page asked with, the first time."""
+    url = next(url for url in reader.requests if f"/api/v1/{question}?" in url)
+    found = re.search(rf"[?&]{parameter}=([^&]+)", url)
+    assert found is not None
+    return found[1].replace("%3A", ":")
+
+
+def test_a_click_on_a_row_filters_and_the_back_button_goes_back(reader: Reader) -> None:
+    page = reader.open()
+    before = shown_total(reader, "Visitors")
+    reader.click(page.locator("#card-pages tbody a", has_text="/pricing"))
+    assert reader.address["filter"] == ["path:is:/pricing"]
+    assert reader.rows("#card-pages")[0][0] == "/pricing"
+    reader.click(page.locator("#card-places tbody a").first)
+    assert len(reader.address["filter"]) == 2
+    page.go_back()
+    page.go_back()
+    reader.ready()
+    assert (reader.address, shown_total(reader, "Visitors")) == ({}, before)
+    page.go_forward()
+    reader.ready()
+    expect(page.locator(".chip")).to_have_text(re.compile("Page is /pricing"))
+    reader.click(".chip")
+    assert "filter" not in reader.address
+
+
+def test_a_shared_address_shows_the_same(reader: Reader) -> None:
+    page = reader.open(
+        "?period=90d&interval=week&metric=events&compare=none&pages=exit_path&filter=device_type:is:mobile"
+    )
+    assert page.locator("#period summary").inner_text() == "Last 90 days"
+    assert page.locator(".total[aria-current]").inner_text().startswith("Events")
+    assert page.locator("#card-pages [aria-current]").inner_text() == "Exit"
+    assert reader.rows("#card-devices")[0][0] == "Mobile"
+    assert page.get_by_label("Length of intervals").input_value() == "week"
+    assert page.locator(".change").count() == 0
+
+
+def test_periods_by_preset_and_by_dates(reader: Reader) -> None:
+    page = reader.open()
+    page.click("#period summary")
+    reader.click(page.locator("#period a", has_text="Yesterday"))
+    assert reader.address == {"period": ["yesterday"]}
+    assert page.get_by_label("Length of intervals").input_value() == "hour"
+    page.click("#period summary")
+    first, last = page.locator("#period [name=from]"), page.locator("#period [name=to]")
+    day = first.input_value()
+    assert last.input_value() == day
+    first.fill(day[:8] + "01")
+    reader.click("#period button")
+    assert reader.address == {"period": ["dates"], "from": [day[:8] + "01"], "to": [day]}
+    assert "–" in page.locator(".range").inner_text() or day.endswith("-01")
+
+
+def test_the_line_is_read_with_the_keyboard_and_the_pointer(reader: Reader) -> None:
+    page = reader.open()
+    chart = page.get_by_role("slider", name="Visitors over time")
+    chart.focus()
+    said = [chart.get_attribute("aria-valuetext")]
+    for key in ("ArrowLeft", "Home"):
+        page.keyboard.press(key)
+        said.append(chart.get_attribute("aria-valuetext"))
+    assert len(set(said)) == 3
+    assert all(re.fullmatch(r"\w{3}, \d+ \w+ \d{4}: \d+; before, .*: \d+", text or "") for text in said)
+    page.keyboard.press("Escape")
+    assert page.locator(".readout").is_hidden()
+    chart.hover()
+    assert page.locator(".readout").is_visible()
+
+
+def test_the_form_adds_a_filter(reader: Reader) -> None:
+    page = reader.open()
+    page.click("#filter summary")
+    page.get_by_label("What").select_option("title")
+    page.get_by_label("How").select_option("contains")
+    page.get_by_label("Value", exact=True).fill("fondue | (a\\b)")
+    page.keyboard.press("Enter")
+    reader.ready()
+    assert reader.address["filter"] == ["title:contains:fondue \\| (a\\\\b)"]
+    expect(page.locator(".chip")).to_have_text(re.compile(r"Title contains fondue \| \(a\\b\)"))
+
+
+def test_the_keyboard_reaches_everything_and_escape_closes(reader: Reader) -> None:
+    page = reader.open()
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to the figures")
+    page.locator("#period summary").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#period .panel").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#period .panel").is_hidden()
+    page.locator("#compare").focus()
+    page.keyboard.press("Space")
+    assert reader.address == {"compare": ["none"]}
+
+
+def test_goals_are_counted_kept_in_the_address_and_remembered(reader: Reader) -> None:
+    page = reader.open()
+    page.get_by_label("Page or event").fill("/thanks")
+    reader.click("#card-goals footer button")
+    page.get_by_label("Kind of goal").select_option("event")
+    page.get_by_label("Page or event").fill("Order placed")
+    reader.click("#card-goals footer button")
+    assert reader.address["goal"] == ["page:/thanks", "event:Order placed"]
+    rows = reader.rows("#card-goals")
+    assert [row[0] for row in rows] == ["/thanks", "Order placed"]
+    rate = number(rows[1][1]) / number(shown_total(reader, "Visitors"))
+    assert float(rows[1][2].rstrip("%")) == pytest.approx(rate * 100, abs=0.06)
+    reader.open()  # a bare address: this browser remembers
+    assert [row[0] for row in reader.rows("#card-goals")] == ["/thanks", "Order placed"]
+    reader.click(page.get_by_label("Remove the goal /thanks"))
+    assert reader.address["goal"] == ["event:Order placed"]
+
+
+def test_an_event_shows_its_properties_one_click_deeper(reader: Reader) -> None:
+    page = reader.open()
+    reader.click(page.locator("#card-happenings a", has_text="Order placed"))
+    assert reader.address == {"view": ["event"], "name": ["Order placed"]}
+    assert {row[0] for row in reader.rows("#properties")} == {"plan", "price"}
+    reader.click(page.locator("#properties a", has_text="plan"))
+    assert {row[0] for row in reader.rows("#values")} == {"once", "monthly"}
+    reader.click("text=Filter by it")
+    assert reader.address == {"filter": ["name:is:Order placed"]}
+
+
+def test_the_whole_list_of_a_breakdown_goes_on(reader: Reader) -> None:
+    page = reader.open()
+    reader.click("#card-pages .rest")
+    assert reader.address == {"view": ["list"], "dimension": ["path"]}
+    assert len(reader.rows("#room")) == 10
+    assert page.locator("#views [aria-current]").inner_text() == "Overview"
+
+
+def test_exports_are_of_the_period_and_the_filters(reader: Reader) -> None:
+    page = reader.open("?period=7d&filter=name:is:Order placed")
+    page.click("#more summary")
+    with page.expect_download() as downloading:
+        page.click("text=Export as JSON lines")
+    lines = downloading.value.path().read_text().splitlines()
+    assert len(lines) == number(shown_total(reader, "Events"))
+    assert all('"name":"Order placed"' in line for line in lines)
+
+
+def test_nothing_moves_nothing_comes_from_elsewhere_and_little_is_loaded(reader: Reader) -> None:
+    page = reader.open()
+    assert page.evaluate("shifts") < 0.01
+    assert {url for url in reader.requests if not url.startswith(reader.server.url)} == set()
+    sizes = "performance.getEntriesByType('resource').filter(({name}) => name.includes('/static/'))"
+    loaded = page.evaluate(f"{sizes}.map(({{decodedBodySize}}) => decodedBodySize)")
+    print(f"the dashboard's first view loads {sum(loaded):,} bytes in {len(loaded)} files, before gzip")
+    assert 20_000 < sum(loaded) < 150_000
+    page.reload()
+    reader.ready()
+    assert page.evaluate(f"{sizes}.map(({{transferSize}}) => transferSize)") == [0] * len(loaded)
+
+
+def test_on_a_narrow_screen_nothing_is_wider_than_the_screen(reader: Reader) -> None:
+    reader.page.set_viewport_size({"width": 390, "height": 844})
+    page = reader.open()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
