@@ -157,6 +157,7 @@ def test_the_manifest_has_every_table_and_only_this_user_reads_it(database, fold
         "audit_log": 0,
         "counts_by_name": 1,
         "devices": 3,
+        "erasure_rows": 0,
         "events": 90,
         "keys": 0,
         "projects": 0,

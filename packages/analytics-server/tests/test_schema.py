@@ -12,7 +12,7 @@ from shockmouse_analytics_server.statements import fill
 pytestmark = pytest.mark.engine
 
 TABLES = [
-    "audit_log", "counts_by_name", "counts_by_name_view", "devices", "devices_view", "events", "keys",
+    "audit_log", "counts_by_name", "counts_by_name_view", "devices", "devices_view", "erasure_rows", "events", "keys",
     "migration_journal", "migration_lock_0000000001", "projects", "secrets", "sessions", "sessions_view", "tombstones",
 ]  # fmt: skip
 # What the loader or a view fills, and what shards it on a cluster.

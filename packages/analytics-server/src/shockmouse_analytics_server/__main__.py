@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from . import __version__, config, logs
-from .commands import backups, checks, exports, imports, migrations, projects, serving, spooling
+from .commands import backups, checks, exports, imports, migrations, privacy, projects, serving, spooling
 from .commands.options import Parser, given_flags
 from .errors import ConfigError, ServerError, UsageError
 from .lifeline import end_with_parent
@@ -58,7 +58,7 @@ def make_parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Self-hosted analytics: events in, kept on disk, counted exactly.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for family in (serving, migrations, projects, spooling, exports, imports, backups, checks):
+    for family in (serving, migrations, projects, spooling, exports, imports, privacy, backups, checks):
         family.add(commands)
     return parser
 

@@ -22,6 +22,7 @@ SKEW_SECONDS = 60
 DAY_SECONDS = 24 * 60 * 60
 YEAR_2000 = 946_684_800.0
 YEAR_2200 = 7_258_118_400.0
+CLAMPED = frozenset({"future", "before_2000", "past_retention"})  # flags of times that became that of arrival
 BROWSER_SCRIPT = "shockmouse-agent"
 # What a row of these modes must not name: they tell too much of a person.
 _DISCREET = frozenset({"strict", "balanced"})

@@ -35,6 +35,10 @@ def import_lock(data_dir: Path) -> Path:
     return data_dir / "import.lock"
 
 
+def erasing_lock(data_dir: Path) -> Path:
+    return data_dir / "erasing.lock"
+
+
 def url_path(data_dir: Path) -> Path:
     """Return the file that has the address of the last `serve`."""
     return data_dir / "serve.url"

@@ -19,7 +19,7 @@ from .agents import read_agent
 from .appender import Appender
 from .body import check_headers
 from .counters import Counters
-from .enrich import Arrival, enrich
+from .enrich import CLAMPED, Arrival, enrich
 from .errors import BatchReusedError, BodyError, LockedError, SpoolBrokenError, SpoolFullError, UsageError
 from .places import Places
 from .projects import Directory, Key
@@ -27,7 +27,7 @@ from .rates import RateLimit
 from .request import Receive, Scope, Send, SenderGoneError, read_body, read_headers, read_token
 from .rows import Row, Unplaced
 from .spool import Appended, Entry
-from .wire import Batch, Limits, Rejection, decode
+from .wire import Batch, Event, Limits, Rejection, decode
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -170,9 +170,12 @@ class Ingest:
         """Return the answer for a batch with accepted events; they are on disk then."""
         rows: list[Row] = []
         unplaced: list[Unplaced] = []
+        erased = 0
         for event in batch.events:
             row = enrich(event, arrival)
-            if isinstance(row, Row):
+            if self._is_erased(row, event):
+                erased += 1
+            elif isinstance(row, Row):
                 rows.append(row)
             else:
                 unplaced.append(row)
@@ -180,6 +183,8 @@ class Ingest:
             Entry(arrival.project, batch.batch_id, batch.digest, rows, unplaced, arrival.received_at)
         )
         self._count(batch, appended)
+        if erased and not appended.duplicates:
+            self._counters.add("dropped", "erased", erased)
         return Answer(
             200,
             {
@@ -188,6 +193,15 @@ class Ingest:
                 "rejected": batch.rejected,
             },
         )
+
+    def _is_erased(self, row: Row | Unplaced, event: Event) -> bool:
+        """Tell whether the event is late, of a subject that was erased since it happened.
+
+        A time that was out of bounds has become that of arrival: then the sender's own tells.
+        """
+        devices, row = (row.devices, row.row) if isinstance(row, Unplaced) else ((), row)
+        at = event.at.timestamp() if row.time_flag in CLAMPED else row.at
+        return self._directory.is_erased(row.project, row.user_id, (row.device_id, *devices), at)
 
     def _count(self, batch: Batch, appended: Appended) -> None:
         self._counters.add("accepted", amount=appended.accepted)

@@ -14,7 +14,9 @@ RETRY_SECONDS = 0.05
 
 
 @contextlib.asynccontextmanager
-async def hold(path: Path, wait_seconds: float, advice: str = "") -> AsyncIterator[None]:
+async def hold(
+    path: Path, wait_seconds: float, advice: str = "", *, retry_seconds: float = RETRY_SECONDS
+) -> AsyncIterator[None]:
     """Hold the lock for as long as the block lasts; the file tells who does.
 
     Raises LockedError: another process still held it after the wait.
@@ -25,7 +27,7 @@ async def hold(path: Path, wait_seconds: float, advice: str = "") -> AsyncIterat
         while not try_lock(file):
             if time.monotonic() >= deadline:
                 raise LockedError(f"another process{named(file)} uses this data folder: it holds {path}{advice}")
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(retry_seconds)
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
         yield

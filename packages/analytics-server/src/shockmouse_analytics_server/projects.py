@@ -2,6 +2,7 @@
 
 File       directory.sqlite in the data folder: WAL, secure_delete, shared by the node's processes
 projects, keys, secrets   rows of the tables of the same names; a row gives way only to a newer version
+tombstones   of erased subjects, see tombstones.py; overwritten when they end
 Freshness  another process's write is seen at once by a key that was not known, and within a second otherwise
 Salts      secrets named salt:YYYY-MM-DD, one per UTC day, made a day ahead, destroyed 48 h after their day began
 """
@@ -11,7 +12,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -21,12 +22,14 @@ from msgspec import Struct
 
 from .errors import ServerError, UsageError
 from .keys import is_same_hash, token_hash, token_prefix
+from .tombstones import Tombstone, subject_hash
 
 FRESH_SECONDS = 1.0
 KNOWN_TOKENS = 10_000
 SALT_PREFIX = "salt:"
 KEYS_SECRET = "keys"  # noqa: S105 - a name
 COOKIES_SECRET = "cookies"  # noqa: S105 - a name
+SUBJECTS_SECRET = "subjects"  # noqa: S105 - a name
 
 TABLES = """
 create table if not exists projects (
@@ -39,6 +42,10 @@ create table if not exists keys (
 ) strict, without rowid;
 create table if not exists secrets (
     name text primary key, value text not null, created_at real not null, version integer not null
+) strict, without rowid;
+create table if not exists tombstones (
+    project text not null, subject_hash text not null, at real not null, until real not null,
+    primary key (project, subject_hash)
 ) strict, without rowid;
 """
 STORE_PROJECT = """
@@ -54,6 +61,10 @@ STORE_SECRET = """
 insert into secrets values (?, ?, ?, ?) on conflict do update set value = excluded.value,
 created_at = excluded.created_at, version = excluded.version where excluded.version > version
 """  # noqa: S105 - a statement
+STORE_TOMBSTONE = """
+insert into tombstones values (?, ?, ?, ?) on conflict do update set at = excluded.at, until = excluded.until
+where excluded.at > at
+"""
 
 
 class Project(Struct, frozen=True, kw_only=True, array_like=True):
@@ -103,12 +114,14 @@ class Snapshot(Struct, frozen=True):
     """The mirror's contents at one moment; keys are the active ones, by prefix.
 
     known: tokens found here before. They end with the snapshot, so a revoked one cannot outlive it.
+    tombstones: by project the hashes of erased subjects, with the time of their erasure.
     """
 
     projects: dict[str, Project]
     keys: dict[str, tuple[KeyRow, ...]]
     secrets: dict[str, bytes]
     known: dict[str, Key]
+    tombstones: dict[str, dict[str, float]]
 
     def find(self, token: str, prefix: str) -> Key | None:
         if token in self.known:
@@ -142,7 +155,7 @@ class Directory:
             raise ServerError(f"{path}: {exc}; if it is damaged, serve begins it anew at its start") from exc
         self._version = -1
         self._checked_at = 0.0
-        self._snapshot = Snapshot({}, {}, {}, {})
+        self._snapshot = Snapshot({}, {}, {}, {}, {})
 
     def __enter__(self) -> Self:
         return self
@@ -185,19 +198,36 @@ class Directory:
     def secret(self, name: str) -> bytes | None:
         return self._fresh().secrets.get(name) or self._fresh(max_age_seconds=0.0).secrets.get(name)
 
+    def is_erased(self, project: str, user_id: str, devices: Sequence[str], at: float) -> bool:
+        """Tell whether an event of this time was done by an erased user, or on an erased device."""
+        snapshot = self._fresh()
+        erased = snapshot.tombstones.get(project)
+        if not erased:
+            return False
+        secret = snapshot.secrets[SUBJECTS_SECRET]
+        hashes = [subject_hash(secret, project, "device", device) for device in devices]
+        hashes += [subject_hash(secret, project, "user", user_id)] if user_id else []
+        return any(at <= erased.get(one, 0.0) for one in hashes)
+
     def salts(self, now: float) -> tuple[bytes, bytes]:
         """Return the salts of today and yesterday (UTC), made here when ClickHouse has been away for days."""
         today = datetime.fromtimestamp(now, UTC).date()
         return self._salt(today), self._salt(today - timedelta(days=1))
 
     def store(
-        self, *, projects: Iterable[Project] = (), keys: Iterable[KeyRow] = (), secrets: Iterable[Secret] = ()
+        self,
+        *,
+        projects: Iterable[Project] = (),
+        keys: Iterable[KeyRow] = (),
+        secrets: Iterable[Secret] = (),
+        tombstones: Iterable[Tombstone] = (),
     ) -> None:
         """Take over the rows that are newer than what is here."""
         with self._transaction():
             self._connection.executemany(STORE_PROJECT, [values(row) for row in projects])
             self._connection.executemany(STORE_KEY, [values(row) for row in keys])
             self._connection.executemany(STORE_SECRET, [values(row) for row in secrets])
+            self._connection.executemany(STORE_TOMBSTONE, [values(row) for row in tombstones])
 
     def stored_secrets(self) -> list[Secret]:
         with self._lock:
@@ -209,8 +239,17 @@ class Directory:
             sql = "delete from secrets where name >= ? and name < ?"
             gone = self._connection.execute(sql, (SALT_PREFIX, salt_name(before))).rowcount
         if gone:
-            with self._lock:
-                self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+            self.checkpoint()
+
+    def end_tombstones(self, now: float) -> None:
+        """Overwrite the tombstones that have ended."""
+        with self._transaction():
+            self._connection.execute("delete from tombstones where until < ?", (now,))
+
+    def checkpoint(self) -> None:
+        """What was deleted is in no log any more either, unless somebody reads it just now."""
+        with self._lock:
+            self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _lay_out(self) -> None:
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
@@ -246,7 +285,10 @@ class Directory:
             if key.project in projects and not projects[key.project].deleted:
                 keys[key.prefix] = (*keys.get(key.prefix, ()), key)
         secrets = {name: bytes.fromhex(value) for name, value in read("select name, value from secrets")}
-        return Snapshot(projects, keys, secrets, {})
+        tombstones: dict[str, dict[str, float]] = {}
+        for project, hashed, at in read("select project, subject_hash, at from tombstones"):
+            tombstones.setdefault(project, {})[hashed] = at
+        return Snapshot(projects, keys, secrets, {}, tombstones)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

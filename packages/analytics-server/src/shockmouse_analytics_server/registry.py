@@ -20,6 +20,7 @@ from .projects import (
     COOKIES_SECRET,
     KEYS_SECRET,
     SALT_PREFIX,
+    SUBJECTS_SECRET,
     Directory,
     KeyRow,
     Project,
@@ -27,8 +28,9 @@ from .projects import (
     make_secret,
     salt_name,
 )
+from .tombstones import Tombstone
 
-Stored = TypeVar("Stored", Project, KeyRow, Secret)
+Stored = TypeVar("Stored", Project, KeyRow, Secret, Tombstone)
 
 FIRST = "default"  # the project that serve makes, of whoever runs the server
 ACTIVE_KEYS = 2
@@ -47,6 +49,7 @@ PROJECT_COLUMNS = (
 )
 KEY_COLUMNS = ("project", "kind", "prefix", "hash", "token", "created_at", "revoked_at", "version")
 SECRET_COLUMNS = ("name", "value", "created_at", "version")
+TOMBSTONE_COLUMNS = ("project", "subject_hash", "at", "until")
 READ_PROJECTS = """
 select project, toUnixTimestamp64Milli(created_at) / 1000 as created_at, deleted, retention_days,
 rollup_retention_days, ip, timezone, version from projects final
@@ -57,6 +60,10 @@ toUnixTimestamp64Milli(revoked_at) / 1000 as revoked_at, version from keys final
 """
 READ_SECRETS = """
 select name, value, toUnixTimestamp64Milli(created_at) / 1000 as created_at, version from secrets final
+"""
+READ_TOMBSTONES = """
+select project, subject_hash, toUnixTimestamp64Milli(at) / 1000 as at, toUnixTimestamp64Milli(until) / 1000 as until
+from tombstones final where until > now64(3, 'UTC')
 """
 DESTROY_SALTS = "alter table secrets delete where startsWith(name, 'salt:') and name < {before:String}"
 
@@ -83,7 +90,7 @@ async def sync(database: Database, directory: Directory, now: float) -> None:
     """Bring the mirror up to ClickHouse's rows; make the secrets and salts that are missing, destroy old salts."""
     today = datetime.fromtimestamp(now, UTC).date()
     stored = await read_rows(database, READ_SECRETS, Secret)
-    wanted = (KEYS_SECRET, COOKIES_SECRET, salt_name(today), salt_name(today + timedelta(days=1)))
+    wanted = (KEYS_SECRET, COOKIES_SECRET, SUBJECTS_SECRET, salt_name(today), salt_name(today + timedelta(days=1)))
     missing = [name for name in wanted if name not in {secret.name for secret in stored}]
     if missing:
         own = {secret.name: secret for secret in directory.stored_secrets()}
@@ -98,8 +105,10 @@ async def sync(database: Database, directory: Directory, now: float) -> None:
     oldest = today - timedelta(days=1)
     is_old = [secret.name.startswith(SALT_PREFIX) and secret.name < salt_name(oldest) for secret in stored]
     fresh = [secret for secret, old in zip(stored, is_old, strict=True) if not old]
-    directory.store(projects=projects, keys=keys, secrets=fresh)
+    tombstones = await read_rows(database, READ_TOMBSTONES, Tombstone)
+    directory.store(projects=projects, keys=keys, secrets=fresh, tombstones=tombstones)
     directory.destroy_salts(oldest)
+    directory.end_tombstones(now)
     if any(is_old):
         await database.execute(DESTROY_SALTS, params={"before": salt_name(oldest)}, settings={"mutations_sync": 1})
 
@@ -169,6 +178,12 @@ async def delete_project(database: Database, directory: Directory, project: Proj
     await insert_rows(database, "projects", PROJECT_COLUMNS, [gone])
     await insert_rows(database, "keys", KEY_COLUMNS, keys)
     directory.store(projects=[gone], keys=keys)
+
+
+async def add_tombstones(database: Database, directory: Directory, tombstones: Sequence[Tombstone]) -> None:
+    """Late events of these subjects are dropped: on this node within a second, on others within `sync`'s time."""
+    directory.store(tombstones=tombstones)
+    await insert_rows(database, "tombstones", TOMBSTONE_COLUMNS, tombstones)
 
 
 def changed(project: Project, change: ProjectChange) -> Project:

@@ -19,7 +19,7 @@ from hypercorn.asyncio import serve as serve_hypercorn
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.typing import Framework
 
-from . import connections, loader, registry
+from . import connections, erasure, loader, registry
 from .app import Parts, create_app
 from .appender import Appender
 from .clickhouse import Database
@@ -34,6 +34,7 @@ from .spool import Spool
 
 LOCK_SECONDS = 10.0
 SYNC_SECONDS = 10.0
+RESUME_SECONDS = 2.0
 GRACE_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 20.0
 HEADER_BYTES = 16 << 10
@@ -109,11 +110,15 @@ async def serve_loader(config: ServerConfig) -> int:
         database = await stack.enter_async_context(database_of(config, "loader"))
         admin = await stack.enter_async_context(database_of(config, "admin"))
         say_ready()
+        others = config.clickhouse_url is not None
+        place = erasure.Place(admin, directory, spool, config.data_dir, config.clickhouse_cluster, others)
         syncing = asyncio.create_task(keep_synced(admin, directory, stopping))
+        erasing = asyncio.create_task(keep_erasing(place))
         await loader.run(
             spool, database, loading_lock=loading_lock(config.data_dir), stopping=stopping, counters=counters
         )
-        await syncing
+        erasing.cancel()
+        await asyncio.wait({erasing, syncing})
     return 0
 
 
@@ -128,6 +133,16 @@ async def keep_synced(database: Database, directory: Directory, stopping: asynci
             logger.exception("projects are not mirrored")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SYNC_SECONDS)
+
+
+async def keep_erasing(place: erasure.Place) -> None:
+    """Bring erasures to their end that were cut off with the process that ran them, until cancelled."""
+    while True:
+        try:
+            await erasure.resume(place)
+        except Exception:
+            logger.exception("an erasure that was cut off does not go on yet")
+        await asyncio.sleep(RESUME_SECONDS)
 
 
 def stop_event() -> asyncio.Event:

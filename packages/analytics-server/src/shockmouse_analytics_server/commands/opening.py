@@ -5,14 +5,17 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from .. import migrate
+from .. import migrate, registry
 from ..clickhouse import Database
 from ..config import ServerConfig, check_data, prepare_data_dir
 from ..embedded import ensure_engine
+from ..erasure import Place, resume
 from ..errors import DatabaseAwayError, DatabaseError, LockedError
-from ..folder import database_of, directory_path
+from ..folder import database_of, directory_path, spool_path
 from ..projects import Directory
 from ..serve import check_engine
+from ..spool import Spool
+from .options import tell
 
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 0.2
@@ -67,3 +70,21 @@ async def open_projects(config: ServerConfig, *, begins: bool = False) -> AsyncI
         await migrate.up(database, cluster=config.clickhouse_cluster, wait_seconds=MIGRATION_LOCK_SECONDS)
         with Directory(directory_path(config.data_dir)) as directory:
             yield database, directory
+
+
+@contextlib.asynccontextmanager
+async def open_place(config: ServerConfig) -> AsyncIterator[Place]:
+    """Yield all that erasures need; one that was cut off is brought to its end first."""
+    async with open_projects(config) as (database, directory):
+        await registry.sync(database, directory, time.time())
+        with Spool(spool_path(config.data_dir), max_bytes=config.spool_max_bytes) as spool:
+            place = Place(
+                database,
+                directory,
+                spool,
+                config.data_dir,
+                config.clickhouse_cluster,
+                has_other_nodes=config.clickhouse_url is not None,
+            )
+            await resume(place, progress=tell)
+            yield place

@@ -50,10 +50,11 @@ settings
 create table if not exists tombstones {{on_cluster}}
 (
     project      String,
-    subject_hash String,
+    subject_hash String, -- keyed: nobody can tell whom it is of
+    at           DateTime64(3, 'UTC'), -- what the subject did until then is dropped
     until        DateTime64(3, 'UTC')
 )
-engine = {{EverywhereReplacing}}
+engine = {{EverywhereReplacing(at)}}
 order by (project, subject_hash)
 ttl toDateTime(until)
 settings
@@ -63,11 +64,30 @@ create table if not exists audit_log {{on_cluster}}
 (
     at      DateTime64(3, 'UTC'),
     project String,
+    who     String, -- the prefix of the key that asked, or command
     action  LowCardinality(String),
     detail  String
 )
 engine = {{EverywhereMergeTree}}
 order by (project, at)
 ttl toDateTime(at) + toIntervalYear(3)
+settings
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- The events of an erasure under way: what is taken from the counts and what is deleted are the same rows, whatever
+-- arrives meanwhile. One partition an erasure, dropped at its end.
+create table if not exists erasure_rows {{on_cluster}}
+(
+    erasure    String,
+    at         DateTime64(3, 'UTC'),
+    batch_id   UUID,
+    event_id   UUID,
+    device_id  String,
+    session_id String,
+    staged_at  DateTime64(3, 'UTC')
+)
+engine = {{EverywhereMergeTree}}
+partition by erasure order by (erasure, at, batch_id, event_id)
+ttl toDateTime(staged_at) + toIntervalDay(30)
 settings
     fsync_after_insert = 1, fsync_part_directory = 1;

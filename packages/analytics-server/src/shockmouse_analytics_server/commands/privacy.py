@@ -1,0 +1,41 @@
+"""`erase`: what a data protection officer asks for."""
+
+import argparse
+import asyncio
+
+import msgspec
+
+from ..config import ServerConfig
+from ..errors import UsageError
+from .options import Commands, Parser, add_command, tell
+
+
+def add(commands: Commands) -> None:
+    """Add the commands about persons."""
+    about = "delete everything about one user or device, wait until it is gone, print a receipt as JSON"
+    add_subject(add_command(commands, "erase", run_erase, about))
+
+
+def add_subject(parser: Parser) -> None:
+    parser.add_argument("--project", required=True, metavar="NAME")
+    whom = parser.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--user-id", metavar="ID", help="a user, with aliases and the devices that are only theirs")
+    whom.add_argument("--device-id", metavar="ID", help="one device")
+
+
+def run_erase(options: argparse.Namespace, config: ServerConfig) -> int:
+    return asyncio.run(erase(config, options))
+
+
+async def erase(config: ServerConfig, options: argparse.Namespace) -> int:
+    from .. import erasure
+    from ..erasure_journal import Subject
+    from .opening import open_place
+
+    if not (options.user_id or options.device_id):
+        raise UsageError("the id is empty: give --user-id or --device-id")
+    subject = Subject(project=options.project, user_id=options.user_id or "", device_id=options.device_id or "")
+    async with open_place(config) as place:
+        receipt = await erasure.erase(place, subject, "command", progress=tell)
+    print(msgspec.json.encode(receipt).decode())
+    return 0

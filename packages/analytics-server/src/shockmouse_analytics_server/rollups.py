@@ -1,0 +1,204 @@
+"""The tables that views fill, and how each is put right when events are erased: the one closed list of them.
+
+by device   its rows name a device: those of the devices at hand are deleted and made anew from the events that are left
+by sums     it names nobody: what the erased events have added is added once more with the opposite sign, under a token
+            that lets it count once; a row whose sums are nothing then goes with the next merge
+The select of each table's own view tells what events add to it, so that the two cannot disagree. A view `NAME_view`
+fills the table `NAME`; a test compares this list with the schema.
+"""
+
+import uuid
+
+from msgspec import Struct
+
+from .clickhouse import Database
+from .errors import SchemaError
+
+# One block a partition in one order, as a retry under the same token must be.
+SETTINGS = {
+    "deduplicate_insert": "enable",
+    "deduplicate_insert_select": "force_enable",
+    "distributed_foreground_insert": 1,
+    "max_threads": 1,
+    "max_insert_threads": 1,
+    "max_partitions_per_insert_block": 0,
+    "log_queries": 0,
+}
+NOTHING = 1e-6  # a weight is at least 1, so that less is what adding and taking away has left
+STAGED = "(select batch_id, event_id from erasure_rows where erasure = {erasure:String})"
+TIMES = "(select at from erasure_rows where erasure = {erasure:String})"
+DEVICES = "(select device_id from erasure_rows where erasure = {erasure:String})"
+VIEW = "select as_select from system.tables where database = {database:String} and name = {view:String}"
+COLUMNS = (
+    "select name from system.columns where database = {database:String} and table = {table:String} order by position"
+)
+WRONG = """
+with touched as (select {keys} from ({erased}) group by {keys})
+select count() as n from
+(
+    select {keys}, {kept}, {left}
+    from
+    (
+        select {keys}, {sums}, 1 as is_kept from {table} where project = {{project:String}} and ({keys}) in touched
+        union all select {keys}, {sums}, 0 as is_kept from ({rest}) where ({keys}) in touched
+    )
+    group by {keys}
+)
+where {differ}
+"""
+PARTITIONS = """
+select distinct _partition_id as id from {table} where project = {{project:String}} and ({keys}) in
+(select {keys} from ({added})) order by id
+"""
+
+
+class Rollup(Struct, frozen=True):
+    """One table that a view fills; `sums` are the columns that add up, none where rows are made anew by device."""
+
+    table: str
+    key: tuple[str, ...]
+    sums: tuple[str, ...] = ()
+
+    @property
+    def is_by_device(self) -> bool:
+        return not self.sums
+
+
+ROLLUPS = (
+    Rollup("sessions", ("device_id", "session_id")),
+    Rollup("devices", ("device_id",)),
+    Rollup("counts_by_name", ("bucket", "type", "name", "is_bot", "retention"), ("events",)),
+)
+
+
+class Scope(Struct, frozen=True):
+    """What an erasure works on: the project, and the rows staged under the erasure's id."""
+
+    erasure: str
+    project: str
+    cluster: str | None
+
+    @property
+    def params(self) -> dict[str, object]:
+        return {"erasure": self.erasure, "project": self.project}
+
+    @property
+    def erased(self) -> str:
+        """Return the select of the staged events."""
+        return (
+            f"(select * from events where project = {{project:String}} and at in {TIMES} "  # noqa: S608
+            f"and (batch_id, event_id) in {STAGED})"
+        )
+
+    @property
+    def rest(self) -> str:
+        """Return the select of all other events of the days of the staged ones."""
+        return (
+            "(select * from events where project = {project:String} "  # noqa: S608
+            f"and toDate(at) in (select toDate(at) from erasure_rows where erasure = {{erasure:String}}) "
+            f"and (batch_id, event_id) not in {STAGED})"
+        )
+
+    @property
+    def left(self) -> str:
+        """Return the select of the events of the same devices that are left."""
+        return f"(select * from events where project = {{project:String}} and device_id in {DEVICES})"  # noqa: S608
+
+
+async def added_by(database: Database, rollup: Rollup, events: str) -> str:
+    """Return the select of what these events, a select in brackets, add to the rollup."""
+    found = await database.fetch(VIEW, params={"database": database.name, "view": f"{rollup.table}_view"})
+    text = found[0]["as_select"] if found else ""
+    for source in (f" FROM {database.name}.events_local ", f" FROM {database.name}.events "):
+        if text.count(source) == 1:
+            return str(text.replace(source, f" FROM {events} AS events "))
+    raise SchemaError(f"{rollup.table}_view does not read events as the migrations make it: run `migrate verify`")
+
+
+async def take_away(database: Database, rollup: Rollup, scope: Scope) -> None:
+    """The rollup counts without the staged events, however often this is called."""
+    columns = await columns_of(database, rollup)
+    taken = ", ".join(f"-{name} as {name}" if name in rollup.sums else name for name in columns)
+    added = await added_by(database, rollup, scope.erased)
+    settings = {**SETTINGS, "insert_deduplication_token": f"{scope.erasure}:{rollup.table}"}
+    if scope.cluster:
+        settings["insert_shard_id"] = 1  # a retry meets its token on the same shard
+    sql = f"insert into {rollup.table} ({', '.join(columns)}) select {taken} from ({added}) as added order by all"  # noqa: S608
+    await database.execute(sql, params=scope.params, settings=settings)
+
+
+async def make_anew(database: Database, rollup: Rollup, scope: Scope) -> None:
+    """The rollup has what the events that are left add to the staged events' devices, which it has no rows of now."""
+    columns = ", ".join(await columns_of(database, rollup))
+    added = await added_by(database, rollup, scope.left)
+    settings = {**SETTINGS, "insert_deduplication_token": str(uuid.uuid4())}  # the rows before are gone: never the same
+    sql = f"insert into {rollup.table} ({columns}) select {columns} from ({added}) as added"  # noqa: S608
+    await database.execute(sql, params=scope.params, settings=settings)
+
+
+async def columns_of(database: Database, rollup: Rollup) -> list[str]:
+    rows = await database.fetch(COLUMNS, params={"database": database.name, "table": rollup.table})
+    return [row["name"] for row in rows]
+
+
+async def count_rows(database: Database, rollup: Rollup, scope: Scope) -> int:
+    """Return how many of the rollup's rows hold something of the staged events, before those are deleted."""
+    key = ", ".join(rollup.key)
+    if rollup.is_by_device:
+        staged = f"(select {key} from erasure_rows where erasure = {{erasure:String}})"  # noqa: S608
+        sql = (
+            f"select count() as n from {rollup.table} final where project = {{project:String}} and ({key}) in {staged}"  # noqa: S608
+        )
+    else:
+        sql = f"select count() as n from ({await added_by(database, rollup, scope.erased)})"  # noqa: S608
+    (row,) = await database.fetch(sql, params=scope.params)
+    return int(row["n"])
+
+
+async def count_left(database: Database, rollup: Rollup, scope: Scope) -> int:
+    """Return how many rows of the staged events' devices no event is behind, after all was deleted and made anew."""
+    key = ", ".join(rollup.key)
+    behind = f"(select {key} from {scope.left})"  # noqa: S608
+    sql = (
+        f"select count() as n from {rollup.table} final where project = {{project:String}} "  # noqa: S608
+        f"and device_id in {DEVICES} and ({key}) not in {behind}"
+    )
+    (row,) = await database.fetch(sql, params=scope.params)
+    return int(row["n"])
+
+
+async def count_wrong(database: Database, rollup: Rollup, scope: Scope) -> int:
+    """Return how many of the staged events' rows do not count what the other events add up to, before any is deleted.
+
+    A row whose events have begun to end with their retention may count more than they do; less it never may.
+    """
+    sql = WRONG.format(
+        keys=", ".join(rollup.key),
+        table=rollup.table,
+        sums=", ".join(rollup.sums),
+        kept=", ".join(f"sumIf({name}, is_kept = 1) as kept_{name}" for name in rollup.sums),
+        left=", ".join(f"sumIf({name}, is_kept = 0) as left_{name}" for name in rollup.sums),
+        differ=" or ".join(f"kept_{name} < left_{name} - {NOTHING} * (1 + left_{name})" for name in rollup.sums),
+        erased=await added_by(database, rollup, scope.erased),
+        rest=await added_by(database, rollup, scope.rest),
+    )
+    (row,) = await database.fetch(sql, params=scope.params)
+    return int(row["n"])
+
+
+async def partitions_of(database: Database, rollup: Rollup, scope: Scope) -> list[str]:
+    """Return the partitions of the rollup's rows that the staged events have added to."""
+    added = await added_by(database, rollup, scope.erased)
+    sql = PARTITIONS.format(table=rollup.table, keys=", ".join(rollup.key), added=added)
+    return [row["id"] for row in await database.fetch(sql, params=scope.params)]
+
+
+async def is_nothing_left(database: Database, rollup: Rollup, project: str) -> bool:
+    """Tell whether no row of the project has sums that are nothing."""
+    sql = f"select 1 as one from {rollup.table} where project = {{project:String}} and {nothing(rollup)} limit 1"  # noqa: S608
+    return not await database.fetch(sql, params={"project": project})
+
+
+def nothing(rollup: Rollup) -> str:
+    """Return the condition of a row that counts nothing."""
+    return " and ".join(f"abs({name}) < {NOTHING}" for name in rollup.sums)

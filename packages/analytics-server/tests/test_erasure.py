@@ -1,0 +1,155 @@
+"""Erasure: nothing of the subject is left anywhere, and every count is as if it had never come."""
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from shockmouse_analytics_server.rollups import ROLLUPS
+from shockmouse_analytics_server.rows import Row
+
+from .conftest import Place
+from .erasing import Node
+from .spooled import make_row
+
+pytestmark = pytest.mark.engine
+
+TARGETS = """
+select name, replaceRegexpOne(create_table_query, '(?s).* TO [\\w`]+\\.(\\w+) .*', '\\1') as target from system.tables
+where database = currentDatabase() and engine = 'MaterializedView' order by name
+"""
+SUMMED = """
+select name, extract(engine_full, 'SummingMergeTree\\(\\(?([^)]*)\\)') as sums from system.tables
+where database = currentDatabase() and engine like '%SummingMergeTree' order by name
+"""
+
+
+@pytest.fixture
+def node(migrated: Place, tmp_path: Path) -> Iterator[Node]:
+    with Node(migrated, tmp_path) as opened:
+        yield opened
+
+
+def event(**columns: Any) -> Row:
+    """Return a row of the project shop."""
+    device = columns.get("device_id", "device")
+    return make_row(**{"project": "shop", "session_id": f"session of {device}", **columns})
+
+
+def alias(user_id: str, previous_id: str, **columns: Any) -> Row:
+    properties = Raw(b'{"previous_id":"%s"}' % previous_id.encode())
+    return event(type="alias", user_id=user_id, properties=properties, **columns)
+
+
+def counted(receipt: Any) -> dict[str, tuple[int, int, int]]:
+    """Return the receipt's lines that are not empty."""
+    lines = {table.name: (table.rows_before, table.rows_removed, table.rows_left) for table in receipt.tables}
+    return {name: line for name, line in lines.items() if any(line)}
+
+
+def devices_left(node: Node, table: str = "events") -> list[str]:
+    return [row["id"] for row in node.fetch(f"select distinct device_id as id from {table} order by id")]
+
+
+def test_every_table_that_a_view_fills_is_known_to_erasure(migrated: Place) -> None:
+    """A new view must say how its table is put right, or persons would stay in it."""
+    views = migrated.run(lambda opened: opened.fetch(TARGETS))
+    assert [row["target"] for row in views] == sorted(rollup.table for rollup in ROLLUPS)
+    assert [row["name"] for row in views] == [f"{row['target']}_view" for row in views]
+    summed = migrated.run(lambda opened: opened.fetch(SUMMED))
+    assert {row["name"]: tuple(row["sums"].split(", ")) for row in summed} == {
+        rollup.table: rollup.sums for rollup in ROLLUPS if rollup.sums
+    }
+
+
+def test_a_user_leaves_every_table_with_the_devices_that_are_only_theirs(node: Node) -> None:
+    node.load(
+        *(event(device_id="own") for _ in range(3)),
+        *(event(device_id="own", user_id="anna", type="track", name="Bought", sample_rate=0.3) for _ in range(2)),
+        event(device_id="second", user_id="anna"),
+        event(device_id="other", user_id="ben"),
+        event(project="rival", device_id="own", user_id="anna"),
+    )
+    receipt = node.erase(user_id="anna")
+    assert counted(receipt) == {
+        "events": (6, 6, 0),
+        "sessions": (2, 2, 0),
+        "devices": (2, 2, 0),
+        "counts_by_name": (2, 2, 0),
+    }
+    for table in ("events", "sessions", "devices"):
+        rows = node.fetch(f"select project, device_id from {table} order by project")
+        assert [tuple(row.values()) for row in rows] == [("rival", "own"), ("shop", "other")]
+    left = node.fetch("select project, type, sum(events) as events from counts_by_name group by all order by all")
+    assert [tuple(row.values()) for row in left] == [("rival", "page", 1), ("shop", "page", 1)]
+
+
+def test_aliases_are_followed_in_both_directions(node: Node) -> None:
+    node.load(
+        event(device_id="phone", user_id="anna"),
+        alias("anna-new", "anna", device_id="laptop"),
+        alias("anna-newest", "anna-new", device_id="tablet"),
+        event(device_id="tablet", user_id="anna-newest"),
+        event(device_id="other", user_id="ben"),
+    )
+    assert counted(node.erase(user_id="anna-new"))["events"] == (4, 4, 0)
+    assert devices_left(node) == devices_left(node, "devices") == ["other"]
+
+
+def test_of_a_shared_device_only_the_events_of_the_person_go(node: Node) -> None:
+    node.load(
+        event(device_id="kiosk"),
+        event(device_id="kiosk", user_id="anna"),
+        event(device_id="kiosk", user_id="ben"),
+        event(device_id="kiosk", user_id="ben"),
+    )
+    receipt = node.erase(user_id="anna")
+    assert counted(receipt)["events"] == (1, 1, 0)
+    assert counted(receipt)["sessions"] == (1, 1, 0)
+    for table in ("sessions", "devices"):
+        (row,) = node.fetch(f"select events, finalizeAggregation(user_id) as user from {table} final")
+        assert row == {"events": 3, "user": "ben"}
+
+
+def test_a_device_goes_alone(node: Node) -> None:
+    node.load(
+        event(device_id="phone", user_id="anna"), event(device_id="laptop", user_id="anna"), event(device_id="laptop")
+    )
+    assert counted(node.erase(device_id="laptop"))["events"] == (2, 2, 0)
+    assert devices_left(node) == ["phone"]
+
+
+def test_what_waits_in_the_spool_is_erased_too(node: Node) -> None:
+    node.spool(event(device_id="own", user_id="anna"), event(device_id="other"))
+    receipt = node.erase(user_id="anna")
+    assert counted(receipt)["spool"] == (1, 1, 0)
+    assert counted(receipt)["events"] == (1, 1, 0)
+    assert devices_left(node) == ["other"]
+
+
+def test_the_identifiers_are_nowhere_on_the_disk(node: Node) -> None:
+    """Neither in parts, used or not, nor in the spool, its log and its unused pages, the mirror and the journal."""
+    user, device = f"user-{uuid.uuid4()}", f"device-{uuid.uuid4()}"
+    others = [event(device_id=f"other {number}") for number in range(200)]
+    for _ in range(3):
+        node.load(event(device_id=device), event(device_id=device, user_id=user), *others)
+    node.spool(event(device_id=device, user_id=user))
+    engine_dir = node.database.engine.data_dir
+    if engine_dir is None:
+        pytest.skip("a server's disk cannot be searched")
+    folders = [str(engine_dir), str(node.data_dir)]
+    assert found(user, folders) != []
+    node.erase(user_id=user)
+    assert found(user, folders) == []
+    assert found(device, folders) == []
+    assert devices_left(node) == sorted(f"other {number}" for number in range(200))
+
+
+def found(text: str, folders: list[str]) -> list[str]:
+    """Return the files that have the text."""
+    command = ["grep", "--recursive", "--files-with-matches", "--text", "--fixed-strings", text, *folders]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
