@@ -295,10 +295,19 @@ def _close_at_exit(reference: "weakref.ref[RequestsManager]") -> None:
 
 
 def _close_with_multiprocessing(manager: RequestsManager) -> None:
-    """Close at the end of a multiprocessing child too: those end without atexit."""
+    """Close at the end of a multiprocessing child too: those end without atexit.
+
+    A child that is not forked imports the program first, and what was to be done at its end by then is forgotten.
+    """
     util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
+    if util is not None:
+        util.register_after_fork(manager, _close_with_child)
+        _close_with_child(manager)
+
+
+def _close_with_child(manager: RequestsManager) -> None:
+    util, process = sys.modules["multiprocessing.util"], sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
         util.Finalize(manager, manager.close, exitpriority=100)
 
 
