@@ -20,7 +20,7 @@ CLIENT_ROWS = (
     {"requests_manager", "performance", "vitals"},
     {"delivery"},
     {"ledger"},
-    {"queue", "steps"},
+    {"queue", "steps", "store_folders"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
     {"store_file"},
     {"machine", "counts", "background", "secret_values", "undecided", "session_header", "misuse"},

@@ -199,6 +199,11 @@ class Ended:
     errors: str
     exit_seconds: float
 
+    @property
+    def complaints(self) -> list[str]:
+        """What it said on stderr, but for events that a busy machine left no time to send: these are on disk."""
+        return [line for line in self.errors.splitlines() if not line.endswith("ended before the server had them")]
+
 
 @pytest.fixture
 def program(server: Server, tmp_path: Path) -> Program:

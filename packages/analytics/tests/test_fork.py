@@ -100,6 +100,6 @@ for number in range(20):
     analytics.track("parent", {"number": number})
 """
     )
-    assert (ended.code, ended.errors) == (0, "")
+    assert (ended.code, ended.complaints) == (0, [])
     assert program.run(DELIVER).code == 0
     assert names(server) == expected(3)

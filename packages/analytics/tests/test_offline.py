@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -80,6 +81,22 @@ def test_the_next_run_sends_what_waits_without_being_asked(client, server):
     again = client(flush_seconds=0.1)
     again.track("n", {"number": 1})
     server.wait_for(lambda: 1 in numbers(server))
+
+
+def test_what_a_killed_program_left_goes_out_when_the_next_one_makes_its_client(client, program, server):
+    server.stop()
+    killed = program.start(
+        "import time\nfrom shockmouse_analytics import Analytics\nanalytics = Analytics()\n"
+        "analytics.track('n', {'number': 0})\nwhile not analytics.stats().stored: time.sleep(0.01)\n"
+        "print('stored', flush=True)\ntime.sleep(60)\n",
+        flush_seconds="0.1",
+    )
+    assert killed.stdout.readline() == "stored\n"
+    killed.kill()
+    killed.communicate(timeout=20)
+    server.start()
+    client(offline_dir=program.state)  # and nothing is tracked
+    server.wait_for(lambda: numbers(server) == [0])
 
 
 def test_folder_and_file_are_private(client, server, tmp_path):
@@ -166,22 +183,78 @@ def test_a_damaged_file_is_set_aside_and_stops_nothing(client, server, tmp_path,
     assert aside.read_bytes() == content
 
 
-def test_a_folder_that_cannot_be_used_is_replaced_by_a_temporary_one(program, server, tmp_path):
+TEMPORARY = """
+import tempfile
+tempfile.tempdir = {temporary!r}
+"""
+ONE = """
+from shockmouse_analytics import Analytics
+analytics = Analytics()
+analytics.track("n", {{"number": {number}}})
+"""
+
+
+def test_a_folder_that_cannot_be_used_is_replaced_until_it_can(program, server, tmp_path):
     (tmp_path / "state").write_text("a file stands where the folder should be")
     (tmp_path / "temporary").mkdir()
     server.reply = lambda number, body: (503, {}, {})
-    ended = program.run(
-        f"""
-import tempfile
-tempfile.tempdir = {str(tmp_path / "temporary")!r}
-from shockmouse_analytics import Analytics
-analytics = Analytics()
-analytics.track("n", {{"number": 0}})
-"""
-    )
-    assert ended.code == 0
+    temporary = TEMPORARY.format(temporary=str(tmp_path / "temporary"))
+    assert program.run(temporary + ONE.format(number=0)).code == 0
     (folder,) = (tmp_path / "temporary").iterdir()
     assert stored(queue_file(folder)) == 1
+    (tmp_path / "state").unlink()
+    assert program.run(temporary + ONE.format(number=1)).code == 0
+    assert (stored(queue_file(folder)), stored(queue_file(tmp_path / "state"))) == (0, 2)
+    server.reply = lambda number, body: None
+    assert program.run(temporary + DELIVER).code == 0
+    assert numbers(server) == [0, 1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MiB."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_is_left_for_the_temporary_folder(program, server, tmp_path, small_disk):
+    (tmp_path / "temporary").mkdir()
+    server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
+    ended = program.run(
+        TEMPORARY.format(temporary=str(tmp_path / "temporary"))
+        + ONE.format(number=0)
+        + f"""
+import os, time
+from pathlib import Path
+while not analytics.stats().stored:
+    time.sleep(0.01)
+filler = Path({str(small_disk)!r}, "filler").open("wb", buffering=0)
+try:
+    while True:
+        filler.write(bytes(4096))
+except OSError:
+    pass
+for number in range(1, 100):
+    analytics.track("n", {{"number": number, "noise": os.urandom(2000).hex()}})
+while analytics.stats().queued:
+    time.sleep(0.01)
+print(analytics.stats().dropped, analytics.stats().stored >= 99)
+"""
+    )
+    assert (ended.code, ended.output) == (0, "{} True\n"), ended.errors
+    (folder,) = (tmp_path / "temporary").iterdir()
+    kept = stored(queue_file(folder))
+    (small_disk / "filler").unlink()
+    assert kept >= 99
+    assert kept + stored(queue_file(small_disk)) == 100
+    server.reply = lambda number, body: None
+    assert program.run(TEMPORARY.format(temporary=str(tmp_path / "temporary")) + DELIVER).code == 0
+    assert numbers(server) == list(range(100))
 
 
 def test_a_full_disk_loses_nothing_while_the_program_runs(program, server):

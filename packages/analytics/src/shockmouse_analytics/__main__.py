@@ -9,20 +9,22 @@ Exit 0: done; 1: it did not work; 2: wrong usage. Errors are one line on stderr.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import msgspec
 
 from . import Analytics, __version__
-from .analytics import open_queue
+from .analytics import open_queues
 from .config import ClientConfig
 from .doctor import examine
 from .errors import AnalyticsError, ConfigError
 from .fingerprint import Fingerprinter
+from .offline import OfflineStore
 
 SEND_SECONDS = 3.0
 FLUSH_SECONDS = 60.0
@@ -67,9 +69,8 @@ def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
 
 def queue_status(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Print what waits on disk as one JSON object."""
-    store = open_queue(ClientConfig.load(settings, os.environ))
-    print(msgspec.json.format(msgspec.json.encode(store.status())).decode())
-    store.close()
+    status, *others = (store.status() for store in _queues(settings))
+    print(msgspec.json.format(msgspec.json.encode(sum(others, status))).decode())
     return 0
 
 
@@ -84,12 +85,19 @@ def queue_flush(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
 
 def queue_clear(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Forget what waits on disk."""
-    store = open_queue(ClientConfig.load(settings, os.environ))
-    with store.writing():
-        forgotten = store.clear()
-    store.close()
+    forgotten = 0
+    for store in _queues(settings):
+        with store.writing():
+            forgotten += store.clear()
     print(f"{forgotten} events forgotten")
     return 0
+
+
+def _queues(settings: dict[str, Any]) -> Iterator[OfflineStore]:
+    """Yield the queues on disk, each open until the next is asked for."""
+    for store in open_queues(ClientConfig.load(settings, os.environ)):
+        with contextlib.closing(store):
+            yield store
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,7 +114,7 @@ def doctor(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
         endpoint=config.endpoint,
         write_key=config.write_key,
         state_dir=config.state_dir(),
-        open_queue=lambda: open_queue(config),
+        open_queues=lambda: open_queues(config),
     )
     code = 0
     for check in checks:

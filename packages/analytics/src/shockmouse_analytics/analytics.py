@@ -82,7 +82,10 @@ class Analytics:
         debug: bool | None = None,
         enabled: bool | None = None,
     ) -> None:
-        """Check the settings and wire the parts; no thread but for vitals, no connection. Raises ConfigError."""
+        """Check the settings and wire the parts. Raises ConfigError.
+
+        No connection is made, and no thread but for vitals and for events that an earlier run has left on disk.
+        """
         arguments = {name: value for name, value in locals().items() if name not in ("self", "before_send")}
         config = ClientConfig.load(arguments, os.environ)
         state_dir = config.state_dir()
@@ -108,6 +111,8 @@ class Analytics:
             redact=config.redact,
         )
         self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
+        if self.is_collecting and not self._awaits_consent:
+            self._manager.deliver_left()
         is_asked = config.enabled and config.vitals_seconds > 0
         self._vitals = Vitals(self._record_vitals, config.vitals_seconds) if is_asked else None
 
@@ -487,13 +492,27 @@ def _version() -> str:
     return __version__
 
 
-def open_queue(config: ClientConfig) -> "OfflineStore":
-    """Return the queue on disk that clients with these settings share. Raises StoreError."""
-    from .offline import OfflineStore
+def open_queues(config: ClientConfig) -> "list[OfflineStore]":
+    """Return the queue on disk that clients with these settings share, and any that had to be kept in a worse folder.
 
-    return OfflineStore(
-        config.state_dir() / _queue_name(config), owner=f"command {os.getpid()}", max_bytes=config.offline_bytes
+    Raises StoreError: no folder can be used.
+    """
+    from .errors import StoreError
+    from .store_file import temporary_folder
+    from .store_folders import StoreFolders
+
+    complaints: list[str] = []
+    folders = StoreFolders(
+        [config.state_dir(), temporary_folder()],
+        _queue_name(config),
+        owner=f"command {os.getpid()}",
+        max_bytes=config.offline_bytes,
+        complain=lambda folder, why: complaints.append(f"{folder}: {why}"),
     )
+    best = next(folders.open(), None)
+    if best is None:
+        raise StoreError("; ".join(complaints) or "the queue is in use")
+    return [best, *folders.left_behind(best)]
 
 
 def _queue_name(config: ClientConfig) -> str:

@@ -180,8 +180,10 @@ class Delivery:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._drain(len(self._queue))
         self._ledger.close(self._passed)
-        if self._trouble is not None and self._ledger.is_on_disk and self._ledger.stored:
-            logger.warning("%d events wait in %s: %s", self._ledger.stored, self._ledger.path, self._trouble)
+        why = self._trouble or "the program ended before the server had them"
+        waiting = self._ledger.own_stored if self._trouble is None else self._ledger.stored
+        if waiting and self._ledger.is_on_disk:
+            logger.warning("%d events wait in %s: %s", waiting, self._ledger.path, why)
         for flush in self._flushes:
             _tell(flush.future, False)
         with contextlib.suppress(TimeoutError):
@@ -370,12 +372,13 @@ class Delivery:
         if flush.everyones:
             ledger = self._ledger
             is_empty = not ledger.flying and ledger.store_next is None and ledger.orphan_next is None
-            return False if self._breaker.is_failing else is_empty or None
+            return False if self._breaker.is_failing or ledger.has_left_events else is_empty or None
         waiting = self._ledger.own_ids()
         flush.ids = waiting if flush.ids is None else flush.ids & waiting
         if flush.ids:
             return None
-        return flush.lost == self._counts.lost() and not self._ledger.has_set_aside()
+        is_kept = self._ledger.has_left_own or self._ledger.has_set_aside()
+        return flush.lost == self._counts.lost() and not is_kept
 
 
 def _tell(future: Future[bool], answer: bool) -> None:

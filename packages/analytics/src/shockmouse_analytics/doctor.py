@@ -7,10 +7,11 @@ folder    a file can be made where events wait
 queue     what waits; events that the server refused are a failure
 """
 
+import contextlib
 import http.client
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from .errors import StoreError
-from .offline import OfflineStore
+from .offline import OfflineStore, StoreStatus
 
 ANSWER_SECONDS = 5.0
 SKEW_SECONDS = 60.0
@@ -50,7 +51,7 @@ class _Refused(Struct, frozen=True):
 
 
 def examine(
-    *, endpoint: str, write_key: str, state_dir: Path, open_queue: Callable[[], OfflineStore]
+    *, endpoint: str, write_key: str, state_dir: Path, open_queues: Callable[[], Sequence[OfflineStore]]
 ) -> Iterator[Check]:
     """Yield the outcome of each check as it is known."""
     try:
@@ -62,7 +63,7 @@ def examine(
         yield _check_key(answer)
         yield _check_clock(answer)
     yield _check_folder(state_dir)
-    yield _check_queue(open_queue)
+    yield _check_queue(open_queues)
 
 
 def _ask(endpoint: str, write_key: str) -> _Answer:
@@ -117,13 +118,17 @@ def _check_folder(state_dir: Path) -> Check:
     return Check("folder", True, f"{state_dir} can be written")
 
 
-def _check_queue(open_queue: Callable[[], OfflineStore]) -> Check:
+def _check_queue(open_queues: Callable[[], Sequence[OfflineStore]]) -> Check:
     try:
-        store = open_queue()
-        status = store.status()
-        store.close()
+        status, *others = [_read(store) for store in open_queues()]
     except StoreError as exc:
         return Check("queue", False, f"cannot be read: {exc}")
+    status = sum(others, status)
     refused = sum(status.rejected.values())
     told = f"{status.events} events wait" + (f", {refused} were refused by the server" if refused else "")
     return Check("queue", not refused, told)
+
+
+def _read(store: OfflineStore) -> StoreStatus:
+    with contextlib.closing(store):
+        return store.status()

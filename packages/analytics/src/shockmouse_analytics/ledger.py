@@ -2,13 +2,13 @@
 
 Durable  save() puts on disk what has been in memory only for PERSIST_SECONDS, in one transaction
 Once     a group becomes a batch on disk before that batch is sent; memory changes only after the transaction
-Fallback when the disk fails a store in memory takes its place, until the disk can be used again
+Fallback when the disk fails the store of another folder takes its place, else one in memory until a disk can be used
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from .offline import Group, Held, OfflineStore
 from .pending import Pending
 from .steps import Steps
 from .store_file import BUSY_SECONDS, set_aside
+from .store_folders import StoreFolders
 
 logger = logging.getLogger("shockmouse_analytics")
 
@@ -61,46 +62,61 @@ class Ledger:
         counts: Counts,
         limits: Limits,
         has_disk: bool,
-        open_store: Callable[[float], OfflineStore],
+        folders: StoreFolders,
     ) -> None:
         self._steps, self._boot, self._counts = steps, boot, counts
-        self._limits, self._has_disk, self._open_store = limits, has_disk, open_store
+        self._limits, self._has_disk, self._folders = limits, has_disk, folders
         self.pending = Pending(flush_events=limits.flush_events, batch_bytes=limits.batch_bytes)
         self.flying: dict[str, Flight] = {}
         self.acknowledged: dict[str, int] = {}  # batches that are on disk still, and their events
         self.left = 0  # how many events have left `pending`
         self.stored = 0  # events in the store
+        self.own_stored = 0  # of which this process cut the batch; known once it is closed
         self.is_on_disk = True  # whether the store outlives the process
         self.store_next: float | None = None  # wall time at which a batch in the store may be taken
         self.orphan_next: float | None = None  # wall time at which a group in the store may be adopted
         self.return_at: float | None = None  # monotonic time at which the disk is tried again
         self._return_seconds = RETURN_SECONDS
+        self._failed: Path | None = None  # the store that has just failed, not to be tried next
+        self._failed_at = 0.0
+        self._left_in: Path | None = None
+        self.has_left_events = False  # in a store that has failed since; they wait there for a later run
+        self.has_left_own = False
 
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
         self._head = self._steps.head()
-        self._store = self._open_store(BUSY_SECONDS)
+        self._store = next(self._folders.open(), None) or self._folders.in_memory(self._limits.queue_bytes)
         if self._has_disk and self._store.path is None:
             self._return_later()
+        self._bring_home()
         self._look()
 
     def close(self, passed: Sequence[Batch] = ()) -> None:
         """Put everything on disk, others' batches too, and let go of it, so that the next process finds it at once."""
         try:
-            if self._has_disk and self._store.path is None:
-                self._move_to_disk(LAST_BUSY_SECONDS)
-            self._store.wait_longer(LAST_BUSY_SECONDS)
-            self.keep(passed)
-            self.save(cut_all=True, everything=True)
-            with self._store.writing():
-                self._store.release()
+            self._save_all(passed)
         except StoreError as exc:
-            lost = self.unsaved + sum(batch.events for batch in passed)
-            self._counts.drop("store_failed", lost)
-            logger.warning("%d events could not be kept on disk: %s", lost, exc)
+            try:
+                self.give_up_disk(exc)
+                self._save_all(passed)
+            except StoreError as last:
+                lost = self.unsaved + sum(batch.events for batch in passed)
+                self._counts.drop("store_failed", lost)
+                logger.warning("%d events could not be kept on disk: %s", lost, last)
         if self._store.path is None:
             self._counts.drop("not_kept", self.stored)
         self._store.close()
+
+    def _save_all(self, passed: Sequence[Batch]) -> None:
+        if self._has_disk and self._store.path is None:
+            self._move_to_disk(LAST_BUSY_SECONDS)
+        self._store.wait_longer(LAST_BUSY_SECONDS)
+        self.keep(passed)
+        self.save(cut_all=True, everything=True)
+        with self._store.writing():
+            self._store.release()
+        self.own_stored = self._store.own_events()
 
     @property
     def path(self) -> Path | None:
@@ -245,13 +261,15 @@ class Ledger:
     # --- the store
 
     def give_up_disk(self, exc: StoreError) -> None:
-        """Go on in memory for a while. What is on disk stays there; what flies is in memory as well."""
-        self._counts.warn("store", f"the offline store failed and memory takes its place ({exc})")
+        """Go on in memory until a disk is found. What is on disk stays there; what flies is in memory as well."""
         path, kept = self._store.path, self._store.take_all() if self._store.path is None else []
+        stored, grouped = self.stored, self.pending.grouped
+        where = path.parent if path else "memory"
+        self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
         self._store.close()
         if path is not None and exc.damaged:
             set_aside(path)
-        self._store = OfflineStore(None, owner=self._boot.id, max_bytes=self._limits.queue_bytes)
+        self._store = self._folders.in_memory(self._limits.queue_bytes)
         if path is None:
             self.pending.grouped = 0  # groups in memory are gone with the store, the events are pending still
         self._leave(self.pending.grouped)
@@ -260,9 +278,17 @@ class Ledger:
             flight.stored = False
         self._add_all(kept)
         self._return_later()
+        at, failed_at = time.monotonic(), self._failed_at
+        if path is not None and not exc.busy:
+            self._failed, self._failed_at = None if exc.damaged else path, at
+            self._left_in = path
+            self.has_left_events |= stored > 0
+            self.has_left_own |= grouped > 0
+            if at - failed_at > RETURN_SECONDS:
+                self.return_at = at  # another folder may do
 
     def return_to_disk(self) -> None:
-        """Move what is kept in memory to the disk, when it is time to try and the disk can be used again."""
+        """Move what is kept in memory to the disk, when it is time to try and a disk can be used."""
         if self.return_at is None or time.monotonic() < self.return_at:
             return
         self._return_later()
@@ -270,28 +296,43 @@ class Ledger:
             self.return_at, self._return_seconds = None, RETURN_SECONDS
 
     def _move_to_disk(self, busy_seconds: float) -> bool:
-        store = self._open_store(busy_seconds)
-        if store.path is None or not self._move_to(store):
-            store.close()
-            return False
-        self._look()
-        return True
+        avoid, self._failed = self._failed, None
+        for store in self._folders.open(busy_seconds, avoid=avoid):
+            try:
+                self._move_to(store)
+            except StoreError as exc:
+                self._counts.warn("memory", f"events stay in memory ({exc})")
+                store.close()
+                if exc.busy:
+                    return False
+            else:
+                self._look()
+                return True
+        return False
 
-    def _move_to(self, store: OfflineStore) -> bool:
+    def _move_to(self, store: OfflineStore) -> None:
         kept, memory = self._store.take_all(), self._store
-        try:
-            with store.writing():
-                store.release()
-                self._adopt_in(store)  # our own groups too, from before the disk failed
-                for held in kept:
-                    store.add(held, leased=held.batch.id in self.flying)
-        except StoreError as exc:
-            self._counts.warn("store", f"events stay in memory ({exc})")
-            return False
+        with store.writing():
+            store.release()
+            self._adopt_in(store)  # our own groups too, from before the disk failed
+            for held in kept:
+                store.add(held, leased=held.batch.id in self.flying)
         self._store = store
+        if store.path == self._left_in:
+            self._left_in, self.has_left_events, self.has_left_own = None, False, False
         self.pending.grouped = 0  # they were in memory only
         memory.close()
-        return True
+
+    def _bring_home(self) -> None:
+        """Move here what an earlier run had to leave in a worse folder; if that fails it stays there for the next."""
+        for other in self._folders.left_behind(self._store):
+            try:
+                with other.writing():
+                    self._adopt_in(other)
+                other.hand_over(self._store)
+            except StoreError as exc:
+                self._counts.warn("left behind", f"events stay in {other.path} ({exc})")
+            other.close()
 
     def _adopt_in(self, store: OfflineStore) -> None:
         for group in store.adopt():

@@ -12,10 +12,10 @@ Memory    without a path the same tables live in memory, for as long as the proc
 """
 
 import contextlib
-import logging
 import sqlite3
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -24,9 +24,7 @@ from msgspec import Struct
 
 from .errors import StoreError
 from .event import Batch, without_user
-from .store_file import BUSY_SECONDS, connect, set_aside, using_sqlite
-
-logger = logging.getLogger("shockmouse_analytics")
+from .store_file import BUSY_SECONDS, connect, using_sqlite
 
 LEASE_SECONDS = 5.0
 
@@ -81,6 +79,12 @@ class StoreStatus(Struct, frozen=True):
     events: int
     bytes: int
     rejected: dict[str, int]
+
+    def __add__(self, other: "StoreStatus") -> "StoreStatus":
+        """Return what waits in both, under the path of the first."""
+        rejected = dict(Counter(self.rejected) + Counter(other.rejected))
+        batches, events = self.batches + other.batches, self.events + other.events
+        return StoreStatus(self.path, batches, events, self.bytes + other.bytes, rejected)
 
 
 class OfflineStore:
@@ -257,6 +261,13 @@ class OfflineStore:
             query = "select id from batches where origin = ? and state = ?"
             return {row[0] for row in self._db.execute(query, (self._owner, state))}
 
+    def own_events(self) -> int:
+        """Return how many events of the batches that this process cut wait."""
+        with using_sqlite():
+            return int(
+                self._one("select total(events) from batches where origin = ? and state = 'waiting'", self._owner)
+            )
+
     def next_attempt(self) -> float | None:
         """Return the wall time at which a batch may be taken; None when none waits."""
         with using_sqlite():
@@ -277,6 +288,19 @@ class OfflineStore:
         """Return how many events are on disk, set-aside ones too."""
         with using_sqlite():
             return int(self._one("select events from totals"))
+
+    def hand_over(self, to: "OfflineStore") -> None:
+        """Move the batches that nobody holds to another store. Raises StoreError.
+
+        Whatever happens in between, a batch is in one of them at least, under one id.
+        """
+        with self.writing():
+            moved = self.take(-1, due_only=False, own_first=False)
+        with to.writing():
+            for held in moved:
+                to.add(held, leased=False)
+        with self.writing():
+            self.remove([held.batch.id for held in moved])
 
     def status(self) -> StoreStatus:
         """Return what waits and what was set aside."""
@@ -312,25 +336,13 @@ class OfflineStore:
         return self._db.execute(sql, values).fetchone()[0]
 
 
-def open_store(
-    folders: Sequence[Path], name: str, *, owner: str, max_bytes: int, busy_seconds: float = BUSY_SECONDS
-) -> OfflineStore:
-    """Return the store in the first folder that can be written, else one in memory; a damaged file is replaced."""
-    for folder in folders:
-        try:
-            return _open_or_replace(folder / name, owner, max_bytes, busy_seconds)
-        except StoreError as exc:
-            if exc.busy:  # it will be free again: events must not go where nobody looks for them
-                break
-            logger.warning("events cannot be kept in %s: %s", folder, exc)
-    return OfflineStore(None, owner=owner, max_bytes=max_bytes)
-
-
-def _open_or_replace(path: Path, owner: str, max_bytes: int, busy_seconds: float) -> OfflineStore:
+def has_waiting(path: Path) -> bool:
+    """Return whether events wait in the store at `path`; False where it cannot be read."""
     try:
-        return OfflineStore(path, owner=owner, max_bytes=max_bytes, busy_seconds=busy_seconds)
-    except StoreError as exc:
-        if not exc.damaged:
-            raise
-    set_aside(path)
-    return OfflineStore(path, owner=owner, max_bytes=max_bytes, busy_seconds=busy_seconds)
+        with using_sqlite(), contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            (found,) = db.execute(
+                "select exists (select 1 from batches where state = 'waiting') or exists (select 1 from groups)"
+            ).fetchone()
+    except StoreError:
+        return False
+    return bool(found)

@@ -1,7 +1,7 @@
 """RequestsManager: takes encoded events from any thread and has one background task bring them to the server.
 
 Threads  put() appends to a queue; a daemon thread with its own loop does the rest (delivery.py). It starts with the
-         first event, so that making a client costs nothing
+         first event, so that making a client costs nothing, or at once if an earlier run has left events on disk
 Exit     close() gives the background a second at most; what is not acknowledged by then is on disk
 Fork     a child starts anew: own boot id, empty queue (what waited is the parent's), no thread until its first event
 """
@@ -87,6 +87,18 @@ class RequestsManager:
             self.drop("closed", batch.events)
             return
         self._tell(lambda delivery: delivery.pass_on(batch))
+
+    def deliver_left(self) -> None:
+        """Begin to deliver what earlier runs have left on disk, if there is any: one look at the disk."""
+        to = self._delivering
+        if to.offline_dir is None:
+            return
+        path = to.offline_dir / to.queue_name
+        if path.exists():
+            from .offline import has_waiting
+
+            if has_waiting(path):
+                self._start()
 
     def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
         """Count events that were left out; `why` is for people."""
@@ -204,8 +216,8 @@ class RequestsManager:
     def _make_delivery(self) -> "Delivery":
         from .delivery import CONNECTIONS, Delivery
         from .ledger import Ledger, Limits
-        from .offline import open_store
         from .store_file import temporary_folder
+        from .store_folders import StoreFolders
         from .transport import Transport
 
         to = self._delivering
@@ -223,12 +235,12 @@ class RequestsManager:
             counts=self.counts,
             limits=limits,
             has_disk=to.offline_dir is not None,
-            open_store=lambda busy_seconds: open_store(
+            folders=StoreFolders(
                 [to.offline_dir, temporary_folder()] if to.offline_dir else [],
                 to.queue_name,
                 owner=self.boot.id,
                 max_bytes=store_bytes,
-                busy_seconds=busy_seconds,
+                complain=self._cannot_use,
             ),
         )
         transport = Transport(endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS)
@@ -240,6 +252,9 @@ class RequestsManager:
             transport=transport,
             ledger=ledger,
         )
+
+    def _cannot_use(self, folder: Path, why: Exception) -> None:
+        self.counts.warn(f"folder {folder}", f"events cannot be kept in {folder} ({why})")
 
     def _tell(self, what: "Callable[[Delivery], object]") -> None:
         """Have the loop do this with the delivery, which exists once the loop runs."""
