@@ -1,5 +1,8 @@
 """The whole system on real traffic: server, web site, visitors and command-line programs; Ctrl-C or --seconds ends it.
 
+A month of earlier visits is sent first. At the end what each sender was told to be on the server's disk stands beside
+what the server counts; whoever looks at the shop in a browser meanwhile is in both.
+
 Everything lives in a temporary folder that is removed at the end.
 """
 
@@ -13,13 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from visitors import Sent, report, walk
+import history
+from history import HistoryError
+from people import Person
+from visitors import come, report
 
 SERVER = (sys.executable, "-m", "shockmouse_analytics_server")
+BEFORE, NOW = "a month before", "since then"
 SITE = Path(__file__).with_name("site.py")
 
 
@@ -31,7 +39,7 @@ class DemoError(Exception):
 async def program(*command: str, ready: str, environment: dict[str, str] | None = None) -> AsyncIterator[list[str]]:
     """Run a program for as long as the block lasts; enters when a line of its output starts with `ready`.
 
-    Yields the lines printed until then. Raises DemoError: it ended before, with what it printed last.
+    Yields the lines printed until then; after the block they are all of its lines. Raises DemoError: it ended before.
     """
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, env=os.environ | (environment or {}), start_new_session=True
@@ -48,7 +56,8 @@ async def program(*command: str, ready: str, environment: dict[str, str] | None 
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
-        await process.communicate()
+        rest, _ = await process.communicate()
+        lines += rest.decode().splitlines()
 
 
 async def command(*arguments: str) -> str:
@@ -71,43 +80,43 @@ async def ask(server: str, key: str, question: str) -> dict[str, Any]:
         return dict(await answer.json())
 
 
-async def counted(server: str, key: str, sent: Sent) -> dict[str, Any]:
-    """Return /stats once every event sent is in it, or as it is after 15 s."""
+async def counted(server: str, key: str, sent: dict[str, int]) -> dict[str, int]:
+    """Return how many events are counted of each time once they are as many as were sent, or as it is after 15 s."""
     deadline = time.monotonic() + 15
+    begin = f"{datetime.now(UTC) - timedelta(days=40):%Y-%m-%d}"  # bots too: they are stored
     while True:
-        stats = await ask(server, key, "stats")
-        if stats["events"] >= sent.events or time.monotonic() > deadline:
-            return stats
+        answer = await ask(server, key, f"breakdown?dimension=host&metrics=events&bots=include&from={begin}")
+        of_hosts = {row["value"]: row["events"] for row in answer["rows"]}
+        before = of_hosts.pop(history.HOST, 0)
+        found = {BEFORE: before, NOW: sum(of_hosts.values())}
+        if sum(found.values()) >= sum(sent.values()) or time.monotonic() > deadline:
+            return found
         await asyncio.sleep(0.2)
 
 
-def summary(sent: Sent, stats: dict[str, Any]) -> bool:
+def summary(sent: dict[str, int], found: dict[str, int], stats: dict[str, Any]) -> bool:
     """Print what was sent beside what the query API counts; True when they are equal."""
-    rows = (
-        ("page views", sent.page_views, stats["pageviews"]),
-        ("events", sent.events, stats["events"]),
-    )
-    print(f"\n{'':14}{'sent':>8}{'counted':>10}")
-    for name, out, back in rows:
-        print(f"{name:14}{out:8}{back:10}{'' if out == back else '   differs'}")
-    print(f"{'visitors':14}{'':8}{stats['visitors']:10}\n{'sessions':14}{'':8}{stats['sessions']:10}", flush=True)
-    return all(out == back for _, out, back in rows)
+    print(f"\n{'events':16}{'sent':>8}{'counted':>10}")
+    for name, number in sent.items():
+        print(f"{name:16}{number:8}{found[name]:10}{'' if number == found[name] else '   differs'}")
+    print(f"\n{'visitors':16}{'':8}{stats['visitors']:10}\n{'sessions':16}{'':8}{stats['sessions']:10}", flush=True)
+    return found == sent
 
 
-async def traffic(site: str, environment: dict[str, str], seconds: float | None) -> Sent:
-    """Let people and programs use the site until the time is over or Ctrl-C; what they sent."""
-    sent, stopping = Sent(), asyncio.Event()
+async def traffic(site: str, key: str, known: list[Person], environment: dict[str, str], seconds: float | None) -> int:
+    """Let people and programs use the site until the time is over or Ctrl-C; return what the programs sent."""
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopping.set)
     if seconds:
         loop.call_later(seconds, stopping.set)
-    reporting = asyncio.create_task(report(environment, sent, stopping))
+    reporting = asyncio.create_task(report(environment, stopping))
     try:
-        await walk(site, sent, stopping)
+        await come(site, key, known, stopping)
     finally:
         stopping.set()
-        await reporting
+        sent = await reporting
     return sent
 
 
@@ -120,14 +129,19 @@ async def run(folder: Path, port: int, seconds: float | None) -> bool:
         environment = {
             "SHOCKMOUSE_CLIENT_WRITE_KEY": keys["write_key"],
             "SHOCKMOUSE_CLIENT_ENDPOINT": server,
-            "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "client"),
+            "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "programs"),
         }
-        async with program(sys.executable, str(SITE), ready="serving", environment=environment) as lines:
+        of_site = environment | {"SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "site")}  # so that each counts its own
+        past, known = await history.send(server, keys["write_key"])
+        async with program(sys.executable, str(SITE), ready="serving", environment=of_site) as lines:
             site = lines[-1].removeprefix("serving ")
             print(f"dashboard     {link}\nweb site      {site}")
             print(f"live traffic  {f'for {seconds:g} s' if seconds else 'until Ctrl-C'}", flush=True)
-            sent = await traffic(site, environment, seconds)
-        return summary(sent, await counted(server, keys["read_key"], sent))
+            programs = await traffic(site, keys["write_key"], known, environment, seconds)
+        delivered = int(lines[-1].removeprefix("delivered "))
+        sent = {BEFORE: past, NOW: delivered + programs}
+        found = await counted(server, keys["read_key"], sent)
+        return summary(sent, found, await ask(server, keys["read_key"], "stats"))
 
 
 def duration(text: str) -> float:
@@ -147,7 +161,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="shockmouse-demo-", ignore_cleanup_errors=True) as folder:
         try:
             return 0 if asyncio.run(run(Path(folder), options.port, options.seconds)) else 1
-        except (DemoError, aiohttp.ClientError) as exc:
+        except (DemoError, HistoryError, aiohttp.ClientError) as exc:
             print(f"demo: {exc}", file=sys.stderr)
             return 1
 

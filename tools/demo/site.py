@@ -1,84 +1,128 @@
-"""A small shop whose pages and forms are counted by calling the client: what a web application does without middleware.
+"""A small shop that is tracked by the middleware and, in its pages, by the browser script that the middleware adds.
 
 Run as a program it takes a free port and prints `serving ADDRESS` when it can be reached; the client reads
-SHOCKMOUSE_CLIENT_WRITE_KEY and SHOCKMOUSE_CLIENT_ENDPOINT. SIGTERM answers what is open, delivers what waits and ends.
+SHOCKMOUSE_CLIENT_WRITE_KEY and SHOCKMOUSE_CLIENT_ENDPOINT. SIGTERM answers what is open, delivers what waits, prints
+`delivered N`, the number of events that the server has acknowledged, and ends.
 """
 
 import asyncio
 import contextlib
-import html
-import os
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import parse_qs
 
+import pages
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from shop import CHEESES, STORIES
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from shockmouse_analytics import Analytics, Visitor
+from shockmouse_analytics.autotrack.asgi import AnalyticsMiddleware
 
-PAGES = {
-    "/": "Mouse & Cheese",
-    "/cheese/brie": "Brie",
-    "/cheese/comte": "Comté",
-    "/cheese/stilton": "Stilton",
-    "/pricing": "Pricing",
-    "/contact": "Contact",
-    "/thanks": "Thank you",
-}
-STYLE = (
-    "body{font:17px/1.6 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem;color:#222;background:#fffdf6}"
-    "nav a{margin-right:1rem}a{color:#a04000}input,button{font:inherit;padding:.3rem .6rem}"
-)
-# The pages themselves are told by the program below; the script adds what only a browser knows.
-SCRIPT = '<script defer src="{}/agent.js" data-key="{}" data-autotrack="clicks forms vitals errors scroll"></script>'
-TAG = SCRIPT.format(os.environ["SHOCKMOUSE_CLIENT_ENDPOINT"], os.environ["SHOCKMOUSE_CLIENT_WRITE_KEY"])
-FORM = '<form method="post" action="/contact"><input name="email" type="email"> <button>Write to us</button></form>'
+HERE = Path(__file__).parent
+BY_SLUG = {cheese.slug: cheese for cheese in CHEESES}
+GUIDE = "cheese,price\n" + "".join(f"{cheese.name},{cheese.price}\n" for cheese in CHEESES)
 
-analytics = Analytics()
+analytics = Analytics(flush_seconds=1)
 
 
-def visitor_of(request: Request) -> Visitor:
-    """Name whose visit a request is; the server derives an anonymous device from it and keeps no address."""
-    forwarded = request.headers.get("x-forwarded-for")
-    address = forwarded or (request.client.host if request.client else "")
-    return Visitor(ip=address, user_agent=request.headers.get("user-agent", ""))
+def visitor_of(request: Request) -> Visitor | None:
+    """Return whose request it is; None when the middleware leaves it out."""
+    visit = request.scope.get("shockmouse.visit")
+    return visit.visitor if visit else None
 
 
-async def show(request: Request) -> Response:
-    path = request.url.path
-    title = PAGES[path]
+def plain(request: Request) -> Response:
+    """Answer the pages that are the same for everyone."""
+    shown = {"/": pages.home, "/cheese": pages.shelf, "/stories": pages.stories, "/checkout": pages.checkout}
+    return HTMLResponse((shown | {"/contact": pages.contact, "/thanks": pages.thanks})[request.url.path]())
+
+
+def cheese(request: Request) -> Response:
+    found = BY_SLUG.get(request.path_params["slug"])
+    if found is None:
+        raise HTTPException(404)
+    return HTMLResponse(pages.product(found))
+
+
+async def story(request: Request) -> Response:
+    if request.path_params["slug"] not in STORIES:
+        raise HTTPException(404)
+    await asyncio.sleep(random.uniform(0.2, 0.9))  # the slow pages of this site, for the vitals to show
+    return HTMLResponse(pages.story(request.path_params["slug"]))
+
+
+async def basket(request: Request) -> Response:
+    """Show the basket, which is a cookie; or put a piece of cheese into it."""
+    text = request.cookies.get("pieces", "")
+    pieces = min(int(text), 99) if text.isdecimal() and text.isascii() else 0
+    if request.method == "GET":
+        return HTMLResponse(pages.basket(pieces))
+    (slug,) = parse_qs((await request.body()).decode(errors="replace")).get("cheese", [""])[:1]
+    chosen = BY_SLUG.get(slug)
+    if chosen is None:
+        raise HTTPException(400)
     visitor = visitor_of(request)
-    analytics.page(url=str(request.url), title=title, referrer=request.headers.get("referer", ""), visitor=visitor)
-    links = "".join(f'<a href="{link}">{html.escape(name)}</a>' for link, name in PAGES.items() if link != "/thanks")
-    body = FORM if path == "/contact" else "<p>The mouse recommends it.</p>"
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{STYLE}</style>{TAG}<nav>{links}</nav><h1>{html.escape(title)}</h1>{body}</html>"
-    )
+    if visitor:
+        analytics.track("Basket filled", {"cheese": chosen.name, "price": chosen.price}, visitor=visitor)
+    response = JSONResponse({"pieces": pieces + 1})
+    response.set_cookie("pieces", str(pieces + 1), samesite="lax")
+    return response
 
 
-async def contact(request: Request) -> Response:
-    fields = sorted(parse_qs((await request.body()).decode()))  # names, never values
-    analytics.track("Contact form sent", {"fields": fields}, visitor=visitor_of(request))
+def order(request: Request) -> Response:
+    visitor = visitor_of(request)
+    if visitor:
+        analytics.track("Order placed", {"pieces": request.cookies.get("pieces", "0")}, visitor=visitor)
+    response = RedirectResponse("/thanks", status_code=303)
+    response.delete_cookie("pieces")
+    return response
+
+
+def contact(_: Request) -> Response:
     return RedirectResponse("/thanks", status_code=303)
+
+
+def guide(_: Request) -> Response:
+    return Response(GUIDE, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="guide.csv"'})
+
+
+def style(_: Request) -> Response:
+    return FileResponse(HERE / "shop.css")
+
+
+def script(_: Request) -> Response:
+    return FileResponse(HERE / "shop.js")
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
     yield
-    await analytics.aflush()
-    await asyncio.to_thread(analytics.close)
+    await analytics.aflush(timeout=10)
 
 
-app = Starlette(
-    routes=[*(Route(path, show) for path in PAGES), Route("/contact", contact, methods=["POST"])], lifespan=lifespan
+PLAIN = ("/", "/cheese", "/stories", "/checkout", "/contact", "/thanks")
+shop = Starlette(
+    routes=[
+        *(Route(path, plain) for path in PLAIN),
+        Route("/cheese/{slug}", cheese),
+        Route("/stories/{slug}", story),
+        Route("/basket", basket, methods=["GET", "POST"]),
+        Route("/order", order, methods=["POST"]),
+        Route("/contact", contact, methods=["POST"]),
+        *(Route(path, show) for path, show in (("/guide.csv", guide), ("/shop.css", style), ("/shop.js", script))),
+    ],
+    lifespan=lifespan,
 )
+app = AnalyticsMiddleware(shop, analytics, inject=True, consent=lambda request: request.cookie("cookies") == "accepted")
 
 
 async def main() -> None:
@@ -94,6 +138,8 @@ async def main() -> None:
 
     print(f"serving http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     await serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+    analytics.close()
+    print(f"delivered {analytics.stats().sent}", flush=True)
 
 
 if __name__ == "__main__":

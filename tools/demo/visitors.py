@@ -1,78 +1,83 @@
-"""People who walk through the shop with real HTTP requests, and programs that report from the command line."""
+"""People who walk through the shop with real HTTP requests, and programs that report from the command line.
+
+They have no browser: what the script in a page would tell they post to the shop themselves, as the script does.
+"""
 
 import asyncio
+import json
 import os
 import random
-import re
 import sys
-from dataclasses import dataclass, field
+import uuid
+from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
+from people import Person, new_person
+from walks import Step, script_events, walk
 
-LINK = re.compile(r'<a href="([^"]+)">')
-AGENTS = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 "
-    "Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 "
-    "Mobile/15E148 Safari/604.1",
-    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile "
-    "Safari/537.36",
-)
-ENTRIES = (
-    "/",
-    "/",
-    "/pricing",
-    "/cheese/brie?utm_source=newsletter&utm_medium=email&utm_campaign=autumn",
-    "/cheese/comte",
-)
-REFERRERS = ("", "", "https://news.example.org/cheese", "https://search.example.com/")
 REPORTS = ("Report exported", "Backup finished", "Recipe printed")
+HTML = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Dest": "document"}
 
 
-@dataclass
-class Sent:
-    """What really went out, counted where it was sent."""
+class Guest:
+    """One person's visit: the requests of a browser, its cookies, and the script's batches."""
 
-    page_views: int = 0
-    forms: int = 0
-    reports: int = 0
-    visitors: set[str] = field(default_factory=set)
+    def __init__(self, session: aiohttp.ClientSession, site: str, key: str, person: Person, *, is_known: bool) -> None:
+        self._session, self._site, self._key, self._person = session, site, key, person
+        self._cookies: dict[str, str] = {"cookies": "accepted"} if person.agrees else {}
+        if person.agrees and is_known:
+            self._cookies["shockmouse_device"] = person.device_id
 
-    @property
-    def events(self) -> int:
-        return self.page_views + self.forms + self.reports
+    async def look(self, dice: random.Random, step: Step) -> None:
+        """Open a page, do there what the step says, and leave."""
+        at = datetime.now(UTC)
+        headers = HTML | ({"Referer": step.referrer} if step.referrer else {})
+        await self._ask("GET", step.path + step.query, headers)
+        step.seconds = min(
+            step.seconds, dice.uniform(0.05, 0.8)
+        )  # nobody who looks at a demo waits as long as a reader
+        await asyncio.sleep(step.seconds)
+        if step.is_bought:
+            await self._ask("POST", "/basket", {}, {"cheese": step.path.split("/")[-1]})
+        await self._tell(list(script_events(dice, step, self._site, at, self._person)))
+        if step.is_sent:
+            await self._ask(
+                "POST", "/order" if step.path == "/checkout" else "/contact", HTML, dict.fromkeys(step.fields, "x")
+            )
 
+    async def _ask(self, method: str, path: str, headers: dict[str, str], form: dict[str, str] | None = None) -> None:
+        own = {"User-Agent": self._person.user_agent, "X-Forwarded-For": self._person.address}
+        own |= {"Accept-Language": self._person.language}
+        if self._cookies:
+            own["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        url = self._site + path
+        async with self._session.request(
+            method, url, headers=own | headers, data=form, allow_redirects=False
+        ) as response:
+            if response.status >= 400:
+                response.raise_for_status()
+            await response.read()
+        self._cookies |= {name: morsel.value for name, morsel in response.cookies.items() if morsel.value}
 
-async def fetch(session: aiohttp.ClientSession, site: str, path: str, headers: dict[str, str], sent: Sent) -> list[str]:
-    """Open one page as a browser would; return the paths that it links to."""
-    async with session.get(site + path, headers=headers) as response:
-        response.raise_for_status()
-        sent.page_views += 1
-        return LINK.findall(await response.text())
-
-
-async def write(session: aiohttp.ClientSession, site: str, headers: dict[str, str], sent: Sent) -> None:
-    """Fill in the contact form; the answer leads to the page that says thanks."""
-    async with session.post(f"{site}/contact", headers=headers, data={"email": "mouse@example.com"}) as response:
-        response.raise_for_status()
-        sent.forms += 1
-        sent.page_views += 1
-
-
-async def visit(session: aiohttp.ClientSession, site: str, number: int, sent: Sent, stopping: asyncio.Event) -> None:
-    """One person: an entry page, some links, sometimes the form."""
-    headers = {"User-Agent": AGENTS[number % len(AGENTS)], "X-Forwarded-For": f"198.51.{number % 100}.7"}
-    sent.visitors.add(headers["X-Forwarded-For"])
-    path, referrer = random.choice(ENTRIES), random.choice(REFERRERS)
-    for _ in range(random.randint(1, 6)):
-        links = await fetch(session, site, path, headers | ({"Referer": referrer} if referrer else {}), sent)
-        referrer, path = site + path, random.choice(links)
-        if path == "/contact":
-            await write(session, site, headers, sent)
-        if await pause(stopping, random.uniform(0.05, 0.8)):
-            return
+    async def _tell(self, events: list[dict[str, Any]]) -> None:
+        batch = {
+            "batch_id": str(uuid.uuid4()),
+            "sent_at": datetime.now(UTC).isoformat(),
+            "library": {"name": "shockmouse-agent", "version": "0.1.0"},
+            "context": {"locale": self._person.language.split("-")[0]},
+            "events": [event | {"privacy": "strict"} for event in events],
+        }
+        own = {
+            "User-Agent": self._person.user_agent,
+            "X-Forwarded-For": self._person.address,
+            "Content-Type": "text/plain",
+        }
+        if self._cookies:
+            own["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        url = f"{self._site}/_shockmouse/events?key={self._key}"
+        async with self._session.post(url, headers=own, data=json.dumps(batch)) as response:
+            response.raise_for_status()
 
 
 async def pause(stopping: asyncio.Event, seconds: float) -> bool:
@@ -84,27 +89,36 @@ async def pause(stopping: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-async def walk(site: str, sent: Sent, stopping: asyncio.Event, *, guests: int = 4) -> None:
-    """Send visitors through the shop until the demo ends, `guests` at a time."""
+async def come(site: str, key: str, known: list[Person], stopping: asyncio.Event, *, guests: int = 4) -> None:
+    """Send visitors through the shop until the demo ends, `guests` at a time; a third have been here before."""
+    dice = random.Random()
 
-    async def guest(first: int) -> None:
-        number = first
-        while not stopping.is_set():
-            await visit(session, site, number, sent, stopping)
-            number += guests
+    async def visit() -> None:
+        is_known = bool(known) and dice.random() < 0.35
+        person = dice.choice(known) if is_known else new_person(dice)
+        guest = Guest(session, site, key, person, is_known=is_known)
+        for step in walk(dice, site):
+            if stopping.is_set():
+                return
+            await guest.look(dice, step)
 
-    async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(guest(first) for first in range(guests)))
+    async def guest() -> None:
+        while not await pause(stopping, dice.uniform(0.1, 2.0)):
+            await visit()
+
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        await asyncio.gather(*(guest() for _ in range(guests)))
 
 
-async def report(environment: dict[str, str], sent: Sent, stopping: asyncio.Event) -> None:
-    """Run the client's command line every few seconds, as a cron job or a build would."""
+async def report(environment: dict[str, str], stopping: asyncio.Event) -> int:
+    """Run the client's command line every few seconds, as a cron job or a build would; return how many succeeded."""
+    sent = 0
     while not stopping.is_set():
         program = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "shockmouse_analytics", "send", random.choice(REPORTS), "pages=12", "format=pdf"),
             env=os.environ | environment,
             stdout=asyncio.subprocess.DEVNULL,
         )
-        if await program.wait() == 0:
-            sent.reports += 1
-        await pause(stopping, 2.0)
+        sent += await program.wait() == 0
+        await pause(stopping, 3.0)
+    return sent
