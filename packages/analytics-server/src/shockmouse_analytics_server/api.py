@@ -6,6 +6,7 @@ List       {"rows": […], "next": a cursor or null, "exact": true}
 Refusals   are raised as QuestionError; app.py turns every error into its answer
 """
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from .access import find_key
 from .breakdown import DEFAULT_METRICS, breakdown
@@ -24,6 +26,7 @@ from .errors import QuestionError
 from .events import events
 from .export import FORMATS, export
 from .funnel import MAX_BODY_BYTES, Funnel, funnel, parse_funnel
+from .narrowing import explained
 from .paths import DIRECTIONS, paths
 from .projects import Directory
 from .properties import properties
@@ -46,10 +49,12 @@ from .stats import stats
 from .stream import Streams, parse_place
 from .timeseries import timeseries
 from .totals import METRICS
+from .turns import Turns
 from .vitals import vitals
 
 EVER = timedelta(days=365 * 50)
 SESSIONS_OF_DEVICE = 100
+EXPORTS = 4  # at a time and process
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -188,17 +193,20 @@ PATHS = (
 
 def routes(database: Database, directory: Directory) -> list[Route]:
     """Return the API's routes; `database` is open while they are used, in the role "query"."""
+    turns = Turns()
     return [
         Route("/api/v1/events/stream", stream_endpoint(database, directory), methods=["GET"]),
         Route("/api/v1/export", export_endpoint(database, directory), methods=["GET"]),
         *(
-            Route(f"/api/v1{path.path}", endpoint(path, database, directory), methods=[path.method], name=path.path)
+            Route(f"/api/v1{path.path}", ask_endpoint(path, database, directory, turns), methods=[path.method])
             for path in PATHS
         ),
     ]
 
 
-def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
+def ask_endpoint(
+    path: Path, database: Database, directory: Directory, turns: Turns
+) -> Callable[[Request], Awaitable[Response]]:
     async def respond(request: Request) -> Response:
         project = directory.project(find_project(request, directory))
         body = parse_funnel(await read_small(request)) if path.method == "POST" else None
@@ -211,7 +219,10 @@ def endpoint(path: Path, database: Database, directory: Directory) -> Callable[[
             also=path.also,
         )
         named = request.path_params.get("id", "")
-        answer = await path.answer(Ask(database=database, question=question, given=given, id=named, body=body))
+        filters = [*request.query_params.getlist("filter"), *(body.filter if body else ())]
+        async with turns.turn(project.name):
+            with explained(question, given, filters):
+                answer = await path.answer(Ask(database=database, question=question, given=given, id=named, body=body))
         return json_response(answer)
 
     return respond
@@ -241,6 +252,8 @@ def stream_endpoint(database: Database, directory: Directory) -> Callable[[Reque
 
 
 def export_endpoint(database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
+    turns = Turns(EXPORTS, waiting=0)
+
     async def respond(request: Request) -> Response:
         project = directory.project(find_project(request, directory))
         question, given = parse_question(
@@ -252,8 +265,16 @@ def export_endpoint(database: Database, directory: Directory) -> Callable[[Reque
             also=frozenset({"format"}),
         )
         form = choose("format", given.get("format", "jsonl"), FORMATS)
+        stack = contextlib.AsyncExitStack()
+        await stack.enter_async_context(turns.turn(project.name))
         parts = export(database, question, form)
-        first = await anext(parts, b"")  # what is wrong with the question has its status
+        stack.push_async_callback(parts.aclose)
+        try:
+            with explained(question, {}, request.query_params.getlist("filter")):
+                first = await anext(parts, b"")  # what is wrong with the question has its status
+        except BaseException:
+            await stack.aclose()
+            raise
 
         async def written() -> AsyncIterator[bytes]:
             yield first
@@ -262,9 +283,21 @@ def export_endpoint(database: Database, directory: Directory) -> Callable[[Reque
 
         name = f'attachment; filename="{project.name}.{form}"'
         headers = {"Cache-Control": "no-store", "Content-Disposition": name}
-        return StreamingResponse(written(), media_type=FORMATS[form].media_type, headers=headers)
+        return Download(stack, written(), media_type=FORMATS[form].media_type, headers=headers)
 
     return respond
+
+
+class Download(StreamingResponse):
+    """An answer that is streamed, and what is to be closed after it, however it ends."""
+
+    def __init__(self, stack: contextlib.AsyncExitStack, content: AsyncIterator[bytes], **options: Any) -> None:
+        super().__init__(content, **options)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)
 
 
 async def read_small(request: Request) -> bytes:

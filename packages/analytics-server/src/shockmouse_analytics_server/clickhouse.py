@@ -40,6 +40,7 @@ QUERY_LIMITS: Mapping[str, object] = {
     "readonly": 1,
     "max_execution_time": 20,
     "max_memory_usage": 1_500_000_000,
+    "max_rows_to_read": 1_000_000_000,
     "max_result_rows": 1_000_000,
     "max_result_bytes": 500_000_000,
 }
@@ -301,7 +302,8 @@ def _mapped(message: str, *, question: bool) -> DatabaseError:
     match = CODE.search(message)
     code = int(match[1]) if match else 0
     text = message.strip()[:2000]
-    if question and code in LIMITS:
+    is_own = "(total)" not in text  # else it is the server whose memory others have used up
+    if question and code in LIMITS and is_own:
         return QuestionLimitError(text, code)
     return DatabaseAwayError(text, code) if code in AWAY or not match else DatabaseError(text, code)
 

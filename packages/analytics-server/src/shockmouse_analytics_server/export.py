@@ -7,7 +7,7 @@ parquet    typed columns, objects as JSON text. Its foot stands at its end, so t
 Times      are in UTC. Project and retention are left out: an import has its own
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from msgspec import Struct
 
@@ -28,6 +28,7 @@ SETTINGS = {
     "max_threads": 1,  # as fast when rows leave in order, and each thread would hold blocks of its own
     # An export may take as long as it needs; its memory stays bounded.
     "max_execution_time": 0,
+    "max_rows_to_read": 0,
     "max_result_rows": 0,
     "max_result_bytes": 0,
 }
@@ -48,7 +49,7 @@ FORMATS = {
 }
 
 
-async def export(database: Database, question: Question, form: str) -> AsyncIterator[bytes]:
+async def export(database: Database, question: Question, form: str) -> AsyncGenerator[bytes]:
     """Yield the export's bytes; the events come as they are read.
 
     Raises QuestionError: parquet of too many events.
@@ -68,7 +69,7 @@ async def export(database: Database, question: Question, form: str) -> AsyncIter
 
 async def count(database: Database, question: Question) -> int:
     """Return how many events an export of the question has."""
-    found = await database.fetch(question.sql("export_counted"), params=question.params())
+    found = await database.fetch(question.sql("export_counted"), params=question.params(), settings=SETTINGS)
     return int(found[0]["events"])
 
 
