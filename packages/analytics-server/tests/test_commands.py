@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from shockmouse_analytics_server.config import FIELDS, flag_name
+
 from .serving import PROGRAM, Done, Server, command, serving, wait_until
 
 UNINVITED = ("aiohttp", "chdb", "hypercorn", "starlette", "sqlite3", "maxminddb", "ua_parser")
@@ -36,6 +38,20 @@ def failed(done: Done) -> tuple[int, str, int]:
     return done.code, done.out, done.err.count("\n")
 
 
+def test_a_commands_help_shows_the_settings_that_matter_to_it(tmp_path: Path) -> None:
+    def shown(*words: str) -> set[str]:
+        done = command(tmp_path, *words, "--help")
+        assert (done.code, done.err) == (0, "")
+        return {field for field in FIELDS if f" {flag_name(field)} VALUE" in done.out.partition("settings:")[2]}
+
+    where = {field for field in FIELDS if field == "data_dir" or field.startswith("clickhouse_")}
+    assert shown("serve") == {*FIELDS}
+    assert shown("backup") == where
+    assert shown("project", "link") == where | {"host", "port"}
+    taken = [command(tmp_path, "openapi", "--max-body-bytes", value).code for value in ("2000000", "x")]
+    assert taken == [0, 2]
+
+
 def test_help_names_the_commands_and_loads_no_engine() -> None:
     script = (
         "import sys; sys.argv = ['x', '--help']\n"
@@ -51,6 +67,7 @@ def test_help_names_the_commands_and_loads_no_engine() -> None:
         "spool",
         "export",
         "import",
+        "erase",
         "backup",
         "restore",
         "doctor",

@@ -8,11 +8,9 @@ from collections.abc import Callable
 
 from . import __version__, config, logs
 from .commands import backups, checks, exports, imports, migrations, privacy, projects, serving, spooling
-from .commands.options import Parser, given_flags
+from .commands.options import PROGRAM, Parser, given_flags
 from .errors import ConfigError, ServerError, UsageError
 from .lifeline import end_with_parent
-
-PROGRAM = "shockmouse-analytics-server"
 
 
 def main() -> int:

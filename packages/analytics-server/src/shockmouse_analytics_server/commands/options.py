@@ -10,6 +10,8 @@ from ..config import FIELDS, ServerConfig, flag_name, variable_name
 Run = Callable[[argparse.Namespace, ServerConfig], int]
 Commands = Any  # argparse's collection of subparsers has no public type
 SETTING = "setting_"
+PROGRAM = "shockmouse-analytics-server"
+USUAL = ("data_dir", *(field for field in FIELDS if field.startswith("clickhouse_")))
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,14 +25,22 @@ class Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def add_command(commands: Commands, name: str, run: Run, about: str, *, without: Iterable[str] = ()) -> Parser:
-    """Return the parser of a new command that takes every setting but those it gives a meaning of its own."""
+def add_command(
+    commands: Commands, name: str, run: Run, about: str, *, without: Iterable[str] = (), shows: Iterable[str] = ()
+) -> Parser:
+    """Return the parser of a new command that takes every setting but those it gives a meaning of its own.
+
+    Its help shows where data and database are and the settings in `shows`; that of `serve` shows all.
+    """
     parser: Parser = commands.add_parser(name, help=about, description=about)
-    settings = parser.add_argument_group("settings", "a flag goes before its variable, the variable before the default")
+    shown = {*USUAL, *shows}
+    rest = "" if shown >= {*FIELDS} else f"; all of `{PROGRAM} serve --help` are taken here too"
+    settings = parser.add_argument_group("settings", f"a flag goes before its variable, that before the default{rest}")
     for field in FIELDS:
         if field not in without:
             flag, variable = flag_name(field), variable_name(field)
-            settings.add_argument(flag, dest=SETTING + field, metavar="VALUE", help=f"or {variable}{default_of(field)}")
+            told = f"or {variable}{default_of(field)}" if field in shown else argparse.SUPPRESS
+            settings.add_argument(flag, dest=SETTING + field, metavar="VALUE", help=told)
     parser.set_defaults(run=run)
     return parser
 

@@ -16,7 +16,8 @@ OWN_FLAGS = ("retention_days", "rollup_retention_days")
 def add(commands: Commands) -> None:
     """Add the commands about projects."""
     group = add_group(commands, "project", "projects and keys")
-    create = add_command(group, "create", run_create, "create a project and print its keys, once")
+    defaults = ("retention_days", "rollup_retention_days", "ip_anonymization")
+    create = add_command(group, "create", run_create, "create a project and print its keys, once", shows=defaults)
     create.add_argument("name", metavar="NAME", help="at most 32 of a-z, 0-9 and -")
     create.add_argument("--json", action="store_true", help="print one JSON object")
     listing = add_command(group, "list", run_list, "list the projects and their settings")
@@ -32,7 +33,8 @@ def add(commands: Commands) -> None:
     change.add_argument("--ip", metavar="MODE", help="what is kept of addresses: truncate, drop or keep")
     change.add_argument("--timezone", metavar="TZ", help="of days in answers, such as Europe/Paris")
     change.add_argument("--dry-run", action="store_true", help="only show what would change")
-    link = add_command(group, "link", run_link, "print a new link that signs in to the dashboard once")
+    about = "print a new link that signs in to the dashboard once"
+    link = add_command(group, "link", run_link, about, shows=("host", "port"))
     link.add_argument("name", metavar="NAME")
     delete = add_command(group, "delete", run_delete, "revoke a project's keys and end it; its name stays taken")
     delete.add_argument("name", metavar="NAME")

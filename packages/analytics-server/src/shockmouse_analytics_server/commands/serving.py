@@ -5,14 +5,14 @@ import asyncio
 from pathlib import Path
 
 from .. import logs
-from ..config import ServerConfig, prepare_data_dir
+from ..config import FIELDS, ServerConfig, prepare_data_dir
 from ..errors import ConfigError, UsageError
 from .options import Commands, add_command
 
 
 def add(commands: Commands) -> None:
     """Add the command that serves."""
-    parser = add_command(commands, "serve", run_serve, "start the server; migrates first")
+    parser = add_command(commands, "serve", run_serve, "start the server; migrates first", shows=FIELDS)
     parser.add_argument("--no-migrate", action="store_true", help="leave the schema as it is")
 
 
