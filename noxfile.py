@@ -23,7 +23,9 @@ ROOT = Path(__file__).parent
 PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-server")
 DIST = ROOT / "dist"
 CHECKED = ("packages", "tests", "tools", "noxfile.py")
-TEST_LIBRARIES = ("pytest>=9", "pytest-timeout>=2.4", "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
+RUNNER = ("pytest>=9", "pytest-timeout>=2.4", "pytest-xdist>=3.8")
+TEST_LIBRARIES = (*RUNNER, "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")  # most of a test's time is waiting; a file shares its servers
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")
 WITH_ENGINE = (*TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60")
@@ -88,6 +90,11 @@ def run_with_engine(session: nox.Session, *arguments: str, libraries: tuple[str,
     session.run(python, *arguments, *session.posargs, external=True, interrupt_timeout=30, terminate_timeout=10)
 
 
+def run_tests(session: nox.Session, chosen: str, folder: str) -> None:
+    """Run the chosen tests of a folder in the engine's environment."""
+    run_with_engine(session, "-m", "pytest", *SIDE_BY_SIDE, "-m", chosen, folder, libraries=WITH_ENGINE)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """ruff: style and format."""
@@ -121,15 +128,19 @@ def build(session: nox.Session) -> None:
 
 @nox.session(requires=["build"], python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Both packages' own tests that need no engine, on every Python that is here."""
-    toolkits = TOOLKITS if session.python == PYTHONS[0] else ()
-    if toolkits and find_library("EGL") is None:
+    """Both packages' own tests that need no engine, on every Python that is here; toolkits and crashes on one."""
+    is_first = session.python == PYTHONS[0]
+    if is_first:
+        install_parts(session, strace="strace")
+    if is_first and find_library("EGL") is None:
         install_parts(
             session, egl="libegl1", gl="libgl1", xkb="libxkbcommon0", dbus="libdbus-1-3", fonts="libfontconfig1"
         )
-    install_packages(session, *TEST_LIBRARIES, *toolkits, extra="[geo]")
-    for package in PACKAGES:
-        session.run("pytest", "-m", "not engine and not faults", str(package / "tests"), *session.posargs)
+    install_packages(session, *TEST_LIBRARIES, *(TOOLKITS if is_first else ()), extra="[geo]")
+    chosen = "not engine and not faults" + ("" if is_first else " and not crashes")
+    ignored = () if is_first else (f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}",)
+    folders = [str(package / "tests") for package in PACKAGES]
+    session.run("pytest", *SIDE_BY_SIDE, "-m", chosen, *ignored, *folders, *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -142,23 +153,22 @@ def engine(session: nox.Session) -> None:
 def engine_tests(session: nox.Session) -> None:
     """The server's tests that need the engine."""
     install_parts(session, strace="strace")
-    tests_folder = str(PACKAGES[1] / "tests")
-    run_with_engine(session, "-m", "pytest", "-m", "engine and not faults", tests_folder, libraries=WITH_ENGINE)
+    run_tests(session, "engine and not faults", str(PACKAGES[1] / "tests"))
 
 
 @nox.session(requires=["engine"], venv_backend="none")
 def together(session: nox.Session) -> None:
     """Client and server as real processes: protocol, kills, outages."""
-    run_with_engine(session, "-m", "pytest", "-m", "not faults and not browser", "tests", libraries=WITH_ENGINE)
+    run_tests(session, "not faults and not browser", "tests")
 
 
 @nox.session(requires=["engine"], venv_backend="none")
 def browser(session: nox.Session) -> None:
     """The browser script in a real Chromium, with a real server."""
-    install_parts(session, chromium="chromium")
+    install_parts(session, chromium="chromium", npm="npm")
     if shutil.which("chromium") is None:
         session.skip("Chromium is missing and only root may install it: apt-get install chromium")
-    run_with_engine(session, "-m", "pytest", "-m", "browser", "tests/browser", libraries=WITH_ENGINE)
+    run_tests(session, "browser", "tests/browser")
 
 
 @nox.session(requires=["engine"], venv_backend="none")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def report() -> Report:
     """Have one line printed at the end of the run, whether tests pass or fail."""
     return REPORTED.append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what this process's tests reported to the one that prints, when tests run side by side."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["reported"] = REPORTED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a process's tests reported."""
+    REPORTED.extend(getattr(node, "workeroutput", {}).get("reported", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -101,7 +101,7 @@ class Server:
         """Return everything that this and earlier starts printed."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
-    def start(self, seconds: float = 30) -> float:
+    def start(self, seconds: float = 90) -> float:
         """Start `serve`; return after how many seconds it said that it listens."""
         announced = self.log().count("listening on ")
         with self._log.open("ab") as log:

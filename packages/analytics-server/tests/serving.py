@@ -124,7 +124,7 @@ def serving(data_dir: Path, *flags: str, **settings: str) -> Iterator[Server]:
     printed: list[str] = []
     try:
         while not (found := READY.fullmatch(printed[-1] if printed else "")):
-            line = lines.get(timeout=40)
+            line = lines.get(timeout=90)
             if line is None:
                 raise RuntimeError(f"serve ended with {process.wait(10)} after {printed}")
             printed.append(line)

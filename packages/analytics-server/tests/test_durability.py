@@ -25,6 +25,8 @@ from shockmouse_analytics_server.spool import Appended
 
 from .spooled import make_entry, open_spool
 
+pytestmark = pytest.mark.crashes
+
 CHILD = Path(__file__).with_name("spool_child.py")
 KILLS = 6
 

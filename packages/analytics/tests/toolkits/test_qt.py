@@ -9,9 +9,7 @@ import pytest
 
 from shockmouse_analytics import Analytics
 
-widgets = pytest.importorskip(
-    "PySide6.QtWidgets", reason="PySide6 (one Python version has it) or libegl1 is missing", exc_type=ImportError
-)
+widgets = pytest.importorskip("PySide6.QtWidgets", reason="PySide6 or libegl1 is missing", exc_type=ImportError)
 
 from PySide6.QtCore import Qt  # noqa: E402
 from PySide6.QtGui import QAction  # noqa: E402
@@ -105,7 +103,7 @@ def test_widgets_that_were_there_before_are_told_of(application: Any, client: Ma
 
 
 def test_the_program_of_the_documentation_tells_of_its_window(program: Any, server: Any) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "programs.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "programs.md").read_text("utf-8")
     (shown,) = re.findall(r"^```python editor.py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     text = shown.replace("wk_…", "wk_shop_0123456789").replace("https://stats.example.com", server.endpoint)
     start = "import os\nos.environ['QT_QPA_PLATFORM'] = 'offscreen'\n"
