@@ -19,12 +19,13 @@ from typing import Any, NoReturn
 import msgspec
 
 from . import Analytics, __version__
-from .analytics import open_queues
 from .config import ClientConfig
 from .doctor import examine
-from .errors import AnalyticsError, ConfigError
+from .errors import AnalyticsError, ConfigError, StoreError
 from .fingerprint import Fingerprinter
 from .offline import OfflineStore
+from .store_file import temporary_folder
+from .store_folders import StoreFolders
 
 SEND_SECONDS = 3.0
 FLUSH_SECONDS = 60.0
@@ -91,6 +92,25 @@ def queue_clear(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
             forgotten += store.clear()
     print(f"{forgotten} events forgotten")
     return 0
+
+
+def open_queues(config: ClientConfig) -> list[OfflineStore]:
+    """Return the queue on disk that clients with these settings share, and any that had to be kept in a worse folder.
+
+    Raises StoreError: no folder can be used.
+    """
+    complaints: list[str] = []
+    folders = StoreFolders(
+        [config.state_dir(), temporary_folder()],
+        config.queue_name,
+        owner=f"command {os.getpid()}",
+        max_bytes=config.offline_bytes,
+        complain=lambda folder, why: complaints.append(f"{folder}: {why}"),
+    )
+    best = next(folders.open(), None)
+    if best is None:
+        raise StoreError("; ".join(complaints) or "the queue is in use")
+    return [best, *folders.left_behind(best)]
 
 
 def _queues(settings: dict[str, Any]) -> Iterator[OfflineStore]:

@@ -3,14 +3,13 @@
 track() → consent → session, ids, encoding (a snapshot) → RequestsManager → in the background: steps → batch → server
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -40,9 +39,6 @@ from .steps import BeforeSend, Redact, Steps
 from .undecided import Undecided
 from .visitor import Visitor
 from .vitals import Vitals
-
-if TYPE_CHECKING:
-    from .offline import OfflineStore
 
 Properties = Mapping[str, Any]
 
@@ -429,7 +425,7 @@ class Analytics:
         )
 
     def _encode(self, event: Event, visitor: Visitor | None) -> bytes:
-        encoded = encode(event if visitor is None else _of_visitor(event, visitor, self._privacy))
+        encoded = encode(event if visitor is None else visitor.own(event, self._privacy))
         if len(encoded) > MAX_EVENT_BYTES:
             raise ValueError(f"the event has {len(encoded)} bytes, but at most {MAX_EVENT_BYTES} are allowed")
         if visitor is not None:
@@ -472,52 +468,10 @@ def _as_dict(properties: Properties | None) -> dict[str, Any] | None:
     raise TypeError(f"properties are {type(properties).__name__}, but should be a mapping")
 
 
-def _of_visitor(event: Event, visitor: Visitor, privacy: Privacy) -> Event:
-    """Return the event as the visitor's: nothing of this program's own device, session and user is left in it."""
-    return msgspec.structs.replace(
-        event,
-        device_id=visitor.device_id,
-        session_id=visitor.session_id,
-        session_started_at=None,
-        user_id=visitor.user_id,
-        privacy=privacy if visitor.device_id else "strict",
-        sample_rate=1.0,
-        context={**visitor.context(), **(event.context or {})},
-    )
-
-
 def _version() -> str:
     from . import __version__
 
     return __version__
-
-
-def open_queues(config: ClientConfig) -> "list[OfflineStore]":
-    """Return the queue on disk that clients with these settings share, and any that had to be kept in a worse folder.
-
-    Raises StoreError: no folder can be used.
-    """
-    from .errors import StoreError
-    from .store_file import temporary_folder
-    from .store_folders import StoreFolders
-
-    complaints: list[str] = []
-    folders = StoreFolders(
-        [config.state_dir(), temporary_folder()],
-        _queue_name(config),
-        owner=f"command {os.getpid()}",
-        max_bytes=config.offline_bytes,
-        complain=lambda folder, why: complaints.append(f"{folder}: {why}"),
-    )
-    best = next(folders.open(), None)
-    if best is None:
-        raise StoreError("; ".join(complaints) or "the queue is in use")
-    return [best, *folders.left_behind(best)]
-
-
-def _queue_name(config: ClientConfig) -> str:
-    destination = f"{config.endpoint.rstrip('/')}\n{config.project}"
-    return f"queue-{hashlib.sha256(destination.encode()).hexdigest()[:16]}.sqlite"
 
 
 def _delivering(config: ClientConfig, state_dir: Path) -> Delivering:
@@ -533,5 +487,5 @@ def _delivering(config: ClientConfig, state_dir: Path) -> Delivering:
         retry_seconds=config.retry_seconds,
         offline_bytes=config.offline_bytes,
         offline_dir=state_dir if config.offline else None,
-        queue_name=_queue_name(config),
+        queue_name=config.queue_name,
     )

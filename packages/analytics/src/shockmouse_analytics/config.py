@@ -5,6 +5,7 @@ A setting is an argument of Analytics(), else the environment's SHOCKMOUSE_CLIEN
 event type, are arguments only.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,6 +80,12 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """The middle part of the key: what a key belongs to."""
         parts = self.write_key.split("_")
         return parts[1] if len(parts) > 2 else self.write_key
+
+    @property
+    def queue_name(self) -> str:
+        """The file name of the queue on disk: all clients that send to one project of one server share it."""
+        destination = f"{self.endpoint.rstrip('/')}\n{self.project}"
+        return f"queue-{hashlib.sha256(destination.encode()).hexdigest()[:16]}.sqlite"
 
     def state_dir(self) -> Path:
         """Return the folder of everything the client remembers; it need not exist."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import session_header
+from .event import Event, Privacy
 
 _PREFIX_BITS = {4: 24, 6: 48}
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -43,6 +44,19 @@ class Visitor(Struct, frozen=True, kw_only=True):
         if joint is None or self.session_id or self.device_id not in (None, joint.device_id):
             return self
         return replace(self, session_id=joint.session_id, device_id=joint.device_id)
+
+    def own(self, event: Event, privacy: Privacy) -> Event:
+        """Return the event as the visitor's: nothing of this program's own device, session and user is left in it."""
+        return replace(
+            event,
+            device_id=self.device_id,
+            session_id=self.session_id,
+            session_started_at=None,
+            user_id=self.user_id,
+            privacy=privacy if self.device_id else "strict",
+            sample_rate=1.0,
+            context={**self.context(), **(event.context or {})},
+        )
 
     def context(self) -> dict[str, Any]:
         """Return what an event's context says of the visitor.
