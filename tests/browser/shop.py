@@ -6,6 +6,7 @@ Everything comes from one seed and one moment, so that two runs at the same time
 import math
 import random
 import uuid
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -114,8 +115,10 @@ class Visit:
             "device_id": self._device,
             "properties": properties,
             "context": {**self._context, "page": page},
+            "privacy": "balanced",
             "fingerprint": {
-                "signals": {"platform": self._machine.agent.split("(")[1][:7], "touch": self._machine.speed > 1.5}
+                "hash": f"{zlib.crc32(self._machine.agent.encode()):08x}",
+                "signals": {"platform": self._machine.agent.split("(")[1][:7], "touch": self._machine.speed > 1.5},
             },
         }
 

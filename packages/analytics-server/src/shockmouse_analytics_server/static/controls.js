@@ -8,9 +8,15 @@ import { datesOfPeriod, PRESETS } from "./period.js"
 // name, title, and which controls it has: p period, f filters, c comparison
 export const VIEWS = [
   ["overview", "Overview", "pfc"],
+  ["retention", "Retention", "pf"],
+  ["paths", "Paths", "pf"],
+  ["devices", "Devices", "pf"],
+  ["bots", "Bots", "p"],
+  ["health", "Data health", ""],
 ]
 // Views that a view of the list opens.
-export const INNER = { list: ["overview", "All values", "pf"], event: ["overview", "Event", "pf"] }
+export const INNER = { list: ["overview", "All values", "pf"], event: ["overview", "Event", "pf"],
+  device: ["devices", "Device", "p"] }
 
 export function describe(name) {
   const listed = VIEWS.find(([each]) => each === name)

@@ -9,7 +9,8 @@ import { showSignIn, signOut } from "./sign_in.js"
 import { periodOf } from "./period.js"
 import { isEmpty, showEmpty } from "./welcome.js"
 
-const MODULES = { overview: "overview", list: "breakdowns", event: "event", setup: "welcome" }
+const MODULES = { overview: "overview", list: "breakdowns", event: "event", setup: "welcome", retention: "retention",
+  paths: "paths", devices: "devices", device: "devices", bots: "bots", health: "health" }
 const byId = (id) => document.getElementById(id)
 
 let session = null
