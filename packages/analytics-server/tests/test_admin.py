@@ -1,5 +1,6 @@
 """Administration over HTTP: what an admin key may do to its own project, and that it reaches no other."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from shockmouse_analytics_server import audit
+from shockmouse_analytics_server.clickhouse import open_database
 from shockmouse_analytics_server.engine_socket import socket_of
 
 from .serving import Reply, Server, command, serving, wait_until
@@ -228,3 +231,30 @@ def test_a_key_revoked_on_one_node_ends_on_another_that_shares_the_database(
             wait_until(lambda: [send(other, oldest) for _ in range(4)] == [401] * 4, 30, "the other node refuses")
             assert time.monotonic() - revoked_at < 30
             assert [send(other, newest) for _ in range(4)] == [200] * 4
+
+
+def test_the_audit_log_says_who_changed_which_key(server: Server, data_dir: Path, first: str) -> None:
+    made = ask(server, first, "POST", "/projects", {"name": "watched"}).json()
+    prefixes = [made[f"{kind}_key"][:-26] for kind in ("write", "read", "admin")]
+    rotated = ask(server, made["admin_key"], "POST", "/projects/watched/keys", {"rotate": "read"}).json()
+    assert command(data_dir, "project", "set", "watched", "--ip", "drop").code == 0
+    ask(server, made["admin_key"], "POST", "/projects/watched/delete", {"yes": True})
+
+    async def read() -> list[audit.Entry]:
+        async with open_database(data_dir=data_dir, clickhouse_url=None) as database:
+            return await audit.entries(database, "watched")
+
+    written = asyncio.run(read())
+    assert [(entry.who, entry.action) for entry in written] == [
+        (first[:-26], "create"),
+        (prefixes[2], "rotate"),
+        ("command", "set"),
+        (prefixes[2], "delete"),
+    ]
+    new = rotated["new_key"][:-26]
+    assert [entry.detail for entry in written[:3]] == [
+        {"keys": prefixes},
+        {"key": new, "revoked": []},
+        {"ip": ["truncate", "drop"]},
+    ]
+    assert sorted(written[3].detail["revoked"]) == sorted([*prefixes, new])

@@ -106,9 +106,13 @@ async def loading(spool: Spool, database: Database, folder: Path) -> AsyncIterat
             await task
 
 
-async def imported(spool: Spool, database: Database, folder: Path, *groups: list[Line]) -> Tally:
+def importer_of(spool: Spool, database: Database, project: Project = EVER, erased: str = "") -> Importer:
+    return Importer(spool, database, project, is_erased=lambda row: row.user_id == erased != "")
+
+
+async def imported(spool: Spool, database: Database, folder: Path, *groups: list[Line], erased: str = "") -> Tally:
     async with loading(spool, database, folder):
-        importing = Importer(spool, database, EVER)
+        importing = importer_of(spool, database, erased=erased)
         await importing.begin()
         for group in groups:
             assert await importing.take(group) == []
@@ -156,7 +160,7 @@ def test_what_still_waits_in_the_spool_is_known(shared: Any, migrated: Any, tmp_
 
     async def scenario(database: Database) -> None:
         with open_spool(tmp_path) as spool:
-            crashed = Importer(spool, database, EVER)
+            crashed = importer_of(spool, database)
             await crashed.take(lines[:60])  # no loader is there, and it never comes to its end
             assert spool.status().rows == 60
             assert await imported(spool, database, tmp_path, lines[30:]) == Tally(imported=40, duplicates=30)
@@ -206,6 +210,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.engine
+def test_an_erased_user_does_not_come_back(served: Path, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+    times = {"at": at, "session_started": at, "received_at": at}
+    users = {"ada": "tablet", "bob": "phone"}
+    file.write_bytes(b"\n".join(line_of(user_id=user, device_id=users[user], **times) for user in users))
+    assert command(served, "import", "--project", "default", str(file)).code == 0
+    assert command(served, "erase", "--project", "default", "--user-id", "ada").code == 0
+    again = command(served, "import", "--project", "default", "--json", str(file)).json()
+    assert (again["imported"], again["duplicates"], again["erased"]) == (0, 1, 1)
+
+
+@pytest.mark.engine
 def test_the_command_takes_files_gzip_and_standard_input(served: Path, tmp_path: Path) -> None:
     plain, packed = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"
     write_export(plain, 30)
@@ -215,7 +232,7 @@ def test_the_command_takes_files_gzip_and_standard_input(served: Path, tmp_path:
     line = [*PROGRAM, "import", "--project", "default", "--json", "-"]
     read = subprocess.run(line, env=environment(data_dir=str(served)), input=packed.read_bytes(),
                           capture_output=True, timeout=90, check=True)  # fmt: skip
-    told = {"project": "default", "imported": 0, "duplicates": 30, "expired": 0, "malformed": 0}
+    told = {"project": "default", "imported": 0, "duplicates": 30, "erased": 0, "expired": 0, "malformed": 0}
     assert json.loads(read.stdout) == told
 
 
@@ -226,7 +243,7 @@ def test_malformed_lines_are_counted_and_told_and_the_others_imported(served: Pa
     good = file.read_bytes().splitlines()
     file.write_bytes(b"\n".join([good[0], b"no json", b"", b'{"event_id": 1}', good[1], b"x" * (3 << 20), good[2]]))
     done = command(served, "import", "--project", "default", "--json", str(file))
-    counts = {"project": "default", "imported": 3, "duplicates": 0, "expired": 0, "malformed": 3}
+    counts = {"project": "default", "imported": 3, "duplicates": 0, "erased": 0, "expired": 0, "malformed": 3}
     assert (done.code, json.loads(done.out)) == (1, counts)
     assert [line.removeprefix(f"{file}:").partition(":")[0] for line in done.err.splitlines()] == ["2", "4", "6"]
     cut.write_bytes(gzip.compress(b"\n".join(good))[:-20])
@@ -250,7 +267,7 @@ def test_events_older_than_the_project_keeps_them_are_left_out(shared: Any, migr
     async def scenario(database: Database) -> None:
         with open_spool(tmp_path) as spool:
             async with loading(spool, database, tmp_path):
-                importing = Importer(spool, database, project)
+                importing = importer_of(spool, database, project)
                 await importing.take(lines)
                 await importing.end()
             assert importing.tally == Tally(imported=5, expired=5)

@@ -85,7 +85,9 @@ class Administration:
             raise QuestionError(reason, code="wrong_project", status=403)
         asked = await read_json(request, Creation)
         with_reason(registry.check_name, asked.name)
-        made = await registry.create_project(self._database, self._directory, asked.name, self._defaults)
+        made = await registry.create_project(
+            self._database, self._directory, asked.name, self._defaults, who=self._who(request)
+        )
         return answer(made, status=201)
 
     async def keys(self, request: Request) -> Response:
@@ -95,7 +97,8 @@ class Administration:
     async def rotate(self, request: Request) -> Response:
         asked = await self._asked(request, Rotation)
         project = await self._project(request)
-        token = await registry.rotate_key(self._database, self._directory, project.name, asked.rotate)
+        who = self._who(request)
+        token = await registry.rotate_key(self._database, self._directory, project.name, asked.rotate, who=who)
         shown = registry.shown_keys(self._directory.keys(project.name))
         return answer({"project": project.name, "new_key": token, "keys": shown})
 
@@ -115,7 +118,8 @@ class Administration:
         if asked.dry_run:
             after = registry.changed(before, wanted)
         else:
-            after = await registry.set_project(self._database, self._directory, before, wanted)
+            who = self._who(request)
+            after = await registry.set_project(self._database, self._directory, before, wanted, who=who)
         shown = {"before": registry.settings_of(before), "after": registry.settings_of(after)}
         return answer({"project": before.name, **shown, "dry_run": asked.dry_run})
 
@@ -130,7 +134,7 @@ class Administration:
     async def delete(self, request: Request) -> Response:
         await self._asked(request, Deletion)
         project = await self._project(request)
-        await registry.delete_project(self._database, self._directory, project)
+        await registry.delete_project(self._database, self._directory, project, who=self._who(request))
         return answer({"project": project.name, "deleted": True})
 
     def _allowed(self, request: Request) -> str:
@@ -144,6 +148,10 @@ class Administration:
         for parameter in request.query_params:
             raise QuestionError(f"unknown parameter {parameter[:100]!r}: there is none", code="unknown_parameter")
         return key.project
+
+    def _who(self, request: Request) -> str:
+        """Return the prefix of the key that asks, for the audit log."""
+        return find_key(request.headers.get("authorization", ""), self._directory, "admin").prefix
 
     async def _asked(self, request: Request, kind: type[Body]) -> Body:
         """Return the body, read only for who may ask at all."""

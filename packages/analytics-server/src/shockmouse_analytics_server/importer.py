@@ -3,6 +3,7 @@
 known      an event that the project has already, by id and time, is left out. So that ClickHouse can tell, what waits
            in the spool is loaded first; the import's own last groups are remembered until they are loaded
 crash      nothing is kept for it: the same file again finds what was stored, and what was spooled is loaded first
+erased     an event of an erased subject, up to the time of the erasure, is left out
 expired    an event older than the project keeps events is left out: it would be deleted at once
 malformed  a line that is no event of an export is left out and told; its neighbours are imported
 """
@@ -52,6 +53,7 @@ class Tally(Struct):
 
     imported: int = 0
     duplicates: int = 0
+    erased: int = 0
     expired: int = 0
     malformed: int = 0
 
@@ -67,11 +69,18 @@ class Importer:
     """One import; a loader must be at work on the spool meanwhile."""
 
     def __init__(
-        self, spool: Spool, database: Database, project: Project, *, clock: Callable[[], float] = time.time
+        self,
+        spool: Spool,
+        database: Database,
+        project: Project,
+        *,
+        is_erased: Callable[[Row], bool],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._spool = spool
         self._database = database
         self._project = project
+        self._is_erased = is_erased
         self._clock = clock
         self._groups: list[Group] = []
         self.tally = Tally()
@@ -112,6 +121,8 @@ class Importer:
                 continue
             if row.at < oldest:
                 self.tally.expired += 1
+            elif self._is_erased(row):
+                self.tally.erased += 1
             else:
                 rows.append(row)
         return rows, malformed

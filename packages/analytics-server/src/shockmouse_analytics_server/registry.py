@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct, structs
 
+from . import audit
 from .clickhouse import Database
 from .errors import NameTakenError, ServerError, UsageError
 from .keys import KINDS, PROJECT_NAME, make_token, token_hash, token_prefix
@@ -32,6 +33,7 @@ from .tombstones import Tombstone
 
 Stored = TypeVar("Stored", Project, KeyRow, Secret, Tombstone)
 
+COMMAND = "command"  # who did it, in the audit log; else the prefix of the key that asked
 FIRST = "default"  # the project that serve makes, of whoever runs the server
 ACTIVE_KEYS = 2
 IP_MODES = ("truncate", "drop", "keep")
@@ -113,7 +115,9 @@ async def sync(database: Database, directory: Directory, now: float) -> None:
         await database.execute(DESTROY_SALTS, params={"before": salt_name(oldest)}, settings={"mutations_sync": 1})
 
 
-async def create_project(database: Database, directory: Directory, name: str, defaults: ProjectChange) -> NewKeys:
+async def create_project(
+    database: Database, directory: Directory, name: str, defaults: ProjectChange, *, who: str = COMMAND
+) -> NewKeys:
     """Return the keys of a new project that works on every worker of this node now.
 
     Raises UsageError: no name for a project. NameTakenError: the name is or was in use.
@@ -139,6 +143,7 @@ async def create_project(database: Database, directory: Directory, name: str, de
     await insert_rows(database, "keys", KEY_COLUMNS, keys)
     await insert_rows(database, "projects", PROJECT_COLUMNS, [project])
     directory.store(projects=[project], keys=keys)
+    await audit.note(database, name, who, "create", {"keys": [row.prefix for row in keys]})
     return NewKeys(name, tokens["write"], tokens["read"], tokens["admin"])
 
 
@@ -149,7 +154,9 @@ async def create_first_project(database: Database, directory: Directory, default
     return await create_project(database, directory, FIRST, defaults)
 
 
-async def set_project(database: Database, directory: Directory, project: Project, change: ProjectChange) -> Project:
+async def set_project(
+    database: Database, directory: Directory, project: Project, change: ProjectChange, *, who: str = COMMAND
+) -> Project:
     """Return the project as it is from now on, on this node at once.
 
     Raises UsageError: a setting that does not fit.
@@ -157,10 +164,13 @@ async def set_project(database: Database, directory: Directory, project: Project
     new = structs.replace(changed(project, change), version=new_version())
     await insert_rows(database, "projects", PROJECT_COLUMNS, [new])
     directory.store(projects=[new])
+    before, after = settings_of(project), settings_of(new)
+    changes: dict[str, object] = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
+    await audit.note(database, project.name, who, "set", changes)
     return new
 
 
-async def rotate_key(database: Database, directory: Directory, project: str, kind: str) -> str:
+async def rotate_key(database: Database, directory: Directory, project: str, kind: str, *, who: str = COMMAND) -> str:
     """Return a new key; the one before stays until the next rotation, older ones are revoked."""
     token = make_token(kind, project)
     active = [row for row in directory.keys(project) if row.kind == kind]
@@ -168,16 +178,19 @@ async def rotate_key(database: Database, directory: Directory, project: str, kin
     rows = [key_row(directory, project, kind, token), *revoked]
     await insert_rows(database, "keys", KEY_COLUMNS, rows)
     directory.store(keys=rows)
+    detail: dict[str, object] = {"key": rows[0].prefix, "revoked": [row.prefix for row in revoked]}
+    await audit.note(database, project, who, "rotate", detail)
     return token
 
 
-async def delete_project(database: Database, directory: Directory, project: Project) -> None:
+async def delete_project(database: Database, directory: Directory, project: Project, *, who: str = COMMAND) -> None:
     """Revoke the project's keys and end it; its name stays taken, its events end with their retention."""
     keys = [revoke(row) for row in directory.keys(project.name)]
     gone = structs.replace(project, deleted=True, version=new_version())
     await insert_rows(database, "projects", PROJECT_COLUMNS, [gone])
     await insert_rows(database, "keys", KEY_COLUMNS, keys)
     directory.store(projects=[gone], keys=keys)
+    await audit.note(database, project.name, who, "delete", {"revoked": [row.prefix for row in keys]})
 
 
 async def add_tombstones(database: Database, directory: Directory, tombstones: Sequence[Tombstone]) -> None:

@@ -57,7 +57,12 @@ async def import_files(config: ServerConfig, options: argparse.Namespace) -> int
         await registry.sync(database, directory, time.time())
         project = directory.project(options.project)
         with Spool(spool_path(config.data_dir), max_bytes=config.spool_max_bytes) as spool:
-            importer = Importer(spool, database, project)
+            importer = Importer(
+                spool,
+                database,
+                project,
+                is_erased=lambda row: directory.is_erased(row.project, row.user_id, (row.device_id,), row.at),
+            )
             try:
                 async with asyncio.TaskGroup() as group:
                     stopping = asyncio.Event()
@@ -168,7 +173,8 @@ def show(importer: "Importer", source: Source, end: str = "") -> None:
     """Tell how far it is, where somebody looks."""
     if sys.stderr.isatty():
         share = "" if source.share is None else f"{source.share:4.0%} "
-        done = importer.tally.imported + importer.tally.duplicates + importer.tally.expired
+        tally = importer.tally
+        done = tally.imported + tally.duplicates + tally.erased + tally.expired
         sys.stderr.write(f"\r{share}{done} events{end}")
         sys.stderr.flush()
 
@@ -181,6 +187,8 @@ def tell(importer: "Importer", project: str, retention_days: int, *, as_json: bo
         print(json.dumps({"project": project, **counts}))
     else:
         print(f"{tally.imported} events imported, {tally.duplicates} were there already")
+        if tally.erased:
+            print(f"{tally.erased} are of erased users or devices: left out")
         if tally.expired:
             print(f"{tally.expired} are older than the {retention_days} days that {project} keeps events: left out")
     if tally.malformed > SHOWN_LINES:
