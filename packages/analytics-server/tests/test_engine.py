@@ -65,6 +65,25 @@ def test_values_of_all_kinds_are_bound(database):
     ]
 
 
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("select 'format' as format", 1),
+        ("  with 1 as one\nselect one", 1),
+        ("SELECT 1 AS one", 1),
+        ("show tables from system like 'one'", 1),
+        ("describe system.one", 1),
+        ("exists system.one", 1),
+        ("explain ast select 1", 9),
+    ],
+)
+def test_whatever_asks_gets_rows(database, sql, rows):
+    async def scenario(opened: Database) -> list:
+        return await opened.fetch(sql)
+
+    assert 0 < len(database.run(scenario)) <= rows
+
+
 def test_rows_are_inserted_and_a_token_counts_once(database):
     async def scenario(opened: Database) -> list:
         await opened.execute(
