@@ -30,7 +30,9 @@ PROPERTIES = {
     "yes": True,
     "list": ["x", "y"],
     "a.b": "flat",
-    "a": {"b": "deep", "c": "inner"},
+    "a": {"b": "deep", "c": "inner", "d.e": "mixed"},
+    "f.g": {"h": "mixed too"},
+    "one.two.three.four.five": "long",
     "when": "2026-01-01T00:00:00Z",
     "with space": "s",
     "`tick": "t",
@@ -105,7 +107,7 @@ def test_sql_holds_nothing_of_a_filters_text(operator: str) -> None:
     value = {"gt": ":1", "gte": ":1", "lt": ":1", "lte": ":1", "is_set": "", "is_not_set": ""}.get(operator, ":SECRET")
     conditions = compile_filters([parse(f"property.SECRET.NAME:{operator}{value}")])
     assert "SECRET" not in conditions.event[0]
-    assert conditions.params["filter_0_path"] == "SECRET.NAME"
+    assert conditions.params["filter_0_path_1"] == "SECRET.NAME"
 
 
 @pytest.mark.engine
@@ -139,6 +141,9 @@ def test_texts_are_compared_as_they_are(asker: Asker) -> None:
         ("property.list:contains:x", True),
         ("property.a.b:is:flat", True),
         ("property.a.c:is:inner", True),
+        ("property.a.d.e:is:mixed", True),
+        ("property.f.g.h:is:mixed too", True),
+        ("property.one.two.three.four.five:is:long", True),
         ("property.when:is:2026-01-01T00:00:00Z", True),
         ("property.with space:is:s", True),
         ("property.`tick:is:t", True),

@@ -6,13 +6,15 @@ OPERATOR   is, is_not, contains, not_contains (any of the values; letter case do
            gt, gte, lt, lte (one number or time); is_set, is_not_set (no value)
 VALUE      `\|` and `\\` stand for | and \. What an event lacks is the empty string, and so not set
 TIME       RFC 3339 or YYYY-MM-DD; without an offset it is UTC, in a filter as in a property
-NAME       a property's key; `a.b` is the key "a.b" where an event has it, else the key "b" within the object "a"
+NAME       a property's key; `a.b` is the key "a.b" where an event has it, else the key "b" within the object "a"; and
+           `a.b.c` may be the key "b.c" within "a", too
 
 Nothing of a question's text becomes SQL: columns and operators are looked up in the tables below, values and the names
 of properties are bound by the server. `{x:Identifier}` is bound too; it stands after `properties.` and so can only
 name a path inside that JSON column.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Iterable
@@ -65,6 +67,7 @@ MAX_FILTERS = 20
 FIRST_YEAR, LAST_YEAR = 1900, 2298  # what ClickHouse's DateTime64 holds
 MAX_VALUES = 100
 MAX_NAME_BYTES = 256
+MAX_DOTS = 3
 
 
 class Filter(Struct, frozen=True):
@@ -173,13 +176,28 @@ def express(dimension: str, prefix: str) -> Expression:
 
 
 def express_property(column: str, name: str, prefix: str) -> Expression:
-    """Return a property as text; dots in keys are stored as %2E (json_type_escape_dots_in_keys)."""
-    key = f"{column}.{{{prefix}_key:Identifier}}"
-    if "." not in name:
-        return Expression(f"toString({key})", {f"{prefix}_key": Identifier(name)})
-    path = f"{column}.{{{prefix}_path:Identifier}}"
-    sql = f"if(isNull({key}), toString({path}), toString({key}))"
-    return Expression(sql, {f"{prefix}_key": Identifier(name.replace(".", "%2E")), f"{prefix}_path": Identifier(name)})
+    """Return a property as text: of the paths that the name may mean, the first that an event has."""
+    params: dict[str, object] = {
+        f"{prefix}_path_{number}": Identifier(path) for number, path in enumerate(paths_of(name))
+    }
+    paths = [f"{column}.{{{key}:Identifier}}" for key in params]
+    if len(paths) == 1:
+        return Expression(f"toString({paths[0]})", params)
+    *first, last = paths
+    found = ", ".join(f"isNotNull({path}), toString({path})" for path in first)
+    return Expression(f"multiIf({found}, toString({last}))", params)
+
+
+def paths_of(name: str) -> list[str]:
+    """Return the paths that a property's name may mean, the flattest first.
+
+    A dot stands for itself within a key, where it is stored as %2E (json_type_escape_dots_in_keys), or between a key
+    and one within it. Of more than a few dots all are the one or all the other.
+    """
+    keys = name.split(".")
+    dots = len(keys) - 1
+    kinds = list(itertools.product(("%2E", "."), repeat=dots)) if dots <= MAX_DOTS else [("%2E",) * dots, (".",) * dots]
+    return ["".join(itertools.chain(*zip(keys, (*kind, ""), strict=True))) for kind in kinds]
 
 
 def compile_filters(filters: Iterable[Filter], prefix: str = "filter") -> Conditions:
