@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 import reference
 from asking import NOON, Asker, event
 
 from shockmouse_analytics_server.errors import QuestionError
+from shockmouse_analytics_server.loader import INSERT_SETTINGS
 from shockmouse_analytics_server.question import Question
 from shockmouse_analytics_server.ranges import Range, find_zone
-from shockmouse_analytics_server.rows import Row
+from shockmouse_analytics_server.rows import ROW_COLUMNS, Row
 from shockmouse_analytics_server.stream import Place, Streams
 
 pytestmark = pytest.mark.engine
@@ -132,7 +134,7 @@ def test_a_stream_has_no_range_and_needs_a_read_key(asker: Asker) -> None:
 
 
 def test_streams_are_few_and_leave_their_place(shared: Any) -> None:
-    streams = Streams(limit=1)
+    streams = Streams(lambda: None, limit=1)
     question = Question(project="none", range=Range(NOON, NOON, find_zone("UTC")))
 
     async def fill(database: Any) -> str:
@@ -146,6 +148,36 @@ def test_streams_are_few_and_leave_their_place(shared: Any) -> None:
     assert shared.run(fill, read_only=True) == "503 too_many_streams"
 
 
+def test_nothing_is_told_before_what_was_received_earlier_is_stored(asker: Asker, shared: Any) -> None:
+    """The newer of two events was stored first, as where the older one's neighbours are being divided."""
+    now = datetime.now(UTC)
+    older, newer = (event(at=now, received_at=now - timedelta(seconds=seconds)) for seconds in (60, 50))
+    waiting: list[float] = [older.received_at]
+    asker.store(newer)
+    project = asker.project("shop")
+    question = Question(project=project, range=Range(NOON, NOON, find_zone("UTC")))
+    streams = Streams(lambda: waiting[0] if waiting else None)
+
+    async def listen_on(database: Any) -> list[str]:
+        place, heard = Place(now - timedelta(seconds=120)), []
+        async with aclosing(streams.follow(database, question, place, lambda: None)) as told:
+            assert await anext(told) == b"retry: 2000\n\n"
+            coming = asyncio.create_task(anext(told))
+            done, _ = await asyncio.wait([coming], timeout=2.5)
+            assert not done
+            await store(older)
+            waiting.clear()
+            heard = (await coming).decode().split("\n")
+        return [line.removeprefix("id: ") for line in heard if line.startswith("id: ")]
+
+    async def store(row: Row) -> None:
+        own = msgspec.structs.replace(row, project=project)
+        async with shared.open() as opened:
+            await opened.insert("events", ROW_COLUMNS, msgspec.json.encode(own), settings=INSERT_SETTINGS)
+
+    assert shared.run(listen_on, read_only=True) == [id_of(older), id_of(newer)]
+
+
 def test_a_stream_ends_with_its_key(shared: Any) -> None:
     question = Question(project="none", range=Range(NOON, NOON, find_zone("UTC")))
 
@@ -153,6 +185,6 @@ def test_a_stream_ends_with_its_key(shared: Any) -> None:
         raise QuestionError("unknown key", code="unknown_key", status=401)
 
     async def listen_on(database: Any) -> list[bytes]:
-        return [part async for part in Streams().follow(database, question, Place(NOON), revoked)]
+        return [part async for part in Streams(lambda: None).follow(database, question, Place(NOON), revoked)]
 
     assert shared.run(listen_on, read_only=True) == [b"retry: 2000\n\n"]

@@ -191,11 +191,17 @@ PATHS = (
 )
 
 
-def routes(database: Database, directory: Directory) -> list[Route]:
-    """Return the API's routes; `database` is open while they are used, in the role "query"."""
+def routes(
+    database: Database, directory: Directory, waiting_since: Callable[[], float | None] = lambda: None
+) -> list[Route]:
+    """Return the API's routes; `database` is open while they are used, in the role "query".
+
+    waiting_since: when the oldest was received of what waits in this node's spool, in seconds since 1970.
+    """
+    streams = Streams(waiting_since)
     turns = Turns()
     return [
-        Route("/api/v1/events/stream", stream_endpoint(database, directory), methods=["GET"]),
+        Route("/api/v1/events/stream", stream_endpoint(database, directory, streams), methods=["GET"]),
         Route("/api/v1/export", export_endpoint(database, directory), methods=["GET"]),
         *(
             Route(f"/api/v1{path.path}", ask_endpoint(path, database, directory, turns), methods=[path.method])
@@ -228,9 +234,9 @@ def ask_endpoint(
     return respond
 
 
-def stream_endpoint(database: Database, directory: Directory) -> Callable[[Request], Awaitable[Response]]:
-    streams = Streams()
-
+def stream_endpoint(
+    database: Database, directory: Directory, streams: Streams
+) -> Callable[[Request], Awaitable[Response]]:
     async def respond(request: Request) -> Response:
         project = directory.project(find_project(request, directory))
         question, _ = parse_question(

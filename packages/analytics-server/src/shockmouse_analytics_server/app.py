@@ -157,7 +157,7 @@ def make_pages(config: ServerConfig, parts: Parts) -> Starlette:
             *metrics.routes(parts.appender, parts.spool, directory, parts.counters),
             *openapi.routes(),
             *script.routes(config.agent_path, config.events_path),
-            *api.routes(parts.database, directory),
+            *api.routes(parts.database, directory, lambda: parts.spool.status().oldest_at),
             *admin.routes(parts.admin_database, directory, folder, defaults_of(config)),
             *dashboard.routes(directory, directory_path(config.data_dir), Proxies.parse(config.trusted_proxies)),
         ],

@@ -2,7 +2,8 @@
 
 Message    id: when the server received the event, in milliseconds, and its event id; data: a row of /events as JSON
 Order      that of the ids. A stream goes on after `Last-Event-ID`, or begins now
-Lag        what was received is told a few seconds later, when the loaders have had time to store it in any order
+Lag        what was received is told a few seconds later, when the loaders have had time to store it in any order; and
+           not before all that this node received earlier has left its spool, so that an outage leaves no gap
 Ends       after some minutes, when the key is revoked, or when the database is away: browsers come again by themselves
 """
 
@@ -21,7 +22,7 @@ from .errors import QuestionError, ServerError
 from .question import UNESCAPE, Question
 from .ranges import Range, ceil_ms, from_ms, show_times
 
-LAG = timedelta(seconds=3)
+LAG = timedelta(seconds=3)  # between receipt and commit, and for the loaders of other nodes
 LATENESS = timedelta(days=7)  # an event of longer ago is not looked for
 AHEAD = timedelta(days=2)
 POLL_SECONDS = 1.0
@@ -44,7 +45,9 @@ class Place(Struct, frozen=True):
 class Streams:
     """The open streams of a process: each asks the database every second, so they are few."""
 
-    def __init__(self, limit: int = MAX_STREAMS) -> None:
+    def __init__(self, waiting_since: Callable[[], float | None], limit: int = MAX_STREAMS) -> None:
+        """waiting_since: when the oldest was received of what waits in the spool, in seconds since 1970."""
+        self._waiting_since = waiting_since
         self._limit = limit
         self._open = 0
 
@@ -63,7 +66,8 @@ class Streams:
             ends_at, told_at = time.monotonic() + STREAM_SECONDS, time.monotonic()
             while time.monotonic() < ends_at:
                 still_allowed()
-                messages, place, is_full = await read(database, question, place)
+                until = await self._complete_until()
+                messages, place, is_full = await read(database, question, place, until)
                 if messages or time.monotonic() - told_at > SILENCE_SECONDS:
                     yield messages or SIGN_OF_LIFE
                     told_at = time.monotonic()
@@ -73,6 +77,12 @@ class Streams:
             return  # the answer has begun: whoever listens comes again, and is told then
         finally:
             self._open -= 1
+
+    async def _complete_until(self) -> datetime:
+        """Return the time up to which all that was received is stored."""
+        now = datetime.now(UTC)
+        waiting = await asyncio.to_thread(self._waiting_since)
+        return (now if waiting is None else min(now, datetime.fromtimestamp(waiting, UTC))) - LAG
 
 
 def parse_place(last_id: str | None, now: datetime) -> Place:
@@ -91,12 +101,12 @@ def parse_place(last_id: str | None, now: datetime) -> Place:
     raise QuestionError(f"Last-Event-ID {last_id[:100]!r} is not one that a stream gave", code="bad_cursor")
 
 
-async def read(database: Database, question: Question, place: Place) -> tuple[bytes, Place, bool]:
-    """Return the messages of what was received after the place, the new place, and whether more waits."""
+async def read(database: Database, question: Question, place: Place, until: datetime) -> tuple[bytes, Place, bool]:
+    """Return the messages of what was received after the place until a time, the new place, and whether more waits."""
     now = datetime.now(UTC)
     start = max(place.at - LATENESS, datetime(1971, 1, 1, tzinfo=UTC))
     asked = msgspec.structs.replace(question, range=Range(start, max(now, start) + AHEAD, question.range.zone))
-    params = {"after": place.at, "after_id": place.event_id, "until": ceil_ms(now) - LAG, "rows": ROWS}
+    params = {"after": place.at, "after_id": place.event_id, "until": ceil_ms(until), "rows": ROWS}
     sql = asked.sql("events_received", columns=asked.sql("event_columns"))
     rows = await database.fetch(sql, params=asked.params() | params, settings=UNESCAPE)
     if not rows:
