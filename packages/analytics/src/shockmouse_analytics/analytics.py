@@ -52,6 +52,11 @@ class Analytics:
 
     No verb blocks or raises because of delivery. A mistake in a call raises TypeError or ValueError with `debug`, and
     is counted and logged otherwise. Settings that are not given come from SHOCKMOUSE_CLIENT_<NAME>, see config.py.
+
+    >>> with Analytics("wk_shop_0123456789", endpoint=endpoint) as analytics:
+    ...     analytics.track("Report exported", {"pages": 12})
+    ...     analytics.flush(timeout=10)
+    True
     """
 
     def __init__(
@@ -115,7 +120,13 @@ class Analytics:
     def track(self, name: str, properties: Properties | None = None, *, visitor: Visitor | None = None) -> None:
         """Record that something happened: `track("Report exported", {"format": "pdf"})`.
 
-        In a program that serves others, `visitor` says whose doing it is.
+        In a program that serves others, `visitor` says whose doing it is. With `debug` raises TypeError or ValueError:
+        the name has not 1 to 255 characters, the properties are no JSON object, or the event has more than 64 KiB.
+
+        >>> analytics.track("Basket filled", {"pieces": 2}, visitor=Visitor(ip="203.0.113.77", user_id="user-42"))
+        >>> analytics.track("Report exported", {"file": object()})
+        Traceback (most recent call last):
+        TypeError: Encoding objects of type object is unsupported
         """
         self._record("track", name, properties, visitor=visitor)
 
@@ -129,33 +140,54 @@ class Analytics:
         properties: Properties | None = None,
         visitor: Visitor | None = None,
     ) -> None:
-        """Record a page view, of a visitor where the program serves others."""
+        """Record a page view, of a visitor where the program serves others.
+
+        >>> analytics.page("https://example.com/pricing", title="Pricing", referrer="https://search.example.org/")
+        """
         page = {"url": url, "title": title, "referrer": referrer}
         context = {"page": {key: value for key, value in page.items() if value is not None}}
         self._record("page", name, properties, context=context, visitor=visitor)
 
     def screen(self, name: str, properties: Properties | None = None) -> None:
-        """Record that a program's window or view was shown."""
+        """Record that a program's window or view was shown.
+
+        >>> analytics.screen("Settings", {"tab": "Network"})
+        """
         self._record("screen", name, properties)
 
     def identify(self, user_id: str, properties: Properties | None = None) -> None:
-        """Say who uses the program from now on, until reset(), and what is known about them."""
+        """Say who uses the program from now on, until reset(), and what is known about them.
+
+        With `debug` raises ValueError: the id has not 1 to 256 characters, or stands for none, such as "undefined".
+
+        >>> analytics.identify("user-42", {"plan": "pro"})
+        """
         if self._is_user_id(user_id):
             self._user_id = user_id
             self._record("identify", None, None, user_properties=properties)
 
     def group(self, group_id: str, properties: Properties | None = None) -> None:
-        """Say which group, such as a company, the user belongs to."""
+        """Say which group, such as a company, the user belongs to.
+
+        >>> analytics.group("acme", {"seats": 5})
+        """
         self._record("group", None, properties, made={"group_id": group_id})
 
     def alias(self, user_id: str, previous_id: str | None = None) -> None:
-        """Say that `user_id` is the same person as `previous_id`, by default the one identified before."""
+        """Say that `user_id` is the same person as `previous_id`, by default the one identified before.
+
+        >>> analytics.alias("user-42", "trial-7")
+        """
         if self._is_user_id(user_id):
             previous, self._user_id = previous_id or self._user_id, user_id
             self._record("alias", None, None, made={"previous_id": previous})
 
     def register(self, properties: Properties) -> None:
-        """Send these properties with every event from now on; an event's own win. None takes a property back."""
+        """Send these properties with every event from now on; an event's own win. None takes a property back.
+
+        >>> analytics.register({"edition": "team", "beta": True})
+        >>> analytics.register({"beta": None})
+        """
         try:
             merged = {**self._registered, **(_as_dict(properties) or {})}
             encode(merged)
@@ -165,7 +197,10 @@ class Analytics:
         self._registered = {name: value for name, value in merged.items() if value is not None}
 
     def reset(self) -> None:
-        """Forget the user and the registered properties, and begin a new session: somebody logged out."""
+        """Forget the user and the registered properties, and begin a new session: somebody logged out.
+
+        >>> analytics.reset()
+        """
         self._user_id = None
         self._registered = {}
         self._sessions.reset()
@@ -175,6 +210,9 @@ class Analytics:
 
         Waits for the disk, for 2 s at most. If it is the user identified now, reset() too. What the server has
         acknowledged is the server's to erase.
+
+        >>> analytics.forget("user-42")
+        True
         """
         if not self._is_user_id(user_id):
             return False
@@ -186,19 +224,30 @@ class Analytics:
         """Collect nothing from now on, also after a restart, and forget what waits to be sent.
 
         Waits for the disk, for 2 s at most.
+
+        >>> analytics.opt_out()
+        >>> analytics.is_collecting
+        False
         """
         self._consent.opt_out()
         self._manager.purge()
 
     def opt_in(self) -> None:
-        """Take opt_out() back. DO_NOT_TRACK in the environment stays in force."""
+        """Take opt_out() back. DO_NOT_TRACK in the environment stays in force.
+
+        >>> analytics.opt_in()
+        >>> analytics.is_collecting
+        True
+        """
         self._consent.opt_in()
 
     def consent(self, purposes: Mapping[str, bool]) -> None:
         """Remember on disk what the person says to each purpose, and tell it: `consent({"analytics": True})`.
 
         The purpose `analytics` decides: no is an opt_out(), yes an opt_in() that also sends what `before_consent`
-        has kept. Waits for the disk, for 2 s at most.
+        has kept. Waits for the disk, for 2 s at most. With `debug` raises TypeError: an answer is not True or False.
+
+        >>> analytics.consent({"analytics": True, "newsletter": False})
         """
         given: object = purposes  # whoever has no type checker may pass anything
         if not isinstance(given, Mapping) or not all(
@@ -219,15 +268,34 @@ class Analytics:
 
     @property
     def purposes(self) -> Mapping[str, bool]:
-        """What the person has said to each purpose, also in earlier runs; without those that were not asked."""
+        """What the person has said to each purpose, also in earlier runs; without those that were not asked.
+
+        >>> analytics.consent({"newsletter": False})
+        >>> analytics.purposes["newsletter"]
+        False
+        """
         return dict(self._consent.purposes)
 
     def measure(self, name: str, properties: Properties | None = None) -> Measure:
-        """Record how long something takes: `with analytics.measure("render"):`, `async with`, or as a decorator."""
+        """Record how many milliseconds something takes: in a `with` or `async with` block, or as a decorator.
+
+        >>> with analytics.measure("render", {"pages": 12}):
+        ...     text = "page" * 12
+        >>> @analytics.measure("add")
+        ... def add(a, b):
+        ...     return a + b
+        >>> add(1, 2)
+        3
+        """
         return Measure(self._record_duration, name, properties)
 
     def watch_loop(self) -> None:
-        """Tell the lag of the running event loop with the vitals, see `vitals_seconds`; called in a coroutine."""
+        """Tell the lag of the running event loop with the vitals, see `vitals_seconds`; called in a coroutine.
+
+        >>> async def main():
+        ...     analytics.watch_loop()
+        >>> asyncio.run(main())
+        """
         if self._vitals is not None:
             import asyncio
 
@@ -236,7 +304,13 @@ class Analytics:
     def capture_exception(
         self, exc: BaseException, properties: Properties | None = None, *, visitor: Visitor | None = None
     ) -> None:
-        """Record an exception: its type, message and where it was raised; no values of variables."""
+        """Record an exception: its type, message and where it was raised; no values of variables.
+
+        >>> try:
+        ...     int("twelve")
+        ... except ValueError as exc:
+        ...     analytics.capture_exception(exc, {"field": "pages"})
+        """
         self._record("error", type(exc).__name__, properties, made=describe_exception(exc), visitor=visitor)
 
     def record(
@@ -248,13 +322,20 @@ class Analytics:
         context: Properties | None = None,
         visitor: Visitor | None = None,
     ) -> None:
-        """Record an event of any type, with its context as it is sent: what automatic tracking is made of."""
+        """Record an event of any type, with its context as it is sent: what automatic tracking is made of.
+
+        >>> analytics.record("click", "Save", {"tag": "button"}, context={"page": {"path": "/editor"}})
+        """
         self._record(kind, name, properties, context=context, visitor=visitor)
 
     def pass_on(self, batch: Batch, *, sampled: int = 0) -> None:
         """Deliver a batch that a visitor's browser has cut, under its own id and as it is; it goes to disk first.
 
         `sampled` counts events that were left out of it, because their device is not one that is kept.
+
+        >>> event = b'{"event_id":"0190b8a5-0000-7000-8000-00000000000a","type":"page","timestamp":"2026-01-01"}'
+        >>> head = encode_head({"name": "shockmouse-agent", "version": "0.1.0"}, {})
+        >>> analytics.pass_on(cut_batch("0190b8a5-0000-7000-8000-000000000001", head, [event]))
         """
         if not self._enabled:
             return
@@ -268,6 +349,9 @@ class Analytics:
         """Return the header for an outgoing request that lets the other side's events join this session.
 
         Of a visitor it is theirs, if it is known. Empty while nothing is collected. The first call may touch the disk.
+
+        >>> analytics.session_headers(Visitor(session_id="s-1", device_id="d-1"))
+        {'Shockmouse-Session': '01;s=s-1;d=d-1'}
         """
         if not self.is_collecting or self._awaits_consent:
             return {}
@@ -285,21 +369,43 @@ class Analytics:
         """Send what waits; return True when everything of this process is acknowledged within so many seconds.
 
         Raises ClosedError; with `debug`, the DeliveryError that kept it from being acknowledged.
+
+        >>> analytics.track("Report exported")
+        >>> analytics.flush(timeout=5)
+        True
         """
         return self._judge(self._manager.flush(timeout))
 
     async def aflush(self, timeout: float = FLUSH_SECONDS) -> bool:  # noqa: ASYNC109 - the same as flush()
-        """Return what flush() returns without blocking the running loop."""
+        """Return what flush() returns without blocking the running loop.
+
+        >>> async def main():
+        ...     analytics.track("Job finished")
+        ...     return await analytics.aflush(timeout=5)
+        >>> asyncio.run(main())
+        True
+        """
         return self._judge(await self._manager.aflush(timeout))
 
     def deliver_stored(self, timeout: float = FLUSH_SECONDS) -> bool:
-        """Send what waits on disk, of other processes too; return True when nothing waits any more within the time."""
+        """Send what waits on disk, of other processes too; return True when nothing waits any more.
+
+        Waits for so many seconds at most. Raises as flush().
+
+        >>> analytics.deliver_stored(timeout=10)
+        True
+        """
         return self._judge(self._manager.deliver_stored(timeout))
 
     def close(self) -> None:
         """Deliver for a second at most; what is not acknowledged then stays on disk. Happens by itself at exit.
 
         Events that wait for consent are dropped: nothing of them may stay.
+
+        >>> analytics.close()
+        >>> analytics.flush()
+        Traceback (most recent call last):
+        shockmouse_analytics.errors.ClosedError: the client is closed: make a new one
         """
         if self._vitals is not None:
             self._vitals.stop()
@@ -307,23 +413,39 @@ class Analytics:
         self._manager.close()
 
     def stats(self) -> Stats:
-        """Return what became of this process's events so far; those that wait for consent count as queued."""
+        """Return what became of this process's events so far; those that wait for consent count as queued.
+
+        >>> analytics.stats().dropped
+        {}
+        """
         stats = self._manager.stats()
         return msgspec.structs.replace(stats, queued=stats.queued + len(self._undecided))
 
     @property
     def is_collecting(self) -> bool:
-        """Whether what is recorded now is kept: neither switched off nor refused."""
+        """Whether what is recorded now is kept: neither switched off nor refused.
+
+        >>> Analytics(enabled=False).is_collecting
+        False
+        """
         return self._enabled and not self._consent.refused
 
     @property
     def privacy(self) -> Privacy:
-        """How much is told about a device, at most."""
+        """How much is told about a device, at most.
+
+        >>> analytics.privacy
+        'balanced'
+        """
         return self._privacy
 
     @property
     def write_key(self) -> str:
-        """The key that events are sent with; public by nature, a browser's script has it too."""
+        """The key that events are sent with; public by nature, a browser's script has it too.
+
+        >>> analytics.write_key
+        'wk_shop_0123456789'
+        """
         return self._write_key
 
     def __enter__(self) -> Self:

@@ -23,6 +23,12 @@ class Stats(Struct, frozen=True):
     stored    on disk, waiting; of all processes that share the queue
     dropped   left out, by reason
     rejected  refused by the server, by its code
+
+    >>> analytics.track("Report exported")
+    >>> analytics.flush()
+    True
+    >>> analytics.stats()
+    Stats(queued=0, sent=1, stored=0, dropped={}, rejected={})
     """
 
     queued: int

@@ -16,15 +16,33 @@ from collections.abc import Mapping
 
 
 class AnalyticsError(Exception):
-    """Something that has a one-line explanation."""
+    """Something that has a one-line explanation; the class to catch for all of them.
+
+    >>> try:
+    ...     Analytics(endpoint="nowhere")
+    ... except AnalyticsError as exc:
+    ...     print(exc)
+    endpoint is 'nowhere', but should be like https://stats.example.com
+    """
 
 
 class ConfigError(AnalyticsError):
-    """A setting is missing, unknown or out of bounds."""
+    """A setting is missing, unknown or out of bounds.
+
+    >>> Analytics("wk_shop_0123456789", sample_rate=1.5)
+    Traceback (most recent call last):
+    shockmouse_analytics.errors.ConfigError: sample_rate 1.5: expected `float` <= 1.0
+    """
 
 
 class ClosedError(AnalyticsError):
-    """The client was closed; make a new one."""
+    """The client was closed; make a new one.
+
+    >>> analytics.close()
+    >>> analytics.deliver_stored()
+    Traceback (most recent call last):
+    shockmouse_analytics.errors.ClosedError: the client is closed: make a new one
+    """
 
 
 class StoreError(AnalyticsError):
@@ -37,11 +55,25 @@ class StoreError(AnalyticsError):
 
 
 class DeliveryError(AnalyticsError):
-    """A batch was not acknowledged."""
+    """A batch was not acknowledged; with `debug` flush() raises the kind that says why.
+
+    >>> away = Analytics("wk_shop_0123456789", endpoint="http://127.0.0.1:9", debug=True)
+    >>> away.track("Report exported")
+    >>> try:
+    ...     away.flush(timeout=1)
+    ... except DeliveryError as exc:
+    ...     print(type(exc).__name__)
+    UnreachableError
+    >>> away.close()
+    """
 
 
 class UnreachableError(DeliveryError):
-    """No usable answer; `unclear` unless it is certain that nothing reached the server."""
+    """No usable answer; `unclear` unless it is certain that nothing reached the server.
+
+    >>> UnreachableError("cannot connect to stats.example.com:443: connection refused", unclear=False).unclear
+    False
+    """
 
     def __init__(self, message: str, *, unclear: bool = True) -> None:
         super().__init__(message)
@@ -49,7 +81,11 @@ class UnreachableError(DeliveryError):
 
 
 class ThrottledError(DeliveryError):
-    """The server asks to wait, None where it does not say how long; `unclear` unless it certainly stored nothing."""
+    """The server asks to wait, None where it does not say how long; `unclear` unless it certainly stored nothing.
+
+    >>> ThrottledError("429", retry_after_seconds=30.0).retry_after_seconds
+    30.0
+    """
 
     def __init__(self, message: str, *, retry_after_seconds: float | None = None, unclear: bool = False) -> None:
         super().__init__(message)
@@ -58,7 +94,11 @@ class ThrottledError(DeliveryError):
 
 
 class TooLargeError(DeliveryError):
-    """The server takes no request of this many bytes."""
+    """The server takes no request of this many bytes.
+
+    >>> print(TooLargeError(2_000_000))
+    413: a batch of 2000000 bytes is too large for the server
+    """
 
     def __init__(self, body_bytes: int) -> None:
         super().__init__(f"413: a batch of {body_bytes} bytes is too large for the server")
@@ -70,6 +110,9 @@ class RejectedError(DeliveryError):
 
     mendable  the same batch may be taken later: the key or the address is wrong, not the batch
     events    refused events by code, where the server judged each event; empty where it refused the batch as a whole
+
+    >>> RejectedError("401 unknown_key: no such key", code="unknown_key", mendable=True).code
+    'unknown_key'
     """
 
     def __init__(

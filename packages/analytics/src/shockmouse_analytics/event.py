@@ -31,7 +31,12 @@ _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object o
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that happened, as `before_send` sees it; `msgspec.structs.replace` makes a changed one."""
+    """One thing that happened, as `before_send` sees it; `msgspec.structs.replace` makes a changed one.
+
+    >>> event = Event(event_id="0190…", type="track", timestamp=datetime(2026, 1, 1), name="Exported", user_id="ann")
+    >>> msgspec.structs.replace(event, user_id=None).user_id is None
+    True
+    """
 
     event_id: str
     type: EventType

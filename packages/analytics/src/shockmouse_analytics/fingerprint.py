@@ -87,6 +87,10 @@ class Fingerprint(Struct, frozen=True):
     hash        of the signals, 32 hexadecimal digits, different in each project; changes when a signal changes
     components  what the device id was made of, and how
     confidence  0 to 1, our judgement: how surely the same device has the same id next week, and no other has it
+
+    >>> known = Fingerprinter(privacy="strict", project="shop", state_dir=None).fingerprint()
+    >>> known.components, known.confidence
+    ({'process_id': 'random, until this process ends'}, 0.0)
     """
 
     device_id: str
@@ -98,7 +102,12 @@ class Fingerprint(Struct, frozen=True):
 
 
 class Fingerprinter:
-    """Reads the signals of one privacy mode and makes the device id; reads each fact once."""
+    """Reads the signals of one privacy mode and makes the device id; reads each fact once.
+
+    >>> device = Fingerprinter(privacy="balanced", project="shop", state_dir=folder)
+    >>> device.fingerprint().privacy
+    'balanced'
+    """
 
     def __init__(
         self, *, privacy: Privacy, project: str, state_dir: Path | None, machine: Machine | None = None
@@ -116,6 +125,10 @@ class Fingerprinter:
         """Return the device's fingerprint. Never raises: what cannot be read is left out.
 
         The first call may touch the disk and start a program of the system, so it belongs in the background.
+
+        >>> device = Fingerprinter(privacy="balanced", project="shop", state_dir=folder)
+        >>> len(device.fingerprint().device_id), device.fingerprint().confidence
+        (32, 0.9)
         """
         if self._known is None:
             device_id, components, confidence = self._identify()
@@ -127,7 +140,14 @@ class Fingerprinter:
         return self._known
 
     def forget(self) -> None:
-        """Remove the install id; the next fingerprint has a new one. An id made of the machine's id stays."""
+        """Remove the install id; the next fingerprint has a new one. An id made of the machine's id stays.
+
+        >>> device = Fingerprinter(privacy="balanced", project="shop", state_dir=folder)
+        >>> before = device.fingerprint().device_id
+        >>> device.forget()
+        >>> device.fingerprint().device_id == before
+        False
+        """
         self._process_id = os.urandom(16).hex()
         self._known = None
         if self._install_path is not None:

@@ -58,7 +58,26 @@ class Delivering(Struct, frozen=True, kw_only=True):
 
 
 class RequestsManager:
-    """Delivers encoded events; safe to use from any thread, and in the children of a fork."""
+    """Delivers encoded events; safe to use from any thread, and in the children of a fork.
+
+    `Analytics` makes one for itself. Events are JSON objects as event.py describes them; the steps complete them.
+
+    >>> to = Delivering(
+    ...     endpoint=endpoint, write_key="wk_shop_0123456789", version="1.0.0", flush_events=100, flush_seconds=5.0,
+    ...     batch_bytes=500_000, queue_events=100_000, queue_bytes=64 << 20, retry_seconds=70 * 3600.0,
+    ...     offline_bytes=64 << 20, offline_dir=folder, queue_name="queue.sqlite",
+    ... )
+    >>> steps = Steps(
+    ...     fingerprinter=Fingerprinter(privacy="strict", project="shop", state_dir=None),
+    ...     consent=Consent(project="shop", state_dir=None), sample_rate=1.0, before_send=None,
+    ...     library={"name": "my program", "version": "1.0.0"},
+    ... )
+    >>> manager = RequestsManager(to, steps)
+    >>> manager.put(encode({"event_id": "0190b8a5-0000-7000-8000-00000000000a", "type": "page", "timestamp": now()}))
+    >>> manager.flush(10)
+    True
+    >>> manager.close()
+    """
 
     def __init__(self, delivering: Delivering, steps: Steps) -> None:
         """Remember what to do; nothing is started, read or written yet."""

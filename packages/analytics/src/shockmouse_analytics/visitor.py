@@ -27,6 +27,8 @@ class Visitor(Struct, frozen=True, kw_only=True):
     device_id   an id of your own for the visitor's device, such as a first-party cookie that the visitor agreed to
     session_id  an id of your own for the visit
     user_id     who is signed in
+
+    >>> analytics.page("https://shop.example.com/", visitor=Visitor(ip="203.0.113.77", user_agent="Mozilla/5.0 …"))
     """
 
     ip: str | None = None
@@ -39,6 +41,9 @@ class Visitor(Struct, frozen=True, kw_only=True):
         """Return the visitor with the session and device that a request's Shockmouse-Session header tells.
 
         What is known already stays; so does a visitor whose header says nothing.
+
+        >>> Visitor(ip="203.0.113.77").joined("01;s=s-1;d=d-1")
+        Visitor(ip='203.0.113.77', user_agent=None, device_id='d-1', session_id='s-1', user_id=None)
         """
         joint = session_header.read(header)
         if joint is None or self.session_id or self.device_id not in (None, joint.device_id):
@@ -46,7 +51,13 @@ class Visitor(Struct, frozen=True, kw_only=True):
         return replace(self, session_id=joint.session_id, device_id=joint.device_id)
 
     def own(self, event: Event, privacy: Privacy) -> Event:
-        """Return the event as the visitor's: nothing of this program's own device, session and user is left in it."""
+        """Return the event as the visitor's: nothing of this program's own device, session and user is left in it.
+
+        >>> event = Event(event_id="0190…", type="page", timestamp=datetime(2026, 1, 1), session_id="the program's")
+        >>> own = Visitor(ip="203.0.113.77").own(event, "balanced")
+        >>> own.session_id, own.privacy, own.context["ip"]
+        (None, 'strict', '203.0.113.0')
+        """
         return replace(
             event,
             device_id=self.device_id,
@@ -62,6 +73,9 @@ class Visitor(Struct, frozen=True, kw_only=True):
         """Return what an event's context says of the visitor.
 
         The null values keep this program's own locale and time zone, the defaults of its batches, off the visitor.
+
+        >>> Visitor(ip="203.0.113.77").context()
+        {'locale': None, 'timezone': None, 'ip': '203.0.113.0', 'user_agent': None}
         """
         address = truncate(self.ip) if self.ip else None
         return {"locale": None, "timezone": None, "ip": address, "user_agent": self.user_agent}

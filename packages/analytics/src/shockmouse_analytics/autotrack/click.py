@@ -21,6 +21,10 @@ def track_commands(command: Command, analytics: Analytics) -> Command:
     """Return the command, which from now on tells of each run; for Typer, `typer.main.get_command(app)`.
 
     Raises TypeError: it is no command of Click.
+
+    >>> track_commands(print, analytics)
+    Traceback (most recent call last):
+    TypeError: builtin_function_or_method is no command of Click; for Typer give typer.main.get_command(app)
     """
     if not callable(getattr(command, "invoke", None)) or not hasattr(command, "params"):
         raise TypeError(f"{type(command).__name__} is no command of Click; for Typer give typer.main.get_command(app)")

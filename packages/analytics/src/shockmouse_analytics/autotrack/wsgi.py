@@ -27,7 +27,13 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class AnalyticsMiddleware:
-    """Tells `analytics` of pages, forms, exceptions and durations; the settings are those of docs/web.md."""
+    """Tells `analytics` of pages, forms, exceptions and durations; the settings are those of docs/web.md.
+
+    >>> app = AnalyticsMiddleware(app, analytics, consent=lambda request: request.cookie("cookies") == "accepted")
+    >>> AnalyticsMiddleware(app, analytics, trusted_proxies=["10.0.0.0/33"])
+    Traceback (most recent call last):
+    ValueError: '10.0.0.0/33' does not appear to be an IPv4 or IPv6 network
+    """
 
     def __init__(
         self,
