@@ -34,7 +34,7 @@ SERVER_ROWS = (
     {"app", "embedded", "backup", "doctor"},
     {"migrate", "erasure"},
     {"openapi"},
-    {"ingest", "importer", "api", "admin", "dashboard", "metrics", "script"},
+    {"ingest", "importer", "api", "admin", "dashboard", "data_health", "metrics", "script"},
     {"assets", "tickets"},
     {
         "stats",
@@ -101,7 +101,7 @@ DOORS = {
         "config": {"__main__", "commands", "serve", "workers", "app", "folder"},
         "hypercorn": {"connections", "workers"},
         "platformdirs": {"config"},
-        "starlette": {"app", "admin", "api", "assets", "dashboard", "metrics", "openapi", "script"},
+        "starlette": {"app", "admin", "api", "assets", "dashboard", "data_health", "metrics", "openapi", "script"},
     },
 }
 

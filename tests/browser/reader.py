@@ -61,6 +61,12 @@ class Reader:
         (self.page.locator(target) if isinstance(target, str) else target).click()
         return self.ready()
 
+    def range(self, question: str) -> dict[str, str]:
+        """Return the range that the page gave this question last."""
+        url = next(url for url in reversed(self.requests) if f"/api/v1/{question}?" in url)
+        given = parse_qs(urlsplit(url).query)
+        return {"from": given["from"][0], "to": given["to"][0]}
+
     @property
     def address(self) -> dict[str, list[str]]:
         """The address bar's parameters."""

@@ -116,11 +116,12 @@ class Visit:
             "properties": properties,
             "context": {**self._context, "page": page},
             "privacy": "balanced",
-            "fingerprint": {
-                "hash": f"{zlib.crc32(self._machine.agent.encode()):08x}",
-                "signals": {"platform": self._machine.agent.split("(")[1][:7], "touch": self._machine.speed > 1.5},
-            },
+            "fingerprint": {"hash": f"{zlib.crc32(self._machine.agent.encode()):08x}", "signals": self._signals()},
         }
+
+    def _signals(self) -> dict[str, Any]:
+        platform = self._machine.agent.split("(")[1].split(";")[0].split()[0]
+        return {"platform": platform, "touch": self._machine.speed > 1.5, "pixel_ratio": 2, "cores": 8}
 
     def events(self, referrer: str, query: str) -> Iterator[dict[str, Any]]:
         rng, path, left = self._rng, self._rng.choice(ENTRIES), 1 + int(self._rng.expovariate(0.45))

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -20,7 +21,7 @@ from shockmouse_analytics_server.projects import COOKIES_SECRET, Directory, make
 from shockmouse_analytics_server.registry import key_row, revoke
 from shockmouse_analytics_server.tickets import MAX_TICKETS, Ticket, sign, tickets, write_cookie
 
-from .worker import Worker, running_worker
+from .worker import Worker, event, running_worker
 
 COOKIE = re.compile(r"shockmouse=([^;]+)")
 STATIC = Path(__file__).parent.parent / "src" / "shockmouse_analytics_server" / "static"
@@ -223,6 +224,25 @@ def test_a_posted_question_needs_the_token_of_our_own_page(browser: Browser) -> 
     assert browser.ask("POST", "/api/v1/funnel", funnel, Cookie=cookie, X_CSRF_Token="0" * 64).status == 401
     assert browser.ask("POST", "/api/v1/funnel", funnel, Cookie=cookie, X_CSRF_Token=token).status == 503
     assert browser.ask("POST", "/api/v1/privacy/erase", "{}", Cookie=cookie, X_CSRF_Token=token).status in (401, 404)
+
+
+def test_data_health_tells_a_project_its_own_counts_only(browser: Browser, directory: Directory) -> None:
+    worker = browser.worker
+    good, bad = event(), event(timestamp="never")
+    batch = {"batch_id": str(uuid.uuid4()), "events": [good, bad]}
+    worker.post(batch)
+    worker.post(batch)
+    token = make_token("read", "other")
+    directory.store(keys=[key_row(directory, "other", "read", token)])
+    cookies = {"site": browser.sign_in(worker.read_key).cookie, "other": browser.sign_in(token).cookie}
+    told = {name: json.loads(browser.ask("GET", "/data-health", Cookie=value).body) for name, value in cookies.items()}
+    own = told["site"]["project"]
+    assert (own["accepted"], own["duplicates"], own["rejected"]) == (1, 1, {"bad_timestamp": 2})
+    none = {"accepted": 0, "duplicates": 0, "rejected": {}, "dropped": {}, "client_dropped": {}, "quarantine": []}
+    assert told["other"]["project"] == none
+    assert told["site"]["server"]["spool_rows"] == 1
+    assert browser.ask("GET", "/data-health").status == 401
+    assert browser.ask("GET", "/data-health?project=site", Cookie=cookies["other"]).status == 401
 
 
 def test_the_pages_hold_no_inline_script_or_style_and_no_inner_html() -> None:

@@ -26,6 +26,7 @@ ROUTES = {
     "GET /agent.js",
     "GET /static/{version}/{name}",
     "GET /session",
+    "GET /data-health",
     "GET /sign-in",
     "POST /sign-in",
     "POST /sign-out",

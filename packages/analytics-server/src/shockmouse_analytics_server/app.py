@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, Response
 
-from . import admin, api, dashboard, metrics, openapi, script
+from . import admin, api, dashboard, data_health, metrics, openapi, script
 from .addresses import Proxies
 from .appender import Appender
 from .clickhouse import Database
@@ -159,6 +159,7 @@ def make_pages(config: ServerConfig, parts: Parts) -> Starlette:
             *script.routes(config.agent_path, config.events_path),
             *api.routes(parts.database, directory, lambda: parts.spool.status().oldest_at),
             *admin.routes(parts.admin_database, directory, folder, defaults_of(config)),
+            *data_health.routes(directory, parts.counters, parts.spool),
             *dashboard.routes(directory, directory_path(config.data_dir), Proxies.parse(config.trusted_proxies)),
         ],
         exception_handlers={

@@ -1,6 +1,7 @@
 """Counts of what happened to events, summed over the node's processes and kept over restarts.
 
 File       counters.sqlite in the data folder: name, label, value. Not fsynced: a crash may lose the last second
+Project    its own counters stand beside the server's as PROJECT/name; a project's name has no /
 Damage     a power loss may damage what is not fsynced; such a file is set aside and counting begins anew
 """
 
@@ -55,9 +56,12 @@ class Counters:
         self.flush()
         self._connection.close()
 
-    def add(self, name: str, label: str = "", amount: int = 1) -> None:
+    def add(self, name: str, label: str = "", amount: int = 1, *, project: str = "") -> None:
+        """Count for the server, and for the project where one is named."""
         with self._lock:
             self._waiting[name, label] += amount
+            if project:
+                self._waiting[f"{project}/{name}", label] += amount
 
     def flush(self) -> None:
         """Write down what was added since the last time; what cannot be written now stays for later."""
@@ -79,6 +83,15 @@ class Counters:
         with self._writing:
             rows = self._connection.execute("select name, label, value from counters order by name, label").fetchall()
         return [Count(*row) for row in rows]
+
+    def totals_of(self, project: str) -> list[Count]:
+        """Return a project's own counters, named as those of the server."""
+        start = f"{project}/"
+        return [
+            Count(count.name.removeprefix(start), count.label, count.value)
+            for count in self.totals()
+            if count.name.startswith(start)
+        ]
 
     def _flush_often(self) -> None:
         while not self._stopping.wait(FLUSH_SECONDS):

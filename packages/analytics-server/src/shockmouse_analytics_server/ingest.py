@@ -123,7 +123,7 @@ class Ingest:
             raise BodyError(400, "two_keys", "the body names another write key than the request")
         self._rates.take(key.prefix, len(batch.events) + len(batch.rejected))
         if not batch.events:
-            self._count_rejected(batch.rejected)
+            self._count_rejected(batch.rejected, key.project)
             return all_rejected(batch.rejected)
         return await self._store(batch, self._arrival(batch, key, scope, headers))
 
@@ -182,9 +182,9 @@ class Ingest:
         appended = await self._appender.append(
             Entry(arrival.project, batch.batch_id, batch.digest, rows, unplaced, arrival.received_at)
         )
-        self._count(batch, appended)
+        self._count(batch, appended, arrival.project)
         if erased and not appended.duplicates:
-            self._counters.add("dropped", "erased", erased)
+            self._counters.add("dropped", "erased", erased, project=arrival.project)
         return Answer(
             200,
             {
@@ -203,22 +203,21 @@ class Ingest:
         at = event.at.timestamp() if row.time_flag in CLAMPED else row.at
         return self._directory.is_erased(row.project, row.user_id, (row.device_id, *devices), at)
 
-    def _count(self, batch: Batch, appended: Appended) -> None:
-        self._counters.add("accepted", amount=appended.accepted)
+    def _count(self, batch: Batch, appended: Appended, project: str) -> None:
+        add = partial(self._counters.add, project=project)
+        add("accepted", amount=appended.accepted)
         if appended.duplicates or batch.duplicates:
-            self._counters.add("duplicates", amount=appended.duplicates or batch.duplicates)
+            add("duplicates", amount=appended.duplicates or batch.duplicates)
         if appended.sampled_out:
-            self._counters.add("dropped", "sampled", appended.sampled_out)
+            add("dropped", "sampled", appended.sampled_out)
         if appended.accepted:
             for reason, events in batch.dropped.items():
-                self._counters.add("client_dropped", reason if reason in CLIENT_REASONS else "other", events)
-        self._count_rejected(batch.rejected)
+                add("client_dropped", reason if reason in CLIENT_REASONS else "other", events)
+        self._count_rejected(batch.rejected, project)
 
-    def _count_rejected(self, rejected: Sequence[Rejection]) -> None:
-        if not rejected:
-            return
+    def _count_rejected(self, rejected: Sequence[Rejection], project: str) -> None:
         for code, events in Counter(rejection.code for rejection in rejected).items():
-            self._counters.add("rejected", code, events)
+            self._counters.add("rejected", code, events, project=project)
 
     def _refuse(self, exc: Exception) -> Answer:
         answer = refusal(exc)

@@ -252,6 +252,14 @@ def pages() -> Node:
                 },
             }
         },
+        "/data-health": {
+            "get": {
+                "summary": "What became of the project's events: for the dashboard.",
+                "security": [{"cookie": []}],
+                "parameters": [parameter("project", "Which of the projects signed in to; else the last.")],
+                "responses": {"200": answer("Counts.", {"type": "object"}), **failures("401")},
+            }
+        },
         "/healthz": open_page("Alive.", "application/json", STATUS),
         "/readyz": {
             "get": {

@@ -15,6 +15,9 @@ from .spool_file import SpoolFile
 REPLAYED_AT_ONCE = 500
 KEEP = "insert into quarantine (project, event_id, partition, reason, at, body) values (?, ?, ?, ?, ?, ?)"
 LIST = "select number, project, event_id, reason, at, body from quarantine order by number limit ?"
+REASONS = """
+select reason, count(*), max(at) from quarantine where project = ? group by reason order by count(*) desc limit ?
+"""
 TAKE = "select number, partition, body from quarantine where number <= ? order by number limit ?"
 
 
@@ -29,6 +32,14 @@ class Quarantined(Struct, frozen=True):
     body: bytes
 
 
+class Reason(Struct, frozen=True):
+    """Why rows of a project wait here, how many, and when the last came, in epoch seconds."""
+
+    reason: str
+    rows: int
+    last_at: float
+
+
 def set_aside(file: SpoolFile, segment: Segment, reason: str, now: float) -> None:
     """Move the only row of a refused segment here."""
     row = name_of(segment.body)
@@ -37,6 +48,13 @@ def set_aside(file: SpoolFile, segment: Segment, reason: str, now: float) -> Non
         connection.execute(KEEP, kept)
         remove(connection, segment)
         connection.execute("update waiting set bytes = bytes + ?", (len(segment.body),))
+
+
+def reasons(file: SpoolFile, project: str, limit: int) -> list[Reason]:
+    """Return the reasons of a project's rows here, the most frequent first."""
+    with file.reading() as connection:
+        found = connection.execute(REASONS, (project, limit)).fetchall()
+    return [Reason(*each) for each in found]
 
 
 def listed(file: SpoolFile, limit: int) -> list[Quarantined]:

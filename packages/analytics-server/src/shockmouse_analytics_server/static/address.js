@@ -4,11 +4,15 @@
 // What stays when another view is opened; the rest belongs to a view.
 const KEPT = ["project", "period", "from", "to", "filter", "bots", "compare", "goal"]
 
+// Where a list is; a list that changes begins anew.
+const PLACES = ["cursor", "offset"]
+
 export const current = () => new URLSearchParams(location.search)
 
 // The address with these changes: a text, a list of texts, or null to take a parameter out.
 export function href(changes, from = current()) {
   const parameters = new URLSearchParams(from)
+  for (const place of PLACES) parameters.delete(place)
   for (const [name, value] of Object.entries(changes)) {
     parameters.delete(name)
     for (const each of [value ?? []].flat()) parameters.append(name, each)

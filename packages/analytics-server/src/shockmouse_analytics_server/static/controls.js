@@ -5,24 +5,34 @@ import { button, element, replace } from "./element.js"
 import { chips, filterForm, popover } from "./filters.js"
 import { datesOfPeriod, PRESETS } from "./period.js"
 
-// name, title, and which controls it has: p period, f filters, c comparison
+// name, title, module, and which controls it has: p period, f filters, c comparison
 export const VIEWS = [
-  ["overview", "Overview", "pfc"],
-  ["retention", "Retention", "pf"],
-  ["paths", "Paths", "pf"],
-  ["devices", "Devices", "pf"],
-  ["bots", "Bots", "p"],
-  ["health", "Data health", ""],
+  ["overview", "Overview", "overview", "pfc"],
+  ["live", "Live", "live", "f"],
+  ["sessions", "Sessions", "sessions", "pf"],
+  ["devices", "Devices", "devices", "pf"],
+  ["funnels", "Funnels", "funnel", "pf"],
+  ["retention", "Retention", "retention", "pf"],
+  ["paths", "Paths", "paths", "pf"],
+  ["vitals", "Vitals", "vitals", "pf"],
+  ["bots", "Bots", "bots", "p"],
+  ["health", "Data health", "health", ""],
 ]
-// Views that a view of the list opens.
-export const INNER = { list: ["overview", "All values", "pf"], event: ["overview", "Event", "pf"],
-  device: ["devices", "Device", "p"] }
+// Views that one of the list opens, with the one that stays marked there.
+const INNER = {
+  list: ["overview", "All values", "breakdowns", "pf"],
+  event: ["overview", "Event", "event", "pf"],
+  session: ["sessions", "Session", "timeline", ""],
+  device: ["devices", "Device", "devices", "p"],
+  setup: ["", "Snippet and keys", "welcome", ""],
+}
 
 export function describe(name) {
   const listed = VIEWS.find(([each]) => each === name)
-  if (listed) return { name, title: listed[1], controls: listed[2], parent: name }
-  if (name in INNER) return { name, title: INNER[name][1], controls: INNER[name][2], parent: INNER[name][0] }
-  return describe("overview")
+  if (listed) return { name, title: listed[1], module: listed[2], controls: listed[3], parent: name }
+  if (!Object.hasOwn(INNER, name)) return describe("overview")
+  const [parent, title, module, controls] = INNER[name]
+  return { name, title, module, controls, parent }
 }
 
 export function drawViews(place, parent) {
@@ -44,7 +54,7 @@ export function drawProjects(place, session, project) {
 
 const keepPeriod = () => [...current()].filter(([name]) => ["view", "period", "from", "to", "compare"].includes(name))
 
-export function drawHeader(place, view, { parameters, period, zone, asking, signOut, showOwnVisits }) {
+export function drawHeader(place, view, { parameters, period, zone, asking, signOut, showOwnVisits, own }) {
   const has = (control) => view.controls.includes(control)
   replace(place,
     element("div", { class: "title" }, element("h1", { id: "title", tabindex: "-1" }, view.title),
@@ -54,7 +64,7 @@ export function drawHeader(place, view, { parameters, period, zone, asking, sign
       has("c") ? comparison(parameters) : null,
       has("f") ? popover("Filter", filterForm((dimension) => valuesOf(asking, dimension)), { id: "filter" }) : null,
       more(asking, signOut, showOwnVisits)),
-    has("f") ? chips(parameters) : null)
+    has("f") ? chips(parameters, own) : null)
 }
 
 async function valuesOf(asking, dimension) {
@@ -76,7 +86,7 @@ function periodPopover(period) {
   const last = new Date(Date.parse(`${period.to}Z`) - 1).toISOString().slice(0, 10)
   const dates = element("form", { class: "dates", on: { submit: apply } },
     field("from", "From", period.from.slice(0, 10)), field("to", "To", last), element("button", {}, "Show"))
-  return popover(period.title, [presets, dates].reduce((box, part) => (box.append(part), box), element("div")), { id: "period" })
+  return popover(period.title, element("div", {}, presets, dates), { id: "period" })
 }
 
 function comparison(parameters) {
@@ -98,6 +108,5 @@ function more(asking, signOut, showOwnVisits) {
   return popover(element("span", {}, "More"), element("ul", { class: "choices" },
     file("csv", "Export as CSV"), file("jsonl", "Export as JSON lines"),
     element("li", {}, element("a", { href: hrefOf("setup") }, "Snippet and keys")),
-    showOwnVisits ? item("Leave my own visits out", showOwnVisits) : null,
-    item("Print", () => print()), item("Sign out", signOut)), { id: "more" })
+    item("Leave my own visits out", showOwnVisits), item("Print", () => print()), item("Sign out", signOut)), { id: "more" })
 }

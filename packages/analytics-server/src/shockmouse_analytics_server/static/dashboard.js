@@ -5,12 +5,11 @@ import { Asking, fetchJson } from "./api.js"
 import { describe, drawHeader, drawProjects, drawViews } from "./controls.js"
 import { replace } from "./element.js"
 import { failure } from "./failure.js"
-import { showSignIn, signOut } from "./sign_in.js"
+import { explain, ownFilter } from "./own_visits.js"
 import { periodOf } from "./period.js"
+import { showSignIn, signOut } from "./sign_in.js"
 import { isEmpty, showEmpty } from "./welcome.js"
 
-const MODULES = { overview: "overview", list: "breakdowns", event: "event", setup: "welcome", retention: "retention",
-  paths: "paths", devices: "devices", device: "devices", bots: "bots", health: "health" }
 const byId = (id) => document.getElementById(id)
 
 let session = null
@@ -51,12 +50,13 @@ async function render() {
   const period = periodOf(parameters, project.timezone)
   const asking = askingOf(parameters, project, period, leaving.signal)
   const scene = { parameters, project, zone: project.timezone, period, asking, signal: leaving.signal }
-  document.body.className = view.name
+  document.body.className = `view-${view.name}`
   document.title = `${view.title} · ${project.project} · Shockmouse Analytics`
   drawProjects(byId("projects"), session, project)
   drawViews(byId("views"), view.parent)
   const place = byId("room")
-  drawHeader(byId("header"), view, { ...scene, signOut: () => signOut(session.token) })
+  drawHeader(byId("header"), view, { ...scene, signOut: () => signOut(session.token), own: ownFilter(project.project),
+    showOwnVisits: () => explain(byId("dialog"), asking, project.project) })
   place.setAttribute("aria-busy", "true")
   await showView(place, view, scene)
   if (scene.signal.aborted) return
@@ -67,7 +67,7 @@ async function render() {
 async function showView(place, view, scene) {
   const isNew = shown && shown !== view.name
   shown = view.name
-  const module = await import(`./${MODULES[view.name]}.js`)
+  const module = await import(`./${view.module}.js`)
   if (scene.signal.aborted) return
   if (isNew) {
     scrollTo(0, 0)
@@ -80,6 +80,8 @@ async function showView(place, view, scene) {
 function askingOf(parameters, project, period, signal) {
   const common = [["project", project.project], ["from", period.from], ["to", period.to]]
   for (const name of ["filter", "bots"]) for (const value of parameters.getAll(name)) common.push([name, value])
+  const own = ownFilter(project.project)
+  if (own) common.push(["filter", own])
   return new Asking(common, { token: session.token, signal, project: project.project })
 }
 

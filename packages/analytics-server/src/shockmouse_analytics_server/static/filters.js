@@ -44,8 +44,8 @@ export function wordsOf(text) {
   return [titleOf(dimension), OPERATORS[operator] || operator, shown].filter(Boolean).join(" ")
 }
 
-// What is in force beyond the period, each with a button that takes it out.
-export function chips(parameters) {
+// What is in force beyond the period, each a link that takes it out; own: whether one's own visits are left out.
+export function chips(parameters, own) {
   const chip = (words, changes) => element("li", {},
     element("a", { class: "chip", href: href(changes) }, words,
       element("span", { class: "unseen" }, " – take this filter out"), element("span", { "aria-hidden": "true" }, " ×")))
@@ -53,6 +53,7 @@ export function chips(parameters) {
   const bots = parameters.get("bots")
   if (bots === "include" || bots === "only")
     list.push(chip(bots === "only" ? "Bots only" : "With bots", { bots: null }))
+  if (own) list.push(element("li", {}, element("span", { class: "chip still" }, "Without my own visits")))
   return element("ul", { class: "chips", "aria-label": "Filters", hidden: !list.length }, ...list)
 }
 

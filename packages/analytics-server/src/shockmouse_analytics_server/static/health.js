@@ -1,90 +1,65 @@
-// Whether events arrive: the counters of this server as its operators see them at /metrics, again every few seconds.
+// Data health: what became of events on their way in. The project's own counts, and what waits on the server.
 
+import { fetchJson } from "./api.js"
 import { element, fact, replace } from "./element.js"
-import { bytes, count, duration } from "./figures.js"
-import { Refusal } from "./api.js"
+import { bytes, count, duration, moment } from "./figures.js"
 import { table } from "./table.js"
 
-const AGAIN_EVERY = 5_000
-const LAG_SECONDS = 60 // later than this, somebody should look
+const EVERY = 5000
+const KINDS = [
+  ["rejected", "Rejected", "Refused with a code; the sender was told which event and why."],
+  ["dropped", "Left out by the server", "Sampled out as the senders asked, or late events of somebody who was erased."],
+  ["client_dropped", "Left out by senders", "What programs and browsers say that they dropped before sending, by reason."],
+]
+const LATE_SECONDS = 60
 
-// Prometheus' text: {name: {label: value}}, the label empty where a metric has none.
-export function readMetrics(text) {
-  const found = {}
-  for (const line of text.split("\n")) {
-    const parts = /^shockmouse_(\w+)(?:\{\w+="((?:[^"\\]|\\.)*)"\})? (\S+)$/.exec(line)
-    if (!parts) continue
-    const label = (parts[2] ?? "").replace(/\\(.)/g, (_, sign) => (sign === "n" ? "\n" : sign))
-    found[parts[1]] ??= {}
-    found[parts[1]][label] = Number(parts[3])
-  }
-  return found
-}
-
-export async function show(place, { signal }) {
-  const box = element("div", { "aria-busy": "true" })
-  replace(place, element("p", { class: "lead" },
-    "What this server has counted since it was set up, for all of its projects. An event that was answered with 200 is on disk."), box)
-  await draw(box, signal)
-  box.removeAttribute("aria-busy")
-  const timer = setInterval(() => {
-    if (document.visibilityState === "visible") draw(box, signal).catch(() => null) // the next time may do better
-  }, AGAIN_EVERY)
+export async function show(place, { project, zone, signal }) {
+  const look = async () => draw(place, await fetchJson(`/data-health?project=${project.project}`, { signal }), zone)
+  const timer = setInterval(() => document.visibilityState === "visible" && look().catch(() => null), EVERY)
   signal.addEventListener("abort", () => clearInterval(timer))
+  await look()
 }
 
-async function draw(box, signal) {
-  const [metrics, ready] = await Promise.all([askText("/metrics", signal), fetch("/readyz", { signal })])
-  const { error } = ready.ok ? {} : await ready.json()
-  const told = readMetrics(metrics)
-  const one = (name) => told[name]?.[""] ?? 0
-  const lag = one("spool_oldest_seconds")
-  replace(box,
-    element("dl", { class: "facts card" },
-      fact("Events", state(!error, "are accepted", `are refused: ${error?.reason}`)),
-      fact("Loading", state(lag < LAG_SECONDS, one("spool_rows") ? `${duration(lag)} behind` : "up to date", `${duration(lag)} behind`)),
-      fact("In quarantine", state(!one("quarantine_rows"), "nothing", `${count(one("quarantine_rows"))} events`)),
-      fact("Version", Object.keys(told.info ?? {})[0] || "–")),
-    element("div", { class: "cards" },
-      card("Accepted", [
-        ["Events on disk", one("events_accepted_total")],
-        ["Sent again, stored once", one("events_duplicate_total")],
-        ["Stored in the database", one("loader_rows_total")],
-      ]),
-      card("Refused events", labelled(told.events_rejected_total), "No event was refused."),
-      card("Refused requests", labelled(told.requests_refused_total), "No request was refused."),
-      card("Left out", [...labelled(told.events_dropped_total), ...labelled(told.client_events_dropped_total, "by the sender: ")],
-        "Nothing was left out."),
-      card("Waiting on disk", [
-        ["Events", one("spool_rows")], ["Size", one("spool_bytes"), bytes], ["Age of the oldest", lag, duration],
-        ["Batch ids remembered", one("spool_batch_ids")],
-      ]),
-      card("Loading", [["Rows in quarantine", one("quarantine_rows")], ...labelled(told.loader_failures_total, "tried again: ")])))
+function draw(place, { project, server }, zone) {
+  const rejected = Object.values(project.rejected).reduce((sum, each) => sum + each, 0)
+  replace(place,
+    verdict(project, server),
+    element("section", { class: "card", id: "health" }, element("header", {}, element("h2", {}, "Since this server began to count")),
+      element("dl", { class: "facts wide-facts" },
+        fact("Accepted", count(project.accepted)), fact("Rejected", count(rejected)),
+        fact("Duplicates", count(project.duplicates)),
+        fact("In quarantine", count(project.quarantine.reduce((sum, { rows }) => sum + rows, 0)))),
+      element("p", { class: "quiet" }, "An accepted event is on disk. A duplicate came again, after an unclear answer, and counts once.")),
+    ...KINDS.filter(([name]) => Object.keys(project[name]).length || name === "rejected").map(([name, title, hint]) =>
+      section(title, hint, reasonsTable(title, project[name]))),
+    project.quarantine.length ? section("Quarantine", "The database refused these rows. They are kept; an operator may replay them: spool replay.", table({
+      caption: "Quarantine", rows: project.quarantine, columns: [{ title: "Reason", cell: ({ reason }) => reason },
+        { title: "Rows", isNumber: true, cell: ({ rows }) => count(rows) },
+        { title: "Last", isNumber: true, cell: ({ last_at }) => moment(last_at, zone) }] })) : null,
+    section("The whole server", "Shared by all projects.", element("dl", { class: "facts wide-facts" },
+      fact("Lag to the database", duration(server.lag_seconds)), fact("Waiting on disk", `${count(server.spool_rows)} events`),
+      fact("Their size", bytes(server.spool_bytes)), fact("In quarantine", count(server.quarantined))),
+    Object.keys(server.refused).length ? reasonsTable("Requests refused before their project was known", server.refused) : null,
+    Object.keys(server.load_failures).length ? reasonsTable("Inserts that were tried again", server.load_failures) : null))
 }
 
-async function askText(address, signal) {
-  const answer = await fetch(address, { signal }).catch((error) => {
-    if (error.name === "AbortError") throw error
-    throw new Refusal(0, "unreachable", "The server does not answer.")
-  })
-  if (!answer.ok) throw new Refusal(answer.status, "metrics", `${address} answered ${answer.status}.`)
-  return answer.text()
+function section(title, hint, ...parts) {
+  return element("section", { class: "card" }, element("header", {}, element("h2", {}, title)), element("p", { class: "quiet" }, hint), ...parts)
 }
 
-const labelled = (values = {}, before = "") =>
-  Object.entries(values).sort((one, other) => other[1] - one[1]).map(([label, value]) => [before + label.replaceAll("_", " "), value])
-
-function state(isGood, good, poor) {
-  return element("span", { class: isGood ? "good" : "poor" }, isGood ? `✓ ${good}` : `✗ ${poor}`)
+// One sentence on top: is all well, and if not, what is wrong first.
+function verdict(project, server) {
+  const isLate = server.lag_seconds > LATE_SECONDS
+  const words = isLate ? `Figures are ${duration(server.lag_seconds)} behind: accepted events wait on disk for the database.`
+    : project.quarantine.length ? "Some events could not be stored and wait in quarantine."
+      : Object.keys(project.rejected).length ? "Events arrive and are stored. Some were rejected: see why below."
+        : "Events arrive and are stored. Nothing was rejected."
+  const tone = isLate || project.quarantine.length ? "poor" : "good"
+  return element("p", { class: `verdict ${tone}`, role: "status" }, element("span", { class: "lamp", "aria-hidden": "true" }), words)
 }
 
-function card(title, rows, empty) {
-  return element("section", { class: "card" }, element("header", {}, element("h2", {}, title)),
-    element("div", { class: "rows short" }, table({
-      caption: title, rows, empty,
-      columns: [
-        { title: "What", cell: ([name]) => name },
-        { title: "Number", isNumber: true, cell: ([, value, format = count]) => format(value) },
-      ],
-    })))
+function reasonsTable(caption, counts) {
+  const rows = Object.entries(counts).sort(([, one], [, other]) => other - one)
+  return table({ caption, rows, empty: "None.", columns: [{ title: caption, cell: ([label]) => label.replaceAll("_", " ") || "–" },
+    { title: "Number", isNumber: true, cell: ([, number]) => count(number) }] })
 }

@@ -1,80 +1,59 @@
-// What came before a page or an event, and what came next. A click on a step makes it the middle.
+// Paths: what comes just before and just after a page or an event. A click on a step walks on to it.
 
 import { go, href } from "./address.js"
 import { element, replace } from "./element.js"
 import { count, percent } from "./figures.js"
 import { table } from "./table.js"
 
-const STEPS = 15
-const DEEDS = "type:is:track|click|form" // events that are steps
+const ROWS = 12
 
-export async function show(place, { asking, parameters, isEverEmpty, welcome }) {
-  const box = element("div", { "aria-busy": "true" })
-  replace(place, box)
-  const [pages, events] = await Promise.all([
-    asking.ask("breakdown", { dimension: "path", metrics: "pageviews", limit: 200 }),
-    asking.ask("breakdown", { dimension: "name", metrics: "events", limit: 200, filter: DEEDS }),
-  ])
-  const known = {
-    page: pages.rows.map(({ value }) => value).filter(Boolean),
-    event: events.rows.map(({ value }) => value).filter(Boolean),
-  }
-  const kind = parameters.has("event") ? "event" : "page"
-  const middle = parameters.get(kind) || known[kind][0]
-  if (!middle) return (await isEverEmpty()) ? welcome() : nothing(box)
-  const sides = await Promise.all(["previous", "next"].map((direction) =>
-    asking.ask("paths", { direction, [kind]: middle, limit: STEPS })))
-  replace(box, chooser(kind, middle, known),
-    element("div", { class: "cards" },
-      card("Before it", "The visit began here", sides[0].rows, `What came before ${middle}`),
-      card("After it", "The visit ended here", sides[1].rows, `What came after ${middle}`)))
-  box.removeAttribute("aria-busy")
+export async function show(place, { asking, parameters }) {
+  const event = parameters.get("event")
+  const page = event ? null : parameters.get("page") || (await mostVisited(asking))
+  if (!event && !page) return replace(place, chooser("", ""), element("section", { class: "card" },
+    element("p", { class: "quiet hint" }, "No page was seen in this period.")))
+  const about = event ? { event } : { page }
+  const [before, after] = await Promise.all(["previous", "next"].map((direction) =>
+    asking.ask("paths", { ...about, direction, limit: ROWS })))
+  replace(place, chooser(event ? "event" : "page", event || page), element("div", { class: "split even" },
+    column("Before it", before.rows, "The visit began here"), column("After it", after.rows, "The visit ended here")))
 }
 
-function nothing(box) {
-  replace(box, element("p", { class: "quiet" }, "No page was viewed in this period."))
-  box.removeAttribute("aria-busy")
+async function mostVisited(asking) {
+  const { rows } = await asking.ask("breakdown", { dimension: "path", metrics: "pageviews", limit: 2 })
+  return rows.map(({ value }) => value).find(Boolean)
 }
 
-// A form with the middle: a page or an event, by name.
-function chooser(kind, middle, known) {
-  const list = element("datalist", { id: "steps" })
-  const field = element("input", { name: "middle", "aria-label": "Page or event", list: list.id, value: middle, autocomplete: "off",
-    required: true })
-  const what = element("select", { name: "kind", "aria-label": "What" },
-    ...Object.entries({ page: "Page", event: "Event" }).map(([value, title]) =>
-      element("option", { value, selected: value === kind }, title)))
-  const suggest = () => replace(list, known[what.value].map((value) => element("option", { value })))
-  what.addEventListener("change", () => {
-    field.value = known[what.value][0] || ""
-    suggest()
-  })
-  suggest()
+function chooser(kind, value) {
   const submit = (event) => {
     event.preventDefault()
-    go(href({ page: null, event: null, [what.value]: field.value }))
+    const given = Object.fromEntries(new FormData(event.target))
+    const isEvent = given.kind === "event"
+    go(href({ page: isEvent ? null : given.value.trim(), event: isEvent ? given.value.trim() : null }))
   }
-  return element("form", { class: "inline middle", on: { submit } }, what, field, list,
-    element("button", { class: "primary" }, "Show its paths"))
+  return element("form", { class: "card inline path-form", on: { submit } },
+    element("select", { name: "kind", "aria-label": "Around a page or an event" },
+      element("option", { value: "page", selected: kind !== "event" }, "Around the page"),
+      element("option", { value: "event", selected: kind === "event" }, "Around the event")),
+    element("input", { name: "value", value, "aria-label": "Page or event", required: true, placeholder: "/pricing" }),
+    element("button", { class: "primary" }, "Show"))
 }
 
-function card(title, edge, rows, caption) {
-  const greatest = Math.max(...rows.map(({ share }) => share), 0)
-  return element("section", { class: "card" }, element("header", {}, element("h2", {}, title)),
-    element("div", { class: "rows" }, table({
-      caption, rows,
-      bar: ({ share }) => (greatest ? share / greatest : 0),
-      columns: [
-        { title: "Step", cell: (row) => step(row, edge) },
-        { title: "Times", isNumber: true, cell: (row) => count(row.count) },
-        { title: "Share", isNumber: true, cell: ({ share }) => percent(share) },
-      ],
-    })))
+function column(title, rows, ending) {
+  const most = Math.max(...rows.map((row) => row.count), 0)
+  return element("section", { class: "card" }, element("header", {}, element("h2", {}, title)), table({
+    caption: title, rows, bar: (row) => row.count / most, empty: "Nothing in this period.",
+    columns: [
+      { title: "Step", cell: (row) => step(row, ending) },
+      { title: "Times", isNumber: true, cell: (row) => count(row.count) },
+      { title: "Share", isNumber: true, cell: ({ share }) => percent(share) },
+    ],
+  }))
 }
 
-function step({ page, event }, edge) {
-  if (page === null && event === null) return element("span", { class: "quiet" }, edge)
-  const changes = page === null ? { page: null, event } : { event: null, page }
-  return element("a", { href: href(changes), title: page ?? event }, page ?? event,
-    page === null ? element("span", { class: "quiet" }, " (event)") : null)
+function step({ page, event }, ending) {
+  if (page === null && event === null) return element("span", { class: "quiet" }, ending)
+  const changes = event === null ? { page, event: null } : { event, page: null }
+  return element("a", { href: href(changes) }, event === null ? page || "(no page)" : event,
+    event === null ? null : element("span", { class: "quiet" }, " · event"))
 }

@@ -1,29 +1,23 @@
-// Events by hour of the week, as a grid of days and hours.
+// Hours of the week as a table whose cells are shaded by how much happens: 1 is Monday, hours of the project's clock.
 
 import { element, share } from "./element.js"
 import { count } from "./figures.js"
-import { wide } from "./table.js"
 
-export const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour)
 
-// [day][hour]: events; an hour that is not told of had none.
-export function hoursOf(usage) {
-  const hours = DAYS.map(() => HOURS.map(() => 0))
-  for (const { weekday, hour, events } of usage) hours[weekday - 1][hour] = events
-  return hours
-}
-
-export function weekGrid(usage, zone) {
-  const hours = hoursOf(usage)
-  const greatest = Math.max(...hours.flat(), 0)
-  const cell = (events, day, hour) => element("td", {}, share(
-    element("span", { class: "cell", title: `${DAYS[day]} ${hour}:00 – ${count(events)} events` },
-      element("span", { class: "unseen" }, count(events))), greatest ? events / greatest : 0))
-  return wide(element("table", { class: "heat week" },
-    element("caption", { class: "unseen" }, `Events by hour of the week, ${zone}`),
-    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, element("span", { class: "unseen" }, "Day")),
-      ...HOURS.map((hour) => element("th", { scope: "col" }, String(hour))))),
-    element("tbody", {}, ...hours.map((row, day) => element("tr", {}, element("th", { scope: "row" }, DAYS[day].slice(0, 3)),
-      ...row.map((events, hour) => cell(events, day, hour)))))))
+export function weekGrid(usage, caption) {
+  const events = new Map(usage.map((each) => [`${each.weekday}:${each.hour}`, each.events]))
+  const most = Math.max(...events.values(), 1)
+  const cell = (weekday, hour) => {
+    const value = events.get(`${weekday}:${hour}`) || 0
+    const words = `${DAYS[weekday - 1]} ${hour}:00: ${count(value)}`
+    return share(element("td", { title: words, class: "shade" }, element("span", { class: "unseen" }, count(value))), value / most)
+  }
+  return element("div", { class: "grid-box", tabindex: "0", role: "region", "aria-label": caption },
+    element("table", { class: "week" }, element("caption", { class: "unseen" }, caption),
+      element("thead", {}, element("tr", {}, element("td", {}), ...HOURS.map((hour) =>
+        element("th", { scope: "col" }, element("span", { class: hour % 6 ? "unseen" : null }, String(hour)))))),
+      element("tbody", {}, ...DAYS.map((day, position) =>
+        element("tr", {}, element("th", { scope: "row" }, day), ...HOURS.map((hour) => cell(position + 1, hour)))))))
 }

@@ -1,0 +1,93 @@
+// Events as they come: who is here now, and a list that server-sent events fill from the top.
+
+import { hrefOf } from "./address.js"
+import { button, element, fact, replace } from "./element.js"
+import { clock, count, named, ratio } from "./figures.js"
+import { table, wide } from "./table.js"
+
+const MOST = 200
+const NOW_EVERY = 5000
+const COLUMNS = ["Time", "Event", "Page", "Visitor", "Place", "With"]
+const STATES = { connecting: "Connecting…", open: "Listening", lost: "Connecting again…", paused: "Paused" }
+
+export async function show(place, { asking, zone, signal }) {
+  const figures = element("dl", { class: "facts wide-facts" })
+  drawFacts(figures, null)
+  const state = element("span", { role: "status" }, STATES.connecting)
+  const dot = element("span", { class: "pulse still", "aria-hidden": "true" })
+  const list = table({ caption: "Events as they come", rows: [], columns: COLUMNS.map((title) => ({ title })),
+    empty: "What happens from now on appears here, some three seconds later." })
+  const body = list.querySelector("tbody")
+  const pages = element("div", { class: "rows" })
+  let isPaused = false
+  let held = [] // what came while the list was paused
+  const say = (name) => {
+    replace(state, STATES[isPaused ? "paused" : name])
+    dot.classList.toggle("still", isPaused || name !== "open")
+  }
+  const add = (event) => {
+    body.querySelector(".empty")?.remove()
+    body.prepend(row(event, zone))
+    while (body.children.length > MOST) body.lastChild.remove()
+  }
+  const pause = button("Pause", () => {
+    isPaused = !isPaused
+    pause.textContent = isPaused ? "Go on" : "Pause"
+    say("open")
+    if (!isPaused) held.forEach(add)
+    held = []
+  })
+  replace(place, element("section", { class: "card" }, figures), element("div", { class: "split" },
+    element("section", { class: "card", id: "stream" },
+      element("header", {}, element("h2", {}, "Events"), element("p", { class: "quiet" }, dot, state), pause), wide(list)),
+    element("section", { class: "card", id: "now-pages" }, element("header", {}, element("h2", {}, "Pages of the last 5 minutes")), pages)))
+
+  const stream = new EventSource(asking.address("events/stream", { from: null, to: null }))
+  stream.addEventListener("open", () => say("open"))
+  stream.addEventListener("error", () => say("lost"))
+  stream.addEventListener("event", ({ data }) => {
+    if (isPaused) held = [...held.slice(1 - MOST), JSON.parse(data)]
+    else add(JSON.parse(data))
+  })
+  const tell = () => document.visibilityState === "visible" && drawNow(figures, pages, asking).catch(() => null)
+  const timer = setInterval(tell, NOW_EVERY)
+  signal.addEventListener("abort", () => {
+    stream.close()
+    clearInterval(timer)
+  })
+  await drawNow(figures, pages, asking)
+}
+
+async function drawNow(figures, pages, asking) {
+  const now = await asking.ask("realtime", { from: null, to: null, limit: 12 })
+  drawFacts(figures, now)
+  const most = Math.max(...now.pages.map(({ visitors }) => visitors), 0)
+  replace(pages, table({
+    caption: "Pages of the last five minutes", rows: now.pages, empty: "Nobody is here at the moment.",
+    bar: ({ visitors }) => visitors / most,
+    columns: [{ title: "Page", cell: ({ path }) => path || "(no page)" },
+      { title: "Visitors", isNumber: true, cell: ({ visitors }) => count(visitors) }],
+  }))
+}
+
+function drawFacts(place, now) {
+  replace(place, fact("Visitors now", now ? count(now.visitors) : "–"), fact("Page views", now ? count(now.pageviews) : "–"),
+    fact("Events", now ? count(now.events) : "–"), fact("Events per second", now ? ratio(now.events_per_second) : "–"))
+}
+
+function row(event, zone) {
+  const cells = [
+    clock(event.at, zone), happening(event), event.path,
+    element("a", { href: hrefOf("session", { session: event.session_id, device: event.device_id }) },
+      event.user_id || shortId(event.device_id)),
+    event.country ? named("country", event.country) : "", [event.browser, event.os].filter(Boolean).join(" · "),
+  ]
+  return element("tr", { class: "arrived" }, ...cells.map((cell) => element("td", {}, cell)))
+}
+
+// A type as a small label, and the name beside it.
+export function happening({ type, name }) {
+  return element("span", {}, element("span", { class: `kind kind-${type}` }, type), " ", name)
+}
+
+export const shortId = (id) => (id.length > 12 ? `${id.slice(0, 8)}…` : id)

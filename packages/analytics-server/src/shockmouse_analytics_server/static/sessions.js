@@ -1,0 +1,55 @@
+// The sessions of a period, the latest first. One session's events are told by timeline.js.
+
+import { current, href, hrefOf } from "./address.js"
+import { element, replace } from "./element.js"
+import { count, duration, moment, named } from "./figures.js"
+import { shortId } from "./live.js"
+import { table, wide } from "./table.js"
+
+const PAGE = 50
+const SHORT = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }
+
+export async function show(place, { asking, parameters, zone }) {
+  const body = element("section", { class: "card", "aria-busy": "true" })
+  replace(place, body)
+  const { rows, next } = await asking.ask("sessions", { limit: PAGE, cursor: parameters.get("cursor") })
+  replace(body, wide(sessionsTable(rows, zone)), pager(next))
+  body.removeAttribute("aria-busy")
+}
+
+// The way to what follows; the way back is the browser's own.
+export function pager(next) {
+  const isFirst = !current().has("cursor")
+  return element("footer", { class: "steps", hidden: isFirst && !next },
+    isFirst ? null : element("a", { class: "button", href: href({ cursor: null }) }, "First page"),
+    next ? element("a", { class: "button", href: href({ cursor: next }) }, "Next") : null)
+}
+
+export function sessionsTable(rows, zone) {
+  return table({
+    caption: "Sessions, the latest first", rows, empty: "No session began in this period.",
+    columns: [
+      { title: "Began", cell: (row) => element("a", { class: "outward", href: hrefOf("session", { session: row.session_id, device: row.device_id }) },
+        moment(row.started_at, zone, SHORT)) },
+      { title: "Visitor", cell: (row) => element("a", { href: hrefOf("device", { device: row.device_id }) }, row.user_id || shortId(row.device_id)) },
+      { title: "Pages", cell: (row) => element("span", { class: "path", title: pagesOf(row) }, pagesOf(row)) },
+      { title: "Source", cell: sourceOf },
+      { title: "Place", cell: ({ country }) => (country ? named("country", country) : "–") },
+      { title: "With", cell: withOf },
+      { title: "Views", isNumber: true, cell: ({ pageviews }) => count(pageviews) },
+      { title: "Events", isNumber: true, cell: ({ events }) => count(events) },
+      { title: "Time", isNumber: true, cell: (row) => (row.bounce ? element("span", { class: "quiet" }, "bounce") : duration(row.duration_seconds)) },
+    ],
+  })
+}
+
+export function sourceOf({ referrer_host, utm_source, utm_campaign }) {
+  return [utm_source || referrer_host || "Direct", utm_campaign].filter(Boolean).join(" · ")
+}
+
+// Where it began, and where it ended if elsewhere.
+function pagesOf({ entry_path, exit_path }) {
+  return entry_path === exit_path ? entry_path || "–" : `${entry_path || "–"} → ${exit_path || "–"}`
+}
+
+export const withOf = ({ browser, os }) => [browser, os].filter(Boolean).join(" · ") || "–"

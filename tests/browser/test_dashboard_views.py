@@ -1,0 +1,244 @@
+"""Every other view of the dashboard: what it shows equals the API's answer, and its state is in the address."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import reading
+from tests.browser.reader import Reader, number
+from tests.browser.shop import BOT, MACHINES
+from tests.server_process import Server
+
+pytestmark = pytest.mark.browser
+
+
+def percentage(text: str) -> float:
+    return float(text.rstrip("%")) / 100
+
+
+def test_a_session_is_one_click_from_the_list_and_tells_its_events_in_order(reader: Reader) -> None:
+    page = reader.open("?view=sessions&filter=name:is:Order placed")
+    answer = reader.server.ask("sessions", limit="1000", filter="name:is:Order placed", **reader.range("sessions"))
+    rows = reader.rows("#room")
+    assert len(rows) == min(50, len(answer["rows"]))
+    reader.click(page.locator("#room tbody a").first)
+    chosen = answer["rows"][0]
+    assert reader.address["session"] == [chosen["session_id"]]
+    told = reader.server.ask(f"sessions/{chosen['session_id']}")["events"]
+    kinds = page.locator("#timeline li .kind").all_text_contents()
+    assert kinds == [event["type"] for event in told]
+    assert page.locator("#views [aria-current]").inner_text() == "Sessions"
+    page.go_back()
+    reader.ready()
+    assert reader.rows("#room") == rows
+
+
+def test_the_list_of_sessions_goes_on_and_back(reader: Reader) -> None:
+    page = reader.open("?view=sessions&period=90d")
+    first = reader.rows("#room")
+    reader.click(page.get_by_role("link", name="Next"))
+    assert len(reader.address["cursor"][0]) > 10
+    second = reader.rows("#room")
+    assert (len(second), [row for row in second if row in first]) == (50, [])
+    page.go_back()
+    reader.ready()
+    assert reader.rows("#room") == first
+
+
+def test_a_device_has_its_hours_its_fingerprint_and_its_sessions(reader: Reader) -> None:
+    page = reader.open("?view=devices")
+    summary = reader.server.ask("devices/summary", **reader.range("devices/summary"))
+    assert number(page.locator(".wide-facts dd").first.inner_text()) == summary["devices"]
+    hours = page.locator(".week tbody td").all_text_contents()
+    assert (len(hours), sum(map(number, hours))) == (168, sum(row["events"] for row in summary["usage"]))
+    reader.click(page.locator(".wide tbody a").first)
+    asked = f"devices/{reader.address['device'][0]}"
+    device = reader.server.ask(asked, **reader.range(asked))
+    assert page.locator("dd code").inner_text() == device["device_id"]
+    assert len(reader.rows(".wide")) == len(device["sessions"])
+
+
+def test_one_s_own_device_is_left_out_of_every_figure(reader: Reader) -> None:
+    page = reader.open("?view=devices")
+    devices = number(page.locator(".wide-facts dd").first.inner_text())
+    reader.click(page.locator(".wide tbody a").first)
+    reader.click("text=This is me: leave it out")
+    reader.click(page.get_by_role("link", name="Devices", exact=True))
+    assert number(page.locator(".wide-facts dd").first.inner_text()) == devices - 1
+    expect(page.locator(".chips")).to_contain_text("Without my own visits")
+    page.click("#more summary")
+    page.click("text=Leave my own visits out")
+    site = page.locator("dialog a").first
+    assert site.get_attribute("href") == "https://shop.example/#shockmouse-ignore"
+    assert site.get_attribute("rel") == "noopener noreferrer"
+    reader.click("dialog >> text=Count again")
+    assert number(page.locator(".wide-facts dd").first.inner_text()) == devices
+
+
+def test_a_funnel_is_built_and_stands_in_the_address(reader: Reader) -> None:
+    page = reader.open("?view=funnels")
+    page.get_by_label("Step 1: page or event").fill("/")
+    page.get_by_label("Step 2: page or event").fill("/cart")
+    reader.click("text=Add a step")
+    page.get_by_label("Step 3: page or event").fill("Order placed")
+    page.get_by_label("Within").select_option("86400")
+    reader.click("text=Show the funnel")
+    steps = ["page:/", "page:/cart", "event:Order placed"]
+    assert (reader.address["step"], reader.address["window"]) == (steps, ["86400"])
+    rows = reader.rows("#funnel-result")
+    assert [row[0] for row in rows] == ["1. /", "2. /cart", "3. Order placed"]
+    counts = [number(row[1]) for row in rows]
+    assert counts[0] > counts[1] > counts[2] > 0
+    assert percentage(rows[2][2]) == pytest.approx(counts[2] / counts[0], abs=0.001)
+    reader.click(page.get_by_label("Move up step 3"))
+    assert reader.address["step"] == [steps[0], steps[2], steps[1]]
+    page.go_back()
+    reader.ready()
+    assert reader.rows("#funnel-result") == rows
+
+
+def test_retention_is_a_grid_of_cohorts(reader: Reader) -> None:
+    page = reader.open("?view=retention&cohort=week&period=90d")
+    shown = reader.rows(".retention")
+    rows = reader.server.ask("retention", interval="week", **reader.range("retention"))["rows"]
+    assert [number(row[1]) for row in shown[1:]] == [row["visitors"] for row in rows]
+    again = sum(row["returned"][1] for row in rows if len(row["returned"]) > 1)
+    asked = sum(row["visitors"] for row in rows if len(row["returned"]) > 1)
+    assert (shown[0][0], percentage(shown[0][2])) == ("All", pytest.approx(again / asked, abs=0.001))
+    page.get_by_label("Cohorts by").select_option("month")
+    reader.ready()
+    assert reader.address["cohort"] == ["month"]
+    assert len(reader.rows(".retention")) in (4, 5)
+
+
+def test_paths_are_walked_by_clicks(reader: Reader) -> None:
+    page = reader.open("?view=paths&page=/cart")
+    after = page.locator(".split > section").nth(1)
+    reader.click(after.locator("a", has_text="Order placed"))
+    assert reader.address["event"] == ["Order placed"]
+    assert page.get_by_label("Page or event").input_value() == "Order placed"
+    assert "/thanks" in after.inner_text()
+    page.get_by_label("Around a page or an event").select_option("page")
+    page.get_by_label("Page or event").fill("/pricing")
+    reader.click("form.path-form button")
+    assert reader.address["page"] == ["/pricing"]
+    answer = reader.server.ask("paths", page="/pricing", direction="next", limit="12", **reader.range("paths"))
+    assert len(after.locator("tbody tr").all()) == len(answer["rows"])
+
+
+def test_vitals_are_rated_by_the_known_thresholds(reader: Reader) -> None:
+    page = reader.open("?view=vitals&period=90d&dimension=device_type")
+    answer = reader.server.ask("vitals", filter="name:is:LCP", **reader.range("vitals"))["rows"][0]
+    card = page.locator(".vital", has_text="LCP")
+    rating = "Good" if answer["p75"] <= 2500 else "Needs improvement" if answer["p75"] <= 4000 else "Poor"
+    assert card.locator(".score").inner_text().split("\n") == [
+        f"{answer['p75'] / 1000:.2f}".rstrip("0").rstrip(".") + " s",
+        rating,
+    ]
+    assert {row[0] for row in reader.rows("#room > section")} == {"Desktop", "Mobile"}
+    reader.click(page.locator(".vital-link", has_text="CLS"))
+    assert reader.address["measure"] == ["CLS"]
+    expect(page.locator("#room > section h2").first).to_have_text("Cumulative layout shift (CLS)")
+
+
+def test_bots_are_told_with_the_reason(reader: Reader) -> None:
+    page = reader.open("?view=bots")
+    answer = reader.server.ask("breakdown", dimension="bot", bots="only", **reader.range("breakdown"))["rows"]
+    assert [(row[0], number(row[2])) for row in reader.rows("#reasons")] == [
+        (row["value"], row["events"]) for row in answer
+    ]
+    reader.click("text=of them alone")
+    expect(page.locator(".chip")).to_contain_text("Bots only")
+    assert reader.rows("#card-devices")
+
+
+def test_a_click_on_a_view_keeps_period_and_filters(reader: Reader) -> None:
+    page = reader.open("?period=7d&filter=country:is:DE&pages=exit_path")
+    reader.click(page.get_by_role("link", name="Sessions", exact=True))
+    assert reader.address == {"view": ["sessions"], "period": ["7d"], "filter": ["country:is:DE"]}
+    assert page.locator("h1").evaluate("title => title === document.activeElement")
+
+
+@pytest.fixture(scope="module")
+def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("live")) as running:
+        yield running
+
+
+@pytest.fixture
+def watcher(chromium: Browser, live_server: Server) -> Iterator[Reader]:
+    with reading(chromium, live_server) as somebody:
+        somebody.sign_in()
+        yield somebody
+
+
+def happen(server: Server, **members: Any) -> None:
+    event = {
+        "event_id": str(uuid4()),
+        "type": "track",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "context": {"user_agent": MACHINES[0].agent, "page": {"path": "/live"}},
+    }
+    assert server.post({"events": [event | members]}).status == 200
+
+
+def test_events_appear_as_they_come(watcher: Reader) -> None:
+    happen(watcher.server, name="Before")
+    page = watcher.open("?view=live")
+    expect(page.locator("#stream [role=status]")).to_have_text("Listening")
+    happen(watcher.server, name="During")
+    rows = page.locator("#stream tbody tr")
+    expect(rows.first).to_contain_text("During", timeout=15_000)
+    page.get_by_role("button", name="Pause").click()
+    happen(watcher.server, name="Meanwhile")
+    happen(watcher.server, type="page", name="Live")
+    expect(page.locator("#now-pages")).to_contain_text("/live", timeout=15_000)
+    assert "Meanwhile" not in page.locator("#stream tbody").inner_text()
+    page.get_by_role("button", name="Go on").click()
+    happen(watcher.server, name="After")
+    expect(rows.first).to_contain_text("After", timeout=15_000)
+    assert page.locator("#stream tbody").inner_text().count("Meanwhile") == 1
+    watcher.click(page.get_by_role("link", name="Overview", exact=True))
+    assert number(page.locator(".total strong").nth(3).inner_text()) == 5
+
+
+def test_data_health_tells_what_was_rejected_and_why(watcher: Reader) -> None:
+    server = watcher.server
+    happen(server, name="Good")
+    bad = {"event_id": str(uuid4()), "type": "track", "timestamp": datetime.now(UTC).isoformat()}
+    batch = {"batch_id": str(uuid4()), "events": [bad, bad | {"event_id": str(uuid4()), "name": "Good too"}]}
+    codes = [server.post(batch).json()["rejected"][0]["code"] for _ in range(2)]
+    page = watcher.open("?view=health")
+    facts = dict(zip(*(page.locator(f"#health {tag}").all_text_contents() for tag in ("dt", "dd")), strict=True))
+    assert (number(facts["Rejected"]), number(facts["Duplicates"])) == (2, 1)
+    assert [codes[0].replace("_", " "), "2"] in watcher.rows("#room")
+    expect(page.locator(".verdict")).to_contain_text("Some were rejected")
+
+
+def test_a_project_with_bots_alone_says_so(watcher: Reader) -> None:
+    keys = watcher.server.create_project("bots")
+    event = {"event_id": str(uuid4()), "type": "page", "timestamp": datetime.now(UTC).isoformat()}
+    watcher.server.post({"events": [event | {"context": {"user_agent": BOT}}]}, keys.write_key)
+    watcher.sign_in(keys.read_key)
+    page = watcher.open()
+    expect(page.locator(".total strong").first).to_have_text("0", timeout=15_000)
+
+
+def test_a_time_zone_moves_the_days(watcher: Reader) -> None:
+    keys = watcher.server.create_project("far")
+    watcher.server.command("project", "set", "far", "--timezone", "Pacific/Kiritimati")
+    stamp = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    event = {"event_id": str(uuid4()), "type": "page", "timestamp": stamp, "context": {"user_agent": MACHINES[0].agent}}
+    watcher.server.post({"events": [event]}, keys.write_key)
+    watcher.sign_in(keys.read_key)
+    page = watcher.open("?period=7d")
+    expect(page.locator(".total strong").first).to_have_text("1", timeout=15_000)
+    page.click(".chart-box summary")
+    local = datetime.now(UTC) - timedelta(hours=1) + timedelta(hours=14)
+    day = f"{local:%a}, {local.day} {local:%b} {local.year}"
+    assert [day, "1", "0"] in watcher.rows(".chart-box table")
+    assert "Pacific/Kiritimati" in page.locator(".range").inner_text()
