@@ -9,30 +9,31 @@ import json
 import os
 import platform
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench.delivery import measure
 from tests.bench.ingestion import Ingestion, Result, Size
 from tests.bench.questions import Questions
-from tests.server_process import Server, clean_environment
+from tests.server_process import Server
 
 
 class Sizes(NamedTuple):
     """How much each part does."""
 
     ingest: Size
-    calls: int
-    flushed: int
+    client: dict[str, int]
     generated: tuple[int, ...]
     repeats: int
 
 
-FULL = Sizes(Size(batches=3000, singles=15_000, rounds=3, markers=15), 20_000, 50_000, (1_000_000, 10_000_000), 9)
-QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), 1000, 2000, (20_000,), 2)
+FULL_CLIENT = {"track": 20_000, "flush": 50_000, "burst": 200_000, "memory": 50_000, "import": 15}
+QUICK_CLIENT = {"track": 1000, "flush": 2000, "burst": 2000, "memory": 2000, "import": 2}
+FULL = Sizes(Size(batches=3000, singles=15_000, rounds=3, markers=15), FULL_CLIENT, (1_000_000, 10_000_000), 9)
+QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), QUICK_CLIENT, (20_000,), 2)
 
 
 def ingest(folder: Path, sizes: Sizes) -> Iterator[Result]:
@@ -51,15 +52,7 @@ def ingest(folder: Path, sizes: Sizes) -> Iterator[Result]:
 def client(folder: Path, sizes: Sizes) -> Iterator[Result]:
     """Yield the figures of the client and of its middleware."""
     with Server(folder) as server:
-        settings = {
-            "SHOCKMOUSE_CLIENT_ENDPOINT": server.url,
-            "SHOCKMOUSE_CLIENT_WRITE_KEY": server.keys.write_key,
-            "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "offline"),
-        }
-        for module, *numbers in (("client", sizes.calls, sizes.flushed), ("middleware", sizes.calls)):
-            command = [sys.executable, "-m", f"tests.bench.{module}", *map(str, numbers)]
-            printed = subprocess.check_output(command, env=clean_environment(**settings), text=True, timeout=300)
-            yield from map(json.loads, printed.splitlines())
+        yield from measure(server, folder, sizes.client)
 
 
 def questions(folder: Path, sizes: Sizes) -> Iterator[Result]:

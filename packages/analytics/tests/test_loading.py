@@ -27,6 +27,8 @@ touched = []
 def look(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.mkdir", "os.putenv")):
         touched.append(event)
+    if event == "open" and not str(arguments[0]).endswith((".py", ".pyc", ".so", ".pyd")):
+        touched.append(arguments[0])  # Python's own reading of modules is none of ours
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         touched.append(arguments[0])
 sys.addaudithook(look)

@@ -6,7 +6,6 @@ event type, are arguments only.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -96,6 +95,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         try:
             return platformdirs.user_state_path("shockmouse-analytics", appauthor=False)
         except (RuntimeError, KeyError, OSError):  # an account without a home
+            import tempfile
+
             return Path(tempfile.gettempdir()) / "shockmouse-analytics"
 
 

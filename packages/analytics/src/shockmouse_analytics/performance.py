@@ -1,7 +1,6 @@
 """How long things take and what goes wrong, as properties of events. Handed what records them: knows no client."""
 
 import functools
-import inspect
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -50,6 +49,8 @@ class Measure:
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Return the function, measured; a coroutine function is measured until its result is there."""
+        import inspect
+
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
