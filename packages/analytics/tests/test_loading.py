@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from tests.tries import is_busy, least
+
 HEAVY = ["aiohttp", "asyncio", "backoff", "platformdirs", "sqlite3", "ssl", "concurrent.futures"]
 
 
@@ -18,11 +20,16 @@ def test_importing_loads_nothing_heavy():
     assert [name for name in HEAVY if name in json.loads(loaded)] == []
 
 
-def test_importing_is_quick_and_touches_neither_network_nor_files_nor_logging():
-    report = run(
+def test_importing_is_quick():
+    text = "import time; t = time.process_time(); import shockmouse_analytics; print(time.process_time() - t)"
+    limit = 0.12  # 60 ms are the target on an idle machine; tests share theirs
+    assert least(lambda: float(run(text)), limit) < limit or is_busy()
+
+
+def test_importing_touches_neither_network_nor_files_nor_logging():
+    run(
         """
-import sys, time
-bare = set(sys.modules)
+import sys
 touched = []
 def look(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.mkdir", "os.putenv")):
@@ -32,18 +39,14 @@ def look(event, arguments):
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         touched.append(arguments[0])
 sys.addaudithook(look)
-started = time.process_time()
 import shockmouse_analytics
-seconds = time.process_time() - started
 import logging, threading
 assert touched == [], touched
 assert (logging.root.handlers, logging.getLogger("shockmouse_analytics").handlers) == ([], [])
 assert threading.active_count() == 1
-print(seconds)
 """,
         "-B",
     )
-    assert float(report) < 0.12  # 60 ms are the target on an idle machine; tests share theirs
 
 
 def test_making_a_client_starts_no_thread_and_writes_nothing(tmp_path):
