@@ -210,7 +210,7 @@ def test_a_rejection_names_the_event_and_the_limit(worker: Worker) -> None:
             "index": 0,
             "event_id": bad["event_id"],
             "code": "bad_user_id",
-            "reason": "event: Expected `str` of length <= 256 - at `$.user_id`",
+            "reason": f'user_id is "{"x" * 39}… (257 characters), but should be a text of at most 256 characters',
         }
     ]
 

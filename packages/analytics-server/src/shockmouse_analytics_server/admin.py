@@ -23,6 +23,7 @@ from .access import find_key
 from .clickhouse import Database
 from .errors import QuestionError, UsageError
 from .links import add_link, link_url
+from .mismatch import explain
 from .projects import Directory, Project
 from .registry import FIRST, ProjectChange
 from .request import read_body, read_headers
@@ -183,7 +184,7 @@ async def read_json(request: Request, kind: type[Body]) -> Body:
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise QuestionError(f"the body is not understood: {exc}", code="bad_body") from exc
+        raise QuestionError(explain(exc, raw, kind, "the body"), code="bad_body") from exc
 
 
 def with_reason(check: Callable[[Any], None], value: object) -> None:

@@ -16,6 +16,7 @@ from msgspec.json import Decoder
 
 from .errors import BodyError
 from .json_limits import field_of
+from .mismatch import explain
 
 ABSENT = Raw()
 _LONE_SURROGATE = re.compile(
@@ -64,7 +65,7 @@ def open_envelope(body: bytes, max_events: int) -> Envelope[list[Raw]]:
     try:
         envelope = _decode(body, max_events)
     except ValidationError as exc:
-        raise _refusal(exc, max_events) from exc
+        raise _refusal(exc, body, max_events) from exc
     except RecursionError as exc:
         raise BodyError(400, "too_deep", "the body is nested too deeply") from exc
     except UnicodeDecodeError as exc:
@@ -72,7 +73,7 @@ def open_envelope(body: bytes, max_events: int) -> Envelope[list[Raw]]:
     except DecodeError as exc:
         spoilt = _spoil_lone_surrogates(body)
         if spoilt == body:
-            raise BodyError(400, "bad_json", str(exc)) from exc
+            raise BodyError(400, "bad_json", explain(exc, body, Any, "the body")) from exc
         return open_envelope(spoilt, max_events)
     if not envelope.events:
         raise BodyError(400, "no_events", "the body holds no event")
@@ -142,10 +143,10 @@ def _spoil_lone_surrogates(body: bytes) -> bytes:
     return _LONE_SURROGATE.sub(b"\xff", body.replace(rb"\\", rb"\u005c"))
 
 
-def _refusal(error: ValidationError, max_events: int) -> BodyError:
+def _refusal(error: ValidationError, body: bytes, max_events: int) -> BodyError:
     if "array` of at most" in str(error):
         return _too_many(max_events)
-    return BodyError(400, f"bad_{field_of(error) or 'body'}", str(error))
+    return BodyError(400, f"bad_{field_of(error) or 'body'}", explain(error, body, Envelope[list[Raw]], "the body"))
 
 
 def _too_many(max_events: int) -> BodyError:

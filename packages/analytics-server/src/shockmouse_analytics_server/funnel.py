@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from .clickhouse import Database
 from .errors import QuestionError
 from .filters import MAX_FILTERS, Conditions, Expression, Filter, compile_filters, express, parse
+from .mismatch import explain
 from .question import Question
 from .totals import divide, round_count
 
@@ -76,7 +77,7 @@ def parse_funnel(body: bytes) -> Funnel:
     try:
         return msgspec.json.decode(body, type=Funnel)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise QuestionError(f"the body is no funnel: {exc}", code="bad_funnel") from exc
+        raise QuestionError(explain(exc, body, Funnel, "the body"), code="bad_funnel") from exc
 
 
 async def funnel(

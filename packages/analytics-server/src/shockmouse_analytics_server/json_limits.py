@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 from msgspec import DecodeError, Meta, Raw, ValidationError
 from msgspec.json import Decoder, Encoder
 
+from .mismatch import explain
+
 MAX_DEPTH = 32
 MAX_KEYS = 512
 MAX_KEY_BYTES = 256
@@ -55,11 +57,12 @@ def decode_part(decoder: Decoder[_T], raw: Raw | bytes, field: str) -> _T:
     except ValidationError as exc:
         member = (field_of(exc) if field == "event" else "") or field
         code = "bad_number" if "out of range" in str(exc) else f"bad_{member}"
-        raise RefusedError(code, f"{field}: {exc}") from exc
+        prefix = "" if field == "event" else field
+        raise RefusedError(code, explain(exc, raw, decoder.type, f"the {field}", prefix=prefix)) from exc
     except UnicodeDecodeError as exc:
         raise RefusedError("bad_text", f"{field}: a text is not valid Unicode") from exc
     except DecodeError as exc:
-        raise RefusedError("bad_json", f"{field}: {exc}") from exc
+        raise RefusedError("bad_json", explain(exc, raw, decoder.type, field)) from exc
     except RecursionError as exc:
         raise _too_deep(field) from exc
 
