@@ -76,6 +76,7 @@ SERVER_ROWS = (
         "guard",
         "keys",
         "turns",
+        "parquet",
         "lifeline",
         "logs",
         "statements",

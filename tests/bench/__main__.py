@@ -1,7 +1,7 @@
 """Prints the figures of one run, one JSON object a line: `python -m tests.bench [--quick] [PART…]`.
 
-The parts are ingest, client and questions; all of them without arguments. Server, engine, client and load generator run
-on this machine at the same time, so read the ratios: both sides of each were measured in this run.
+The parts are ingest, client, questions and export; all of them without arguments. Server, engine, client and load
+generator run on this machine at the same time, so read the ratios: both sides of each were measured in this run.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench import exports
 from tests.bench.delivery import measure
 from tests.bench.ingestion import Ingestion, Result, Size
 from tests.bench.questions import Questions
@@ -28,12 +29,16 @@ class Sizes(NamedTuple):
     client: dict[str, int]
     generated: tuple[int, ...]
     repeats: int
+    exported: int
 
 
 FULL_CLIENT = {"track": 20_000, "flush": 50_000, "burst": 200_000, "memory": 50_000, "import": 15}
 QUICK_CLIENT = {"track": 1000, "flush": 2000, "burst": 2000, "memory": 2000, "import": 2}
-FULL = Sizes(Size(batches=3000, singles=15_000, rounds=3, markers=15), FULL_CLIENT, (1_000_000, 10_000_000), 9)
-QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), QUICK_CLIENT, (20_000,), 2)
+EXPORTED = 10_000_000
+FULL = Sizes(
+    Size(batches=3000, singles=15_000, rounds=3, markers=15), FULL_CLIENT, (1_000_000, 10_000_000), 9, EXPORTED
+)
+QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), QUICK_CLIENT, (20_000,), 2, 20_000)
 
 
 def ingest(folder: Path, sizes: Sizes) -> Iterator[Result]:
@@ -64,13 +69,21 @@ def questions(folder: Path, sizes: Sizes) -> Iterator[Result]:
             yield from measured.ask()
 
 
-PARTS = {"ingest": ingest, "client": client, "questions": questions}
+def export(folder: Path, sizes: Sizes) -> Iterator[Result]:
+    """Yield the figures of an export of generated events in each format."""
+    with Server(folder) as server:
+        Questions(server, folder, sizes.repeats).generate(sizes.exported)
+        for form in exports.FORMATS:
+            yield exports.measure(server, form, sizes.exported)
+
+
+PARTS = {"ingest": ingest, "client": client, "questions": questions, "export": export}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that it works, measures nothing")
-    parser.add_argument("parts", nargs="*", metavar="PART", help="ingest, client, questions; all when none is named")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all when none is named")
     arguments = parser.parse_args()
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "workers": 1, "quick": arguments.quick}
     print(json.dumps({"bench": "machine"} | machine), flush=True)

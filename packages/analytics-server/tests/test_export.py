@@ -5,16 +5,20 @@ import csv
 import io
 import json
 import os
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
+import pyarrow.parquet as parquet
 import pytest
 from asking import NOON, RANGE, Asker, event
 
 from shockmouse_analytics_server.export import COLUMNS, export
+from shockmouse_analytics_server.filters import compile_filters, parse
 from shockmouse_analytics_server.question import Question
 from shockmouse_analytics_server.ranges import Range, find_zone
 from shockmouse_analytics_server.rows import Row
@@ -113,7 +117,7 @@ def test_a_long_export_takes_little_memory(asker: Asker, shared: Any) -> None:
         process = psutil.Process(os.getpid())
         before, size, most = process.memory_info().rss, 0, 0
         async for part in export(database, question, "jsonl"):
-            size += len(part)
+            size += len(part.body)
             most = max(most, process.memory_info().rss - before)
             await asyncio.sleep(0)
         return size, most, size // 2
@@ -121,6 +125,38 @@ def test_a_long_export_takes_little_memory(asker: Asker, shared: Any) -> None:
     size, most, half = shared.run(measure, read_only=True)
     assert size > 40_000_000
     assert most < half
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_an_export_in_slices_is_whole_and_in_order(asker: Asker, form: str) -> None:
+    dice = random.Random(1)
+    moments = [NOON + timedelta(milliseconds=dice.choice((0, 1, 2, 5000, 86_400_000))) for _ in range(200)]
+    rows = [event(at=at, name=f"step {number}") for number, at in enumerate(moments)]
+    asker.store(*rows, event(at=NOON - timedelta(days=30)))
+    filters = compile_filters([parse("name:is_not:step 3"), parse("entry_path:is:/")])
+    month = Range(NOON - timedelta(days=9), NOON + timedelta(days=20), find_zone("UTC"))
+    question = Question(project=asker.project("shop"), range=month, conditions=filters)
+
+    async def read() -> tuple[bytes, list[int]]:
+        parts = [part async for part in export(asker.asking, question, form, slice_events=7)]
+        return b"".join(part.body for part in parts), [part.events for part in parts if part.events]
+
+    answer, slices = asker.run(read())
+    wanted = [row for row in sorted(rows, key=stored_order) if row.name != "step 3"]
+    if form == "parquet":
+        table = parquet.read_table(io.BytesIO(answer))
+        found = [{"name": name, "event_id": row_id} for name, row_id in zip(table["name"].to_pylist(),
+                 table["event_id"].to_pylist(), strict=True)]  # fmt: skip
+    else:
+        found = cells(answer) if form == "csv" else [json.loads(line) for line in answer.splitlines()]
+    assert [(row["name"], row["event_id"]) for row in found] == [(row.name, row.event_id) for row in wanted]
+    assert (sum(slices), max(slices)) == (len(wanted), 7)
+
+
+def stored_order(row: Row) -> tuple[float, int, int]:
+    """Return what ClickHouse sorts by: of an id the second half first."""
+    number = UUID(row.event_id).int
+    return row.at, number & ((1 << 64) - 1), number >> 64
 
 
 @pytest.mark.parametrize(

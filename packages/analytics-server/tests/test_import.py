@@ -80,7 +80,7 @@ def exported(asker: Asker, *rows: Row) -> bytes:
     question = Question(project=asker.project("shop"), range=YEAR, kinds=KINDS["include"])
 
     async def read() -> bytes:
-        return b"".join([part async for part in export(asker.asking, question, "jsonl")])
+        return b"".join([part.body async for part in export(asker.asking, question, "jsonl")])
 
     return asker.run(read())
 
@@ -129,7 +129,7 @@ def test_a_round_trip_keeps_every_field(shared: Any, migrated: Any, tmp_path: Pa
         with open_spool(tmp_path) as spool:
             assert await imported(spool, database, tmp_path, lines_of(first)) == Tally(imported=51)
         question = Question(project="copy", range=YEAR, kinds=KINDS["include"])
-        return b"".join([part async for part in export(database, question, "jsonl")])
+        return b"".join([part.body async for part in export(database, question, "jsonl")])
 
     assert as_known(migrated.run(scenario)) == as_known(first)
 

@@ -277,15 +277,15 @@ def export_endpoint(database: Database, directory: Directory) -> Callable[[Reque
         stack.push_async_callback(parts.aclose)
         try:
             with explained(question, {}, request.query_params.getlist("filter")):
-                first = await anext(parts, b"")  # what is wrong with the question has its status
+                first = await anext(parts)  # what is wrong with the question has its status
         except BaseException:
             await stack.aclose()
             raise
 
         async def written() -> AsyncIterator[bytes]:
-            yield first
+            yield first.body
             async for part in parts:
-                yield part
+                yield part.body
 
         name = f'attachment; filename="{project.name}.{form}"'
         headers = {"Cache-Control": "no-store", "Content-Disposition": name}

@@ -1,26 +1,31 @@
-"""/export and the command `export`: the events of a range as stored, oldest first.
+"""/export and the command `export`: the events of a range as stored, oldest first, in constant memory.
 
-jsonl      an event a line, objects as objects: what `import` reads. Streamed in constant memory
+jsonl      an event a line, objects as objects: what `import` reads
 csv        a line of names, then an event a line; every cell in quotes. A cell that a spreadsheet would take for a
-           formula, as it begins with = + - @, a tab or a carriage return, gets a ' before it. Streamed, too
-parquet    typed columns, objects as JSON text. Its foot stands at its end, so that an export is limited in events
+           formula, as it begins with = + - @, a tab or a carriage return, gets a ' before it
+parquet    typed columns, objects as JSON text; a row group for each slice
 Times      are in UTC. Project and retention are left out: an import has its own
+Slices     of time, of SLICE_EVENTS at most, asked for one after another and each sorted by itself: to read all parts of
+           the table at once in one order takes memory for each column of each part. An event that arrives while its
+           slice has been told is not in the export; none is told twice
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from msgspec import Struct
 
 from .clickhouse import Database
-from .errors import QuestionError
+from .parquet import Joined
 from .question import UNESCAPE, Question
+from .ranges import from_ms, to_ms
 from .rows import ROW_COLUMNS
 
 COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("project", "retention", "rollup_retention"))
 OBJECTS = frozenset({"fingerprint", "user_properties", "properties"})
 TIMES = frozenset({"at", "session_started", "received_at", "sent_at"})
 FORMULA = r"'^[=+\\-@\\t\\r]'"
-MAX_PARQUET_EVENTS = 200_000
+SLICE_EVENTS = 16_384
+INTERVALS = 4000  # looked at in one go
 SETTINGS = {
     **UNESCAPE,
     "prefer_column_name_to_alias": 1,  # filters mean what is stored, not how it is shown
@@ -31,6 +36,13 @@ SETTINGS = {
     "max_rows_to_read": 0,
     "max_result_rows": 0,
     "max_result_bytes": 0,
+}
+SORTED = {"optimize_read_in_order": 0}  # parts are read one by one, not all of them at once
+IN_ORDER = {"optimize_read_in_order": 1}
+PARQUET = {
+    "output_format_parquet_parallel_encoding": 0,
+    "output_format_parquet_write_page_index": 0,
+    "output_format_parquet_write_bloom_filter": 0,
 }
 
 
@@ -49,28 +61,100 @@ FORMATS = {
 }
 
 
-async def export(database: Database, question: Question, form: str) -> AsyncGenerator[bytes]:
-    """Yield the export's bytes; the events come as they are read.
+class Slice(Struct, frozen=True):
+    """Consecutive events: those of [start, end), milliseconds since 1970; of one moment's many only a part."""
 
-    Raises QuestionError: parquet of too many events.
-    """
-    if form == "parquet" and await count(database, question) > MAX_PARQUET_EVENTS:
-        reason = f"a parquet export holds at most {MAX_PARQUET_EVENTS} events: narrow the range, or take jsonl or csv"
-        raise QuestionError(reason, code="over_limits", status=422)
-    sql = question.sql("export", columns=", ".join(column(name, form) for name in COLUMNS))
-    rows = database.stream(sql, format=FORMATS[form].name, params=question.params(), settings=SETTINGS)
-    is_first = True
-    async for part in rows:
-        yield FORMATS[form].head + part if is_first else part
-        is_first = False
-    if is_first:
-        yield FORMATS[form].head
+    start: int
+    end: int
+    events: int
+    skipped: int | None = None
+
+
+class Part(Struct, frozen=True):
+    """What comes next of an export, and how many events are complete with it."""
+
+    body: bytes
+    events: int = 0
+
+
+async def export(
+    database: Database, question: Question, form: str, *, slice_events: int = SLICE_EVENTS
+) -> AsyncGenerator[Part, None]:
+    """Yield the export; the events come as they are read."""
+    joined = Joined()
+    first = Part(FORMATS[form].head)
+    async for part in slices(database, question, slice_events):
+        rows = stream(database, question, form, part)
+        if form == "parquet":
+            yield Part(joined.add(b"".join([chunk async for chunk in rows])), part.events)
+            continue
+        async for chunk in rows:
+            yield Part(first.body + chunk)
+            first = Part(b"")
+        yield Part(b"", part.events)
+    if form == "parquet":
+        yield Part(joined.end())
+    elif first.body:
+        yield first
+
+
+def stream(database: Database, question: Question, form: str, part: Slice) -> AsyncIterator[bytes]:
+    """Return the bytes of a slice."""
+    columns = ", ".join(column(name, form) for name in COLUMNS)
+    is_whole = part.skipped is None
+    sql = question.sql("export", columns=columns, part="" if is_whole else question.sql("export_part"))
+    params = question.params() | {"slice_start": from_ms(part.start), "slice_end": from_ms(part.end)}
+    params |= {} if is_whole else {"skipped": part.skipped, "rows": part.events}
+    settings = SETTINGS | (SORTED if is_whole else IN_ORDER) | (PARQUET if form == "parquet" else {})
+    return database.stream(sql, format=FORMATS[form].name, params=params, settings=settings)
+
+
+async def slices(database: Database, question: Question, most: int) -> AsyncIterator[Slice]:
+    """Yield the slices of the question's range, one without events where it has none."""
+    is_empty = True
+    start, end = to_ms(question.range.start), to_ms(question.range.end)
+    async for part in divided(database, question, start, end, most):
+        is_empty = False
+        yield part
+    if is_empty:
+        yield Slice(start, start, 0)
+
+
+async def divided(database: Database, question: Question, start: int, end: int, most: int) -> AsyncIterator[Slice]:
+    """Yield slices of [start, end); an interval with too many events is divided again, down to a millisecond."""
+    width = max(1, -(-(end - start) // INTERVALS))
+    since, events = start, 0
+    for place, count in await counted(database, question, start, end, width):
+        at = start + place * width
+        if events and events + count > most:
+            yield Slice(since, at, events)
+            since, events = at, 0
+        if count <= most:
+            events += count
+            continue
+        following = min(at + width, end)
+        if width > 1:
+            async for part in divided(database, question, at, following, most):
+                yield part
+        else:
+            for skipped in range(0, count, most):
+                yield Slice(at, following, min(most, count - skipped), skipped)
+        since = following
+    if events:
+        yield Slice(since, end, events)
+
+
+async def counted(database: Database, question: Question, start: int, end: int, width: int) -> list[tuple[int, int]]:
+    """Return the intervals of this width that have events, by place, and how many."""
+    slice_ = {"slice_start": from_ms(start), "slice_end": from_ms(end), "first_ms": start, "width_ms": width}
+    found = await database.fetch(question.sql("export_counted"), params=question.params() | slice_, settings=SETTINGS)
+    return [(row["place"], row["events"]) for row in found]
 
 
 async def count(database: Database, question: Question) -> int:
     """Return how many events an export of the question has."""
-    found = await database.fetch(question.sql("export_counted"), params=question.params(), settings=SETTINGS)
-    return int(found[0]["events"])
+    start, end = to_ms(question.range.start), to_ms(question.range.end)
+    return sum(events for _, events in await counted(database, question, start, end, max(1, end - start)))
 
 
 def column(name: str, form: str) -> str:

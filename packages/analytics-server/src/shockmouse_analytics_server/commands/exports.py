@@ -6,10 +6,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from ..config import ServerConfig
 from ..errors import QuestionError, UsageError
 from .options import Commands, add_command
+
+if TYPE_CHECKING:
+    from ..export import Part
 
 FORMATS = ("jsonl", "csv", "parquet")
 SHOW_SECONDS = 0.5
@@ -56,20 +60,23 @@ async def export(config: ServerConfig, options: argparse.Namespace) -> int:
     return 0
 
 
-async def write(parts: AsyncIterator[bytes], total: int) -> None:
+async def write(parts: "AsyncIterator[Part]", total: int) -> None:
     """Write what comes to standard output, with a line about it where somebody looks."""
-    size, shown_at = 0, time.monotonic()
+    events = size = 0
+    started = shown_at = time.monotonic()
     async for part in parts:
-        sys.stdout.buffer.write(part)
-        size += len(part)
+        sys.stdout.buffer.write(part.body)
+        size += len(part.body)
+        events += part.events
         if time.monotonic() - shown_at > SHOW_SECONDS:
-            show(size, total)
             shown_at = time.monotonic()
+            show(events, total, size, shown_at - started)
     sys.stdout.buffer.flush()
-    show(size, total, end="\n")
+    show(events, total, size, time.monotonic() - started, end="\n")
 
 
-def show(size: int, total: int, end: str = "") -> None:
+def show(events: int, total: int, size: int, seconds: float, end: str = "") -> None:
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r{size / (1 << 20):.1f} MiB of {total} events{end}")
+        rate = f"{events / max(seconds, 0.001):,.0f} events/s"
+        sys.stderr.write(f"\r{events:,} of {total:,} events, {size / (1 << 20):,.1f} MiB, {rate} {end}")
         sys.stderr.flush()
