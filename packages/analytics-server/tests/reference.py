@@ -180,6 +180,12 @@ def labels(world: World, zone: ZoneInfo, interval: str) -> dict[str, None]:
     return dict.fromkeys(found)
 
 
+def clock_before(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
+    """Return where the period of the same length before `start` begins, by the zone's clock."""
+    begin, until = (at.astimezone(zone).replace(tzinfo=None) for at in (start, end))
+    return (begin - (until - begin)).replace(tzinfo=zone).astimezone(UTC)
+
+
 def timeseries(world: World, *, zone: ZoneInfo, interval: str) -> dict[str, Metrics]:
     """Return every metric by interval, empty ones included."""
     sessions: dict[str, list[Visit]] = defaultdict(list)

@@ -40,7 +40,7 @@ def leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield from leaves(f"{name}.{key}", inner)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(carried=st.lists(carriers, min_size=1, max_size=8))
 def test_properties_equal_a_recomputation(asker: Asker, carried: list[tuple[Any, Any, float]]) -> None:
     project = f"props{next(NUMBERS)}"

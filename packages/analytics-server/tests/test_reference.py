@@ -1,163 +1,52 @@
-"""Every question over random data answers what a plain recomputation of the same events says.
+"""Every question over random traffic answers what a plain recomputation of the same events says.
 
-Data       visits around midnights, changes of month and of daylight-saving time; events that come late, before their
-           session's first; sampled devices, bots, devices and sessions that share ids
-Compared   whole answers; counts exactly, means to the last digits of floating point
+Traffic    late, skewed, repeated, sampled and out-of-order events, bots, sessions over midnight and over every border
+Way        bodies as senders write them → wire → enrichment → spool → loader → engine → the query API
+Cheap      every data set is a project of its own; all are loaded together, and a few questions drawn at random asked
+Again      SHOCKMOUSE_TEST_SEED=… draws the same data as a failed run
 """
 
-import itertools
+import asyncio
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+import os
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import reference
-from asking import Asker, event
-from hypothesis import HealthCheck, given, settings
+import traffic
+from asking import Asker
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from inquiries import EVERYTHING, Asked, Inquiry, ask, inquiries
 from msgspec import Struct
+from spooled import open_spool
+from traffic import BORDERS, Traffic, traffics, understand
 
+from shockmouse_analytics_server.api import PATHS
+from shockmouse_analytics_server.counters import Counters
+from shockmouse_analytics_server.enrich import Arrival, enrich
+from shockmouse_analytics_server.loader import Loader
 from shockmouse_analytics_server.rows import Row
+from shockmouse_analytics_server.spool import Entry, Spool
+from shockmouse_analytics_server.wire import Limits, decode
 
 pytestmark = pytest.mark.engine
 
-BORDERS = [  # midnights, changes of month, partition and clock, in some zone; UTC's month most often
-    datetime(2026, 4, 1, tzinfo=UTC),
-    datetime(2026, 4, 1, tzinfo=UTC),
-    datetime(2026, 3, 29, 1, tzinfo=UTC),
-    datetime(2026, 4, 1, tzinfo=UTC),
-    datetime(2026, 3, 31, 22, tzinfo=UTC),
-    datetime(2026, 3, 31, 18, 30, tzinfo=UTC),
-    datetime(2026, 4, 4, 14, tzinfo=UTC),
-]
-ZONES = ["UTC", "Europe/Paris", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns", "Pacific/Auckland"]
-TYPES = ["page", "page", "screen", "track", "click", "form", "performance", "identify"]
-PATHS = ["/", "/a", "/b", "/A b"]
-KINDS = {"exclude": (False,), "include": (False, True), "only": (True,)}
-INTERVALS = ["hour", "day", "week", "month"]
+PARTS = 3  # the views of each project are made by so many inserts at least, and merged by the questions
 
 
-PROJECTS = itertools.count()
+class Case(Struct, frozen=True):
+    """A data set and what is asked of it."""
 
-
-class Happening(Struct, frozen=True):
-    """One event of a visit, some seconds from the visit's start; a late one may lie before it."""
-
-    seconds: int
-    type: str
-    path: str
-    plan: str
-    rate: float
-    is_bot: bool
-
-
-class Stay(Struct, frozen=True):
-    """One visit of a device, some seconds from the border."""
-
-    start: int
-    device: int
-    session: int
-    happenings: list[Happening]
-
-
-class Inquiry(Struct, frozen=True):
-    """What is asked: of a range between two times relative to the border, in seconds."""
-
-    ends: list[int]
-    bots: str
-    zone: str
-    fit: "Fit"
-    interval: str
-    metric: str
-    dimension: str
-    ranked: list[str]
-
-
-class Fit(Struct, frozen=True):
-    """A filter and what it means."""
-
-    text: str
-    event: Callable[[Row], bool] = lambda row: True
-    session: Callable[[list[Row]], bool] = lambda rows: True
-
-
-def plan(row: Row) -> str:
-    return str(json.loads(bytes(row.properties)).get("plan", ""))
-
-
-EVERYTHING = Fit("")
-FITS = [
-    Fit("path:is:/a|/b", event=lambda row: row.path in ("/a", "/b")),
-    Fit("path:is_not:/", event=lambda row: row.path != "/"),
-    Fit("path:contains:a", event=lambda row: "a" in row.path.lower()),
-    Fit("path:not_contains:A|x", event=lambda row: "a" not in row.path.lower()),
-    Fit("type:is:page", event=lambda row: row.type == "page"),
-    Fit("property.plan:is:pro", event=lambda row: plan(row) == "pro"),
-    Fit("property.plan:gte:7", event=lambda row: plan(row) == "7"),
-    Fit("property.plan:is_set", event=lambda row: plan(row) != ""),
-    Fit("property.plan:is_not_set", event=lambda row: plan(row) == ""),
-    Fit("entry_path:is:/a", session=lambda rows: reference.entry_path(rows) == "/a"),
-    Fit("exit_path:is_not:/", session=lambda rows: reference.exit_path(rows) != "/"),
-]
-DIMENSIONS: dict[str, Callable[[Row], str]] = {
-    "path": lambda row: row.path,
-    "type": lambda row: row.type,
-    "device_id": lambda row: row.device_id,
-    "property.plan": plan,
-}
-SESSION_DIMENSIONS = {"entry_path": reference.entry_path, "exit_path": reference.exit_path}
-
-near = st.integers(-3, 3)
-distances = near | near | st.integers(-1800, 1800) | st.integers(-100_000, 100_000) | st.integers(-900_000, 900_000)
-offsets = st.integers(0, 3) | st.integers(0, 5400) | st.integers(-80_000, 80_000)
-happenings = st.builds(
-    Happening,
-    seconds=offsets,
-    type=st.sampled_from(TYPES),
-    path=st.sampled_from(PATHS),
-    plan=st.sampled_from(["", "pro", "free", "7"]),
-    rate=st.sampled_from([1.0, 1.0, 1.0, 0.5, 0.4, 0.1]),
-    is_bot=st.sampled_from([False] * 7 + [True]),
-)
-stays = st.builds(
-    Stay, start=distances, device=st.integers(0, 3), session=st.integers(0, 2),
-    happenings=st.lists(happenings, min_size=1, max_size=5),
-)  # fmt: skip
-inquiries = st.builds(
-    Inquiry,
-    ends=st.tuples(distances, distances).map(sorted),
-    bots=st.sampled_from([*KINDS, "exclude"]),
-    zone=st.sampled_from(ZONES),
-    fit=st.just(EVERYTHING) | st.sampled_from(FITS),
-    interval=st.sampled_from(INTERVALS),
-    metric=st.sampled_from([*reference.COUNTS, *reference.MEANS]),
-    dimension=st.sampled_from([*DIMENSIONS, *SESSION_DIMENSIONS]),
-    ranked=st.permutations([*reference.COUNTS, *reference.MEANS]) | st.permutations(reference.COUNTS),
-)
-
-
-def rows_of(history: list[Stay], border: datetime, project: str) -> list[Row]:
-    """Return the events; no two at the same millisecond, so that first and last have one meaning."""
-    numbers = itertools.count()
-    return [
-        event(
-            project=project,
-            at=border + timedelta(seconds=stay.start + happening.seconds, milliseconds=next(numbers)),
-            session_started=border + timedelta(seconds=stay.start),
-            device_id=f"device-{stay.device}",
-            session_id=f"session-{stay.session}",
-            type=happening.type,
-            path=happening.path,
-            properties={"plan": int(happening.plan) if happening.plan.isdigit() else happening.plan},
-            sample_rate=happening.rate,
-            bot="crawler" if happening.is_bot else "",
-        )
-        for stay in history
-        for happening in stay.happenings
-    ]
+    traffic: Traffic
+    inquiry: Inquiry
 
 
 @pytest.fixture
@@ -166,87 +55,120 @@ def asker(shared: Any, tmp_path: Path) -> Iterator[Asker]:
         yield asker
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    border=st.sampled_from(BORDERS),
-    history=st.lists(stays, min_size=1, max_size=12),
-    asked=st.lists(inquiries, min_size=3, max_size=3),
-)
-def test_answers_equal_a_recomputation(
-    asker: Asker, border: datetime, history: list[Stay], asked: list[Inquiry]
-) -> None:
-    project = f"p{next(PROJECTS)}"
-    asker.add_project(project)
-    rows = rows_of(history, border, project)
-    for half in filter(None, (rows[::2], rows[1::2])):  # two parts, so that views are merged by the questions
-        asker.store(*half)
-    for inquiry in asked:
-        compare(asker, rows, border, inquiry, project)
+def draw(count: int, number: int) -> list[Case]:
+    """Return so many random data sets, always the same of a number."""
+    drawn: list[Case] = []
+
+    @seed(number)
+    @settings(max_examples=count, phases=[Phase.generate], database=None, deadline=None,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(st.builds(Case, traffic=traffics, inquiry=inquiries))
+    def keep(case: Case) -> None:
+        drawn.append(case)
+
+    keep()
+    return drawn[:count]
 
 
-def compare(asker: Asker, rows: list[Row], border: datetime, asked: Inquiry, key: str) -> None:
-    """Every question answers what the reference says."""
-    start, end = (border + timedelta(seconds=seconds) for seconds in asked.ends)
-    visible = [row for row in rows if (row.bot != "") in KINDS[asked.bots]]
-    world = reference.World(visible, start, end, asked.fit.event, asked.fit.session)
-    common = {"from": start.isoformat(), "to": end.isoformat(), "bots": asked.bots, "timezone": asked.zone}
-    common |= {"filter": asked.fit.text} if asked.fit.text else {}
-    stats, series, groups, listed, happened = asker.ask_all(
-        [
-            ("/stats", common),
-            ("/timeseries", common | {"interval": asked.interval, "metric": asked.metric}),
-            ("/breakdown", common | {"dimension": asked.dimension, "metrics": ",".join(asked.ranked)}),
-            ("/sessions", common),
-            ("/events", common),
-        ],
-        key=key,
-    )
+def load(asker: Asker, cases: list[Case], folder: Path) -> None:
+    """Send all the traffic through validation, enrichment, spool and loader, each project's in its order."""
+    arriving = [traffic.send(case.traffic, f"set{number}") for number, case in enumerate(cases)]
+    with open_spool(folder) as spool, Counters(folder / "counters.sqlite") as counters:
+        loader = Loader(spool, asker.writing, folder / "loading.lock", counters)
+        for part in range(PARTS):
+            slices = [sent[len(sent) * part // PARTS : len(sent) * (part + 1) // PARTS] for sent in arriving]
+            accept(asker, slices, spool)
+            while asker.run(loader.load_round(asyncio.Event())):
+                pass
+        assert (spool.status().rows, spool.status().quarantined) == (0, 0)
 
-    assert stats == pytest.approx(reference.stats(world), rel=1e-12)
-    if not asked.fit.text:
-        assert stats["visitors"] <= stats["sessions"] <= stats["events"]
-    expected = reference.timeseries(world, zone=ZoneInfo(asked.zone), interval=asked.interval)
-    assert [row["start"] for row in series["rows"]] == list(expected)
-    assert [row["value"] for row in series["rows"]] == pytest.approx(
-        [row[asked.metric] for row in expected.values()], rel=1e-12
+
+def accept(asker: Asker, slices: list[list[traffic.Sent]], spool: Spool) -> None:
+    entries = [
+        entry(one, asker.project(f"set{number}")) for number, sent in enumerate(slices) for one in sent
+    ]  # fmt: skip
+    for first in range(0, len(entries), 1000):
+        spool.append(entries[first : first + 1000])
+
+
+def entry(sent: traffic.Sent, project: str) -> Entry:
+    """Return what a request becomes; every event of it is valid."""
+    batch = decode(json.dumps(sent.body).encode(), "application/json", "", Limits())
+    assert not batch.rejected
+    arrival = Arrival(
+        project=project,
+        batch_id=str(batch.batch_id),
+        library=batch.library,
+        sent_at=batch.sent_at.timestamp() if batch.sent_at else None,
+        received_at=sent.received_ms / 1000,
+        address="",
+        user_agent="",
+        is_refused=False,
+        ip_mode="truncate",
+        retention_days=395,
+        rollup_retention_days=0,
+        salts=lambda: (b"", b""),
+        country_of=lambda address: traffic.COUNTRIES.get(address, ""),
     )
-    expected_groups = (
-        reference.breakdown_of_sessions(world, SESSION_DIMENSIONS[asked.dimension])
-        if asked.dimension in SESSION_DIMENSIONS
-        else reference.breakdown_of_events(world, DIMENSIONS[asked.dimension])
+    rows = [enrich(event, arrival) for event in batch.events]
+    placed = [row for row in rows if isinstance(row, Row)]
+    unplaced = [row for row in rows if not isinstance(row, Row)]
+    return Entry(project, batch.batch_id, batch.digest, placed, unplaced, arrival.received_at)
+
+
+def differences(asker: Asker, number: int, case: Case, questions: int) -> Iterator[str]:
+    """Ask so many of the questions, chosen by the number; yield what was told and what is right where they differ."""
+    seen = understand(traffic.send(case.traffic, f"set{number}"))
+    every = list(ask(case.inquiry, seen, case.traffic.border))
+    asked = random.Random(number).sample(every, min(questions, len(every)))
+    answers = asker.ask_each([(one.path, one.params, one.body) for one in asked], key=f"set{number}")
+    for one, answer in zip(asked, answers, strict=True):
+        yield difference(one, answer)
+
+
+def difference(asked: Asked, answer: Any) -> str:
+    told, right = (reference.near(each) for each in asked.check(answer))
+    return "" if told == right else f"{asked.path} {asked.params} {asked.body}\n  told  {told}\n  right {right}"
+
+
+def compare(asker: Asker, count: int, folder: Path, *, questions: int) -> None:
+    """Compare so many data sets by so many questions each; the closing line tells how many answers differ."""
+    number = int(os.environ.get("SHOCKMOUSE_TEST_SEED") or random.randrange(2**32))
+    began = time.monotonic()
+    cases = draw(count, number)
+    for project in range(len(cases)):
+        asker.add_project(f"set{project}")
+    load(asker, cases, folder)
+    verdicts: Counter[bool] = Counter()
+    wrong = []
+    for project, case in enumerate(cases):
+        for found in differences(asker, project, case, questions):
+            verdicts[not found] += 1
+            wrong += [f"set {project}: {found}"] if found else []
+    closing = (
+        f"{len(cases)} data sets, {verdicts.total()} questions, {verdicts[False]} differences,"
+        f" {time.monotonic() - began:.0f} s (SHOCKMOUSE_TEST_SEED={number})"
     )
-    assert [row.pop(asked.dimension) for row in groups["rows"]] == [row["value"] for row in groups["rows"]]
-    assert {row.pop("value"): row for row in groups["rows"]} == {
-        value: pytest.approx({name: row[name] for name in asked.ranked}, rel=1e-12)
-        for value, row in expected_groups.items()
+    print(closing)
+    assert not wrong, "\n".join([closing, *wrong[:3]])
+
+
+def test_every_path_is_asked() -> None:
+    case = draw(1, 0)[0]
+    seen = understand(traffic.send(case.traffic, "set"))
+    ever = msgspec.structs.replace(case.inquiry, ends=[-(10**8), 10**8], bots="include", fit=EVERYTHING)
+    named = [row for row in seen if row.has_own_session] or [msgspec.structs.replace(seen[0], has_own_session=True)]
+    asked = {
+        re.sub("^(/sessions|/devices)/(?!summary).*", r"\1/{id:path}", one.path) for one in ask(ever, named, BORDERS[0])
     }
-    assert [sketch(session) for session in listed["rows"]] == newest_sessions(world)
-    assert [row["event_id"] for row in happened["rows"]] == [
-        row.event_id for row in sorted(world.happened(), key=lambda row: -row.at)
-    ]
+    assert asked == {path.path for path in PATHS} | {"/export"}
 
 
-def sketch(session: dict[str, Any]) -> dict[str, Any]:
-    names = ("device_id", "session_id", "started_at", "ended_at", "entry_path", "exit_path", "bounce", "bot", "counts")
-    return {name: session[name] for name in names}
+def test_answers_equal_a_recomputation(asker: Asker, tmp_path: Path) -> None:
+    compare(asker, 200, tmp_path, questions=4)
 
 
-def newest_sessions(world: reference.World) -> list[dict[str, Any]]:
-    return [
-        {
-            "device_id": rows[0].device_id,
-            "session_id": rows[0].session_id,
-            "started_at": written(rows[0]),
-            "ended_at": written(rows[-1]),
-            "entry_path": reference.entry_path(rows),
-            "exit_path": reference.exit_path(rows),
-            "bounce": reference.visit_of(rows, rows).is_bounce,
-            "bot": any(row.bot for row in rows),
-            "counts": {name: count for name in sorted(TYPES) if (count := sum(row.type == name for row in rows))},
-        }
-        for rows in sorted(world.began(), key=lambda rows: -rows[0].at)
-    ]
-
-
-def written(row: Row) -> str:
-    return reference.utc(row.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+def test_answers_equal_a_recomputation_over_thousands(asker: Asker, tmp_path: Path) -> None:
+    compare(asker, 2000, tmp_path, questions=6)

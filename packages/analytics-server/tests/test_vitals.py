@@ -2,17 +2,13 @@
 
 import itertools
 import math
-from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-import reference
 from asking import NOON, RANGE, Asker, event
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from shockmouse_analytics_server.rows import Row
 
@@ -20,13 +16,6 @@ pytestmark = pytest.mark.engine
 
 NUMBERS = itertools.count()
 LEVELS = {"p50": Fraction(1, 2), "p75": Fraction(3, 4), "p95": Fraction(95, 100), "p99": Fraction(99, 100)}
-measured = st.tuples(
-    st.sampled_from(["LCP", "CLS", "render report"]),
-    st.sampled_from(["/", "/a"]),
-    st.integers(0, 40).map(lambda value: value / 8),
-    st.sampled_from([1.0, 0.5, 0.4, 0.1]),
-    st.sampled_from(["value", "duration_ms"]),
-)
 
 
 @pytest.fixture
@@ -37,40 +26,6 @@ def asker(shared: Any, tmp_path: Path) -> Iterator[Asker]:
 
 def measure(**overrides: Any) -> Row:
     return event(**{"type": "performance", "name": "LCP", "properties": {"value": 1.5}} | overrides)
-
-
-def percentile(values: list[tuple[float, Fraction]], level: Fraction) -> float:
-    """Return the smallest value that at least `level` of the weights do not exceed."""
-    total = sum((weight for _, weight in values), Fraction(0))
-    return min(
-        value
-        for value, _ in values
-        if sum((weight for other, weight in values if other <= value), Fraction(0)) >= level * total
-    )
-
-
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seen=st.lists(measured, min_size=1, max_size=25))
-def test_percentiles_equal_a_recomputation(asker: Asker, seen: list[tuple[str, str, float, float, str]]) -> None:
-    project = f"vitals{next(NUMBERS)}"
-    asker.add_project(project)
-    asker.store(
-        *(
-            measure(project=project, name=name, path=path, sample_rate=rate, properties={key: value})
-            for name, path, value, rate, key in seen
-        )
-    )
-    for dimension, of in ((None, ""), ("path", "path")):
-        groups: dict[tuple[str, ...], list[tuple[float, Fraction]]] = defaultdict(list)
-        for name, path, value, rate, _ in seen:
-            groups[(name, path) if of else (name,)].append((value, reference.WEIGHTS[rate]))
-        answer = asker.ask("/vitals", RANGE | ({"dimension": dimension} if dimension else {}), key=project)
-        assert {tuple(row[key] for key in ("name", of) if key): row for row in answer["rows"]} == {
-            key: dict(zip(("name", of, "value"), (*key, key[-1]), strict=False) if of else [("name", key[0])])
-            | {"events": reference.half_up(sum((weight for _, weight in values), Fraction(0)))}
-            | {name: percentile(values, level) for name, level in LEVELS.items()}
-            for key, values in groups.items()
-        }
 
 
 def test_percentiles_equal_the_databases_own(asker: Asker, shared: Any) -> None:
