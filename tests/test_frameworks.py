@@ -29,6 +29,10 @@ class Case(NamedTuple):
     app: str
     template: str
 
+    @property
+    def module(self) -> str:
+        return self.app.removeprefix("wsgi:").partition(":")[0]
+
 
 CASES = {
     "starlette": Case(HYPERCORN, "shop_starlette:app", "/items/{number}"),
@@ -36,6 +40,7 @@ CASES = {
     "django-asgi": Case(HYPERCORN, "shop_django:asgi_application", "/items/<int:number>"),
     "django-wsgi": Case(GUNICORN, "shop_django:application", "/items/<int:number>"),
     "flask": Case(GUNICORN, "shop_flask:app", "/items/<int:number>"),
+    "flask-hypercorn": Case(HYPERCORN, "wsgi:shop_flask:app", "/items/<int:number>"),
 }
 
 # What no documentation needs, but every server has: streams, sockets, and the script in a page.
@@ -69,13 +74,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+def test_every_example_of_the_documentation_is_a_case() -> None:
+    assert {case.module for case in CASES.values()} == EXAMPLES.keys()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_example_of_a_framework_is_counted(name: str, running: Server, tmp_path: Path) -> None:
     case = CASES[name]
-    module = case.app.partition(":")[0]
+    module = case.module
     site = Site(tmp_path, running, running.create_project(name), module, EXAMPLES[module])
     form = {"Content_Type": "application/x-www-form-urlencoded"}
-    pages_of_errors = 0 if case.server is HYPERCORN and "django" not in name else 1  # Starlette's is plain text
+    pages_of_errors = 0 if name in ("starlette", "fastapi") else 1  # theirs is plain text
     with site.served(case.server, case.app):
         for number in (1, 2, 5):
             assert site.ask("GET", f"/items/{number}?utm_source=mail&q=x").body == b"<title>Item %d</title>" % (
@@ -102,7 +111,7 @@ def test_the_example_of_a_framework_is_counted(name: str, running: Server, tmp_p
 @pytest.mark.parametrize("name", CASES)
 def test_the_script_comes_from_the_site_in_every_framework(name: str, running: Server, tmp_path: Path) -> None:
     case = CASES[name]
-    module = case.app.partition(":")[0]
+    module = case.module
     keys = running.create_project(f"{name}-script")
     text = re.sub(r"(Middleware[(,].*analytics)\)$", r"\1, inject=True)", EXAMPLES[module], flags=re.MULTILINE)
     site = Site(tmp_path, running, keys, module, text.replace("</title>", "</title></head>"))
