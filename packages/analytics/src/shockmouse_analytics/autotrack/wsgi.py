@@ -9,15 +9,13 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..analytics import Analytics
 from .first_party import MAX_BODY_BYTES, PREFIX, Answer, FirstParty
 from .form import field_names, is_form, readable_bytes
-from .frameworks import hear_failures
+from .front_door import FrontDoor
 from .markup import insert, takes_tag, title_of
-from .request import LOOPBACK, Request
+from .request import Request
 from .route import NO_ROUTE, route_of_environ
-from .routine import is_routine
-from .visit import KEY, Asked, Refusals, Seen, Visit, Visits, is_shared
+from .visit import KEY, Seen, Visit, is_shared
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -26,7 +24,7 @@ StartResponse = Callable[..., Write]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-class AnalyticsMiddleware:
+class AnalyticsMiddleware(FrontDoor[App]):
     """Tells `analytics` of pages, forms, exceptions and durations; the settings are those of docs/web.md.
 
     >>> app = AnalyticsMiddleware(app, analytics, consent=lambda request: request.cookie("cookies") == "accepted")
@@ -34,32 +32,6 @@ class AnalyticsMiddleware:
     Traceback (most recent call last):
     ValueError: '10.0.0.0/33' does not appear to be an IPv4 or IPv6 network
     """
-
-    def __init__(
-        self,
-        app: App,
-        analytics: Analytics,
-        *,
-        inject: bool = False,
-        consent: Asked | None = None,
-        refusals: Refusals = "strict",
-        skip: Asked = is_routine,
-        trusted_proxies: Iterable[str] = LOOPBACK,
-        timings: bool = True,
-    ) -> None:
-        """Wrap the application. Raises ValueError: a proxy is no address and no network, or a value is unknown."""
-        self._app = app
-        self._visits = Visits(
-            analytics,
-            consent=consent,
-            refusals=refusals,
-            skip=skip,
-            trusted_proxies=trusted_proxies,
-            timings=timings,
-            inject=inject,
-        )
-        self._first_party = FirstParty(self._visits) if inject else None
-        hear_failures()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as the application does."""
