@@ -28,7 +28,7 @@ TEST_LIBRARIES = (*RUNNER, "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")  # most of a test's time is waiting; a file shares its servers
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")
-WITH_ENGINE = (*TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60")
+WITH_ENGINE = (*TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60", "schemathesis>=4.32")
 
 
 def runs(minor: str) -> bool:

@@ -31,6 +31,7 @@ def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> 
         "middleware_us",
         "generate",
         *(["query_stats", "query_timeseries", "query_timeseries"] * 2),
+        *(["export"] * 3),
     ]
     assert [line["answers_equal"] for line in lines if "answers_equal" in line] == [True] * 6
     assert [line["lost"] for line in lines if "lost" in line] == [0]

@@ -56,8 +56,10 @@ def failures(*statuses: str) -> Node:
 
 
 def question(summary: str, schema: Node, *parameters: Node) -> Node:
-    """Return the path item of one question."""
+    """Return the path item of one question; what an address names may not be there."""
     answers = {"200": answer("The answer.", schema), **failures("400", "401", "403", "422", "503")}
+    if ID in parameters:
+        answers |= failures("404")
     return {
         "get": {
             "summary": summary,
