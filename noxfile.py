@@ -158,7 +158,8 @@ def engine_tests(session: nox.Session) -> None:
 
 @nox.session(requires=["engine"], venv_backend="none")
 def together(session: nox.Session) -> None:
-    """Client and server as real processes: protocol, kills, outages."""
+    """Client and server as real processes: protocol, kills, outages, a reverse proxy."""
+    install_parts(session, nginx="nginx", openssl="openssl")
     run_tests(session, "not faults and not browser", "tests")
 
 
