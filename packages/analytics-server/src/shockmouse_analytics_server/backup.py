@@ -1,6 +1,7 @@
 """Everything a node needs to go on elsewhere, in one folder.
 
-manifest.json     format, release, schema, and of each file: SHA-256 and size; of each table: rows (merged) and columns
+manifest.json     format, release, schema, and of each file: SHA-256 and size; of each table: rows (merged) and columns;
+                  last its own SHA-256, as written here without it
 tables/NAME.N     one partition of one table in ClickHouse's Native format, views left out: their targets are there
 spool.sqlite      batches that ClickHouse does not have yet, batch ids, quarantine, derived sessions
 directory.sqlite  the mirror of projects and keys, from which ingestion starts while ClickHouse is away
@@ -77,6 +78,12 @@ class Manifest(Struct, frozen=True):
     made_at: str
     tables: list[Table]
     files: list[File]
+    sha256: str = ""
+
+    def sealed(self) -> "Manifest":
+        """Return it with the SHA-256 of all the rest."""
+        bare = msgspec.json.encode(msgspec.structs.replace(self, sha256=""))
+        return msgspec.structs.replace(self, sha256=hashlib.sha256(bare).hexdigest())
 
 
 Progress = Callable[[str], None]
@@ -97,7 +104,7 @@ async def backup(database: Database, data_dir: Path, target: Path, *, progress: 
         for path in paths:
             await asyncio.to_thread(copy_sqlite, path, target / path.name)
     files = [await asyncio.to_thread(digest, target, target / path.name) for path in paths]
-    manifest = Manifest(FORMAT, __version__, schema, datetime.now(UTC).isoformat(), tables, files)
+    manifest = Manifest(FORMAT, __version__, schema, datetime.now(UTC).isoformat(), tables, files).sealed()
     await asyncio.to_thread(write_synced, target / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
 
@@ -214,6 +221,8 @@ def read_manifest(source: Path) -> Manifest:
         raise UsageError(f"{source} is not a whole backup: {exc}") from exc
     if manifest.format != FORMAT:
         raise UsageError(f"{source} has format {manifest.format}; this release reads {FORMAT}")
+    if manifest != manifest.sealed():
+        raise UsageError(f"{source / 'manifest.json'} is damaged: nothing was restored")
     for file in [*manifest.files, *(file for table in manifest.tables for file in table.files)]:
         path = source / file.path
         if not path.is_file() or digest(source, path) != file:
