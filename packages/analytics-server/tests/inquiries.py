@@ -124,7 +124,9 @@ inquiries = st.builds(
     cohorts=st.sampled_from(INTERVALS[1:]),
     metric=st.sampled_from([*reference.COUNTS, *reference.MEANS]),
     dimension=st.sampled_from([*DIMENSIONS, *SESSION_DIMENSIONS]),
-    ranked=st.permutations([*reference.COUNTS, *reference.MEANS]) | st.permutations(reference.COUNTS),
+    ranked=st.permutations([*reference.COUNTS, *reference.MEANS])
+    | st.permutations(reference.COUNTS)
+    | st.permutations(["events", "pageviews"]),
     steps=st.lists(st.integers(0, len(PARTS) - 1), min_size=2, max_size=4),
     excluded=st.lists(st.tuples(st.integers(0, len(PARTS) - 1), st.integers(1, 3), st.integers(1, 3)), max_size=2),
     window_seconds=st.sampled_from([1, 3600, 7 * 86_400]),

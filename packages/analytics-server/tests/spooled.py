@@ -17,7 +17,10 @@ MONTH = 31 * 24 * 3600.0
 TOTALS = """
 select (select count() from events) as events, (select uniqExact(event_id) from events) as ids,
 (select sum(events) from sessions final) as sessions, (select sum(events) from devices final) as devices,
-(select sum(events) from counts_by_name) as counts
+(select sum(events) from counts_by_quarter) as counts,
+(select sum(events) from counts_by_value where dimension = 'path') as values,
+(select count() from events where type != 'performance')
+    + (select sum(events) from measures_by_value where dimension = '') as measures
 """
 
 
@@ -29,11 +32,13 @@ class Totals(Struct, frozen=True):
     sessions: int
     devices: int
     counts: int
+    values: int
+    measures: int
 
     @classmethod
     def of(cls, events: int) -> "Totals":
         """What is right for so many events."""
-        return cls(events, events, events, events, events)
+        return cls(*[events] * 7)
 
 
 async def totals(database: Database) -> Totals:
@@ -67,6 +72,11 @@ def make_row(**overrides: Any) -> Row:
         "rollup_retention": 0,
     }
     return Row(**{**fields, **overrides})
+
+
+def make_measure() -> Row:
+    """Return a performance event, which stands in one more table than others."""
+    return make_row(type="performance", name="LCP", properties=Raw(b'{"value":1840.5}'))
 
 
 def make_entry(events: int = 1, *, batch_id: uuid.UUID | None = None, **overrides: Any) -> Entry:

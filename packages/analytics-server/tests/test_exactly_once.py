@@ -17,14 +17,15 @@ from shockmouse_analytics_server.segments import Segment
 from shockmouse_analytics_server.spool import Spool
 
 from .conftest import Place
-from .spooled import MONTH, NOON, Totals, entry_of, make_entry, make_row, open_spool, totals
+from .spooled import MONTH, NOON, Totals, entry_of, make_entry, make_measure, make_row, open_spool, totals
 
 T = TypeVar("T")
 pytestmark = pytest.mark.engine
 
+FILLED = ("events", "sessions", "devices", "counts_by_quarter", "counts_by_value", "measures_by_value")
 COUNT_PARTS = """
 select table, count() as parts from system.parts where database = currentDatabase() and active
-and table in ('events', 'sessions', 'devices', 'counts_by_name') group by table order by table
+and table in {tables:Array(String)} group by table order by table
 """
 BROKEN_VIEW = "create materialized view broken to sink as select throwIf(name = 'boom') as failed from events"
 
@@ -75,7 +76,7 @@ def test_every_table_counts_every_event(migrated: Place, spool: Spool, tmp_path:
 def test_a_retried_segment_counts_once_in_events_and_in_every_view(
     migrated: Place, spool: Spool, tmp_path: Path
 ) -> None:
-    spool.append([make_entry(1_000)])
+    spool.append([make_entry(990), entry_of([make_measure() for _ in range(10)])])
     segment = cut(spool)
     for _ in range(3):
         insert_only(migrated, spool, tmp_path, segment)
@@ -101,7 +102,7 @@ def test_equal_rows_in_two_segments_count_twice(migrated: Place, spool: Spool, t
         spool.append([entry_of([row], batch_id=make_entry().batch_id)])
         load_all(migrated, spool, tmp_path)
     counted = migrated.run(totals)
-    assert counted == Totals(2, 1, 2, 2, 2)
+    assert counted == Totals(2, 1, 2, 2, 2, 2, 2)
 
 
 def test_the_token_holds_the_hash_of_the_bytes(spool: Spool) -> None:
@@ -122,8 +123,8 @@ def test_a_segment_that_changed_on_disk_is_not_sent(spool: Spool) -> None:
 
 def test_the_largest_segment_is_one_block(migrated: Place, spool: Spool, tmp_path: Path) -> None:
     """100,000 rows that would be several blocks by default settings of parallel reading are one part of each table."""
-    rows = [make_row(device_id=f"device {number % 100}") for number in range(segments.MAX_ROWS)]
-    spool.append([entry_of(rows)])
+    rows = [make_row(device_id=f"device {number % 100}") for number in range(segments.MAX_ROWS - 1)]
+    spool.append([entry_of([*rows, make_measure()])])
     segment = cut(spool)
     assert segment.range.rows == segments.MAX_ROWS
 
@@ -131,11 +132,11 @@ def test_the_largest_segment_is_one_block(migrated: Place, spool: Spool, tmp_pat
         await database.execute("system stop merges")
         await loader.insert(segment)
         await loader.insert(segment)
-        found = [row["parts"] for row in await database.fetch(COUNT_PARTS)]
+        found = [row["parts"] for row in await database.fetch(COUNT_PARTS, params={"tables": FILLED})]
         await database.execute("system start merges")
         return found
 
-    assert with_loader(migrated, spool, tmp_path, scenario) == [1, 1, 1, 1]
+    assert with_loader(migrated, spool, tmp_path, scenario) == [1] * len(FILLED)
     assert migrated.run(totals) == Totals.of(segments.MAX_ROWS)
 
 
@@ -176,7 +177,7 @@ def test_a_forgotten_token_is_looked_up_by_batch_id(
         insert_only(migrated, spool, tmp_path, segment)
 
     async def others(loader: Loader, database: Database) -> bool:
-        for table in ("events", "sessions", "devices", "counts_by_name"):
+        for table in FILLED:
             await database.execute(f"alter table {table} modify setting non_replicated_deduplication_window = 5")
         for number in range(20):
             await loader.insert(Segment(0, f"other {number}", 0, segment.range, 0, spare_row(number)))
@@ -212,12 +213,12 @@ def test_what_the_loader_fills_is_fsynced(migrated: Place) -> None:
     async def scenario(database: Database) -> dict[str, bool]:
         tables = await database.fetch(
             "select name, create_table_query as sql from system.tables where database = currentDatabase()"
-            " and name in ('events', 'sessions', 'devices', 'counts_by_name')"
+            " and name in {tables:Array(String)}",
+            params={"tables": FILLED},
         )
         return {table["name"]: all(each in table["sql"] for each in wanted) for table in tables}
 
-    filled = ("events", "sessions", "devices", "counts_by_name")
-    assert migrated.run(scenario) == dict.fromkeys(filled, True)
+    assert migrated.run(scenario) == dict.fromkeys(FILLED, True)
 
 
 def test_loaded_rows_are_counted(migrated: Place, spool: Spool, tmp_path: Path) -> None:

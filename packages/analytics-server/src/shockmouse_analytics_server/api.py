@@ -93,7 +93,7 @@ async def answer_breakdown(ask: Ask) -> object:
     if "dimension" not in ask.given:
         raise QuestionError("dimension is missing", code="missing_parameter")
     metrics = [choose("metric", name, METRICS) for name in ask.given.get("metrics", DEFAULT_METRICS).split(",")]
-    rows, following = await breakdown(
+    found = await breakdown(
         ask.database,
         ask.question,
         dimension=ask.given["dimension"],
@@ -101,7 +101,7 @@ async def answer_breakdown(ask: Ask) -> object:
         limit=parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT),
         offset=parse_integer("offset", ask.given, 0, 0, MAX_OFFSET),
     )
-    return as_list(rows, following)
+    return as_list(found.rows, found.following, exact=found.exact)
 
 
 async def answer_sessions(ask: Ask) -> object:
@@ -145,7 +145,8 @@ async def answer_vitals(ask: Ask) -> object:
     limit = parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT)
     offset = parse_integer("offset", ask.given, 0, 0, MAX_OFFSET)
     dimension = ask.given.get("dimension")
-    return as_list(*await vitals(ask.database, ask.question, dimension=dimension, limit=limit, offset=offset))
+    found = await vitals(ask.database, ask.question, dimension=dimension, limit=limit, offset=offset)
+    return as_list(found.rows, found.following, exact=found.exact)
 
 
 async def answer_funnel(ask: Ask) -> object:

@@ -3,14 +3,20 @@
 Events of the range are grouped by their own value; visitors and sessions are the distinct ones of a group, and bounce
 rate, duration and views are those of the group's sessions, each looked at whole. By entry or exit page the sessions
 that began in the range are grouped, with all their events.
+
+Rollup     counts_by_value answers for whole days, UTC, and the events for the hours around them, where nothing is
+           filtered and the dimension is one of the rollup's. Its visitors and sessions are sketches, so few events, and
+           those of sampled devices, are counted one by one all the same
 """
 
 from typing import Any
 
+from msgspec import Struct
+
 from .clickhouse import Database
 from .filters import Expression, express
 from .question import Question
-from .totals import Totals
+from .totals import Totals, whole_days
 
 DEFAULT_METRICS = "visitors,sessions,pageviews,events"
 ORDERS = {
@@ -23,26 +29,69 @@ ORDERS = {
     "views_per_session": "views / sessions",
 }
 OF_WHOLE_SESSIONS = frozenset({"bounce_rate", "session_duration_seconds", "views_per_session"})
+DISTINCT = frozenset({"visitors", "sessions"})
+ROLLED_UP = frozenset({"path", "referrer_host", "utm_source", "country", "browser", "os", "device_type"})
+COUNTED_ONE_BY_ONE = 250_000  # events, which take no longer than the rollup
+
+
+class Breakdown(Struct, frozen=True):
+    """Rows, the offset of what follows, if anything does, and whether every number is exact."""
+
+    rows: list[dict[str, object]]
+    following: int | None
+    exact: bool
 
 
 async def breakdown(
-    database: Database, question: Question, *, dimension: str, metrics: list[str], limit: int, offset: int
-) -> tuple[list[dict[str, object]], int | None]:
-    """Return a row per value, the greatest first metric first, and the offset of what follows, if anything does."""
+    database: Database,
+    question: Question,
+    *,
+    dimension: str,
+    metrics: list[str],
+    limit: int,
+    offset: int,
+    counted_one_by_one: int = COUNTED_ONE_BY_ONE,
+) -> Breakdown:
+    """Return a row per value, the greatest first metric first; up to so many events are looked at themselves."""
     value = express(dimension, "dimension")
     params = question.params() | value.params | {"rows": limit + 1, "offset": offset}
 
     async def fetch(sql: str) -> list[dict[str, Any]]:
         return await database.fetch(sql, params=params)
 
-    if value.of_session or OF_WHOLE_SESSIONS & set(metrics):
-        found = await fetch(by_session(question, value, metrics))
-    else:
+    found, exact = None, True
+    if dimension in ROLLED_UP and not question.is_filtered and not OF_WHOLE_SESSIONS & set(metrics):
+        params |= whole_days(question) | {"dimension": dimension}
+        found = await fetch(by_day(question, value, metrics))
+        sampled, seen = total(found)
+        exact = not DISTINCT & set(metrics)
+        if not exact and (sampled or seen <= counted_one_by_one):
+            found, exact = None, True
+    if found is None and not value.of_session and not OF_WHOLE_SESSIONS & set(metrics):
         found = await fetch(by_event(question, value, metrics))
         if max((row.pop("heaviest") for row in found), default=1) > 1:
-            found = await fetch(by_session(question, value, metrics))
+            found = None
+    if found is None:
+        found = await fetch(by_session(question, value, metrics))
     rows = [describe(dimension, row.pop("value"), Totals(**row), metrics) for row in found[:limit]]
-    return rows, offset + limit if len(found) > limit else None
+    return Breakdown(rows, offset + limit if len(found) > limit else None, exact)
+
+
+def total(found: list[dict[str, Any]]) -> tuple[int, float]:
+    """Return how many of the events of all values are sampled, and how many there are; takes both from the rows."""
+    counts = [(row.pop("sampled"), row.pop("seen")) for row in found]
+    return counts[0] if counts else (0, 0)
+
+
+def by_day(question: Question, value: Expression, metrics: list[str]) -> str:
+    """Return the statement over the rollup."""
+    return question.sql(
+        "breakdown_rolled_up",
+        value=value.sql,
+        order=ORDERS[metrics[0]],
+        distinct_visitors="uniqCombinedMerge(12)(counted.visitors)" if "visitors" in metrics else "0",
+        distinct_sessions="uniqCombinedMerge(12)(counted.sessions)" if "sessions" in metrics else "0",
+    )
 
 
 def by_event(question: Question, value: Expression, metrics: list[str]) -> str:

@@ -235,7 +235,13 @@ async def collect(work: Work) -> None:
 async def take_from_counts(work: Work) -> None:
     """The counts are those of the other events; what counts nothing is merged away."""
     for rollup in ROLLUPS:
-        if not rollup.is_by_device:
+        if rollup.is_by_day:
+            async with loader_waits(work.place):
+                await work.delete(rollup.table, f"day in {rollups.DAYS}")
+                await rollups.make_days_anew(work.database, rollup, work.scope)
+                table = work.erasure.table(rollup.table)
+                table.rows_left = await rollups.count_wrong(work.database, rollup, work.scope)
+        elif not rollup.is_by_device:
             async with loader_waits(work.place):
                 await rollups.take_away(work.database, rollup, work.scope)
                 table = work.erasure.table(rollup.table)

@@ -3,10 +3,13 @@
 by device   its rows name a device: those of the devices at hand are deleted and made anew from the events that are left
 by sums     it names nobody: what the erased events have added is added once more with the opposite sign, under a token
             that lets it count once; a row whose sums are nothing then goes with the next merge
+by day      it has sketches, from which nothing can be taken: the rows of the days at hand are deleted and made anew,
+            day by day, from the events that are left
 The select of each table's own view tells what events add to it, so that the two cannot disagree. A view `NAME_view`
 fills the table `NAME`; a test compares this list with the schema.
 """
 
+import re
 import uuid
 
 from msgspec import Struct
@@ -27,6 +30,10 @@ SETTINGS = {
 NOTHING = 1e-6  # a weight is at least 1, so that less is what adding and taking away has left
 STAGED = "(select batch_id, event_id from erasure_rows where erasure = {erasure:String})"
 TIMES = "(select at from erasure_rows where erasure = {erasure:String})"
+DAYS = "(select toDate(at) from erasure_rows where erasure = {erasure:String})"
+STAGED_DAYS = """
+select distinct toString(toDate(at)) as day from erasure_rows where erasure = {erasure:String} order by day
+"""
 DEVICES = "(select device_id from erasure_rows where erasure = {erasure:String})"
 VIEW = "select as_select from system.tables where database = {database:String} and name = {view:String}"
 COLUMNS = (
@@ -58,6 +65,7 @@ class Rollup(Struct, frozen=True):
     table: str
     key: tuple[str, ...]
     sums: tuple[str, ...] = ()
+    is_by_day: bool = False
 
     @property
     def is_by_device(self) -> bool:
@@ -67,7 +75,14 @@ class Rollup(Struct, frozen=True):
 ROLLUPS = (
     Rollup("sessions", ("device_id", "session_id")),
     Rollup("devices", ("device_id",)),
-    Rollup("counts_by_name", ("bucket", "type", "name", "is_bot", "retention"), ("events",)),
+    Rollup("counts_by_quarter", ("bucket", "is_bot", "retention"), ("events", "page_views")),
+    Rollup("measures_by_value", ("dimension", "day", "name", "value", "step", "is_bot", "retention"), ("events",)),
+    Rollup(
+        "counts_by_value",
+        ("dimension", "day", "value", "is_bot", "retention"),
+        ("events", "page_views"),
+        is_by_day=True,
+    ),
 )
 
 
@@ -95,8 +110,15 @@ class Scope(Struct, frozen=True):
         """Return the select of all other events of the days of the staged ones."""
         return (
             "(select * from events where project = {project:String} "  # noqa: S608
-            f"and toDate(at) in (select toDate(at) from erasure_rows where erasure = {{erasure:String}}) "
-            f"and (batch_id, event_id) not in {STAGED})"
+            f"and toDate(at) in {DAYS} and (batch_id, event_id) not in {STAGED})"
+        )
+
+    @property
+    def rest_of_day(self) -> str:
+        """Return the select of all other events of one day."""
+        return (
+            "(select * from events where project = {project:String} "  # noqa: S608
+            f"and toDate(at) = {{day:Date}} and (batch_id, event_id) not in {STAGED})"
         )
 
     @property
@@ -109,9 +131,11 @@ async def added_by(database: Database, rollup: Rollup, events: str) -> str:
     """Return the select of what these events, a select in brackets, add to the rollup."""
     found = await database.fetch(VIEW, params={"database": database.name, "view": f"{rollup.table}_view"})
     text = found[0]["as_select"] if found else ""
-    for source in (f" FROM {database.name}.events_local ", f" FROM {database.name}.events "):
-        if text.count(source) == 1:
-            return str(text.replace(source, f" FROM {events} AS events "))
+    replaced, times = re.subn(
+        rf" FROM {database.name}\.events(_local)?(?=[ )])", lambda _: f" FROM {events} AS events", text
+    )
+    if times == 1:
+        return replaced
     raise SchemaError(f"{rollup.table}_view does not read events as the migrations make it: run `migrate verify`")
 
 
@@ -134,6 +158,17 @@ async def make_anew(database: Database, rollup: Rollup, scope: Scope) -> None:
     settings = {**SETTINGS, "insert_deduplication_token": str(uuid.uuid4())}  # the rows before are gone: never the same
     sql = f"insert into {rollup.table} ({columns}) select {columns} from ({added}) as added"  # noqa: S608
     await database.execute(sql, params=scope.params, settings=settings)
+
+
+async def make_days_anew(database: Database, rollup: Rollup, scope: Scope) -> None:
+    """The rollup has what the other events of the staged events' days add, of which it has no rows now."""
+    columns = ", ".join(await columns_of(database, rollup))
+    added = await added_by(database, rollup, scope.rest_of_day)
+    sql = f"insert into {rollup.table} ({columns}) select {columns} from ({added}) as added"  # noqa: S608
+    days = await database.fetch(STAGED_DAYS, params=scope.params)
+    for row in days:
+        settings = {**SETTINGS, "insert_deduplication_token": str(uuid.uuid4())}  # as above
+        await database.execute(sql, params=scope.params | {"day": row["day"]}, settings=settings)
 
 
 async def columns_of(database: Database, rollup: Rollup) -> list[str]:

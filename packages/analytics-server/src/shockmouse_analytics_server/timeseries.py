@@ -11,8 +11,10 @@ async def timeseries(database: Database, question: Question, *, metric: str, int
     edges = split(question.range, interval)
     if not edges.starts:
         return []
-    count = count_events if metric in EVENT_METRICS else count_sessions
-    found = await count(database, question, edges)
+    if metric in EVENT_METRICS:
+        found = await count_events(database, question, edges)
+    else:
+        found = await count_sessions(database, question, edges, [metric])
     return [
         {"start": format_local(start, question.range.zone), "value": found.get(start, Totals()).metric(metric)}
         for start in edges.starts

@@ -5,8 +5,8 @@ intervals at once; /stats is a question with one interval. Counts are weighted b
 """
 
 import math
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, time, timedelta
 
 from msgspec import Struct
 
@@ -46,6 +46,25 @@ MEANINGS: dict[str, Callable[[Totals], float]] = {
 }
 
 
+# twice as fast as distinct texts; two of 10 million devices share a hash once in 300,000 times
+VISITORS = "uniqExact(device_hash)"
+# What each metric of sessions is made of, and how it is summed up.
+PARTS = {
+    "visitors": ("visitors",),
+    "sessions": ("sessions",),
+    "bounce_rate": ("bounces", "sessions"),
+    "session_duration_seconds": ("duration_ms", "sessions"),
+    "views_per_session": ("views", "sessions"),
+}
+SUMS = {
+    "visitors": VISITORS,
+    "sessions": "sum(weight)",
+    "bounces": "sum(weight * (found.views = 1 and actions = 0))",
+    "views": "sum(weight * found.views)",
+    "duration_ms": "sum(weight * (toUnixTimestamp64Milli(ended) - toUnixTimestamp64Milli(started)))",
+}
+
+
 def round_count(weighted: float) -> int:
     """Return the nearest whole number, half up; sums of weights differ in their last digits by order of addition."""
     return math.floor(round(weighted, 6) + 0.5)
@@ -55,11 +74,18 @@ def divide(total: float, count: float) -> float:
     return total / count if count else 0.0
 
 
-async def count_sessions(database: Database, question: Question, edges: Edges) -> dict[int, Totals]:
-    """Return visitors and what is known of sessions, by the start of the interval; empty ones are missing."""
+async def count_sessions(
+    database: Database, question: Question, edges: Edges, metrics: Iterable[str] = SESSION_METRICS
+) -> dict[int, Totals]:
+    """Return what these metrics are made of, by the start of the interval; empty ones are missing.
+
+    Only their columns are read: each costs a question about many sessions a tenth of its time.
+    """
     params = question.params() | edges.params()
-    rows = await database.fetch(question.sql("sessions_by_interval"), params=params)
-    if max((row.pop("heaviest") for row in rows), default=1) > 1:
+    parts = {part for metric in metrics for part in PARTS[metric]}
+    counted = ", ".join(f"{sql} as {name}" for name, sql in SUMS.items() if name in parts)
+    rows = await database.fetch(question.sql("sessions_by_interval", counted=counted), params=params)
+    if max((row.pop("heaviest") for row in rows), default=1) > 1 and "visitors" in parts:
         weighted = await database.fetch(question.sql("visitors_by_interval"), params=params)
         visitors = {row["interval_ms"]: row["visitors"] for row in weighted}
         rows = [row | {"visitors": visitors.get(row["interval_ms"], row["visitors"])} for row in rows]
@@ -98,3 +124,10 @@ def quarter_hours(start: datetime, end: datetime) -> dict[str, object]:
     """Return what the whole quarter hours within [start, end) lie between; there are none where the first is later."""
     inner_start, inner_end = -(-to_ms(start) // QUARTER_MS) * QUARTER_MS, to_ms(end) // QUARTER_MS * QUARTER_MS
     return {"inner_start": from_ms(inner_start), "inner_end": from_ms(inner_end)}
+
+
+def whole_days(question: Question) -> dict[str, object]:
+    """Return what the whole days, UTC, of the range lie between; there are none where the first is later."""
+    start, end = question.range.start, question.range.end
+    begun = start.time() != time()
+    return {"inner_start": start.date() + timedelta(days=begun), "inner_end": end.date()}

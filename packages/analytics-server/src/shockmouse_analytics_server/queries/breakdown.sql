@@ -11,8 +11,8 @@ from
     select
         value, device_id, min(weight) as device_weight, sum(weight) as device_sessions,
         sum(weighted_events) as device_events, sum(weighted_pageviews) as device_pageviews,
-        sum(weight * (pages + screens = 1 and tracks + clicks + forms = 0)) as device_bounces,
-        sum(weight * (pages + screens)) as device_views,
+        sum(weight * (views = 1 and actions = 0)) as device_bounces,
+        sum(weight * views) as device_views,
         sum(weight * (toUnixTimestamp64Milli(ended) - toUnixTimestamp64Milli(started))) as device_duration_ms
     from ({{groups}})
     group by value, device_id

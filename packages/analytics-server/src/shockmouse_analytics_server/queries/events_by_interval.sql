@@ -4,7 +4,6 @@
 -- Columns: interval_ms Int64; pageviews, events Float64, weighted.
 with arrayCumSum(arrayConcat([{first_ms:Int64}], arrayFlatten(arrayMap(
     (width, times) -> arrayWithConstant(times, width), {widths_ms:Array(Int64)}, {repeats:Array(UInt32)})))) as edges
-select
-    roundDown(at_ms, edges) as interval_ms, sumIf(weight, type in ('page', 'screen')) as pageviews, sum(weight) as events
+select roundDown(at_ms, edges) as interval_ms, sum(seen_pageviews) as pageviews, sum(seen_events) as events
 from ({{events}})
 group by interval_ms

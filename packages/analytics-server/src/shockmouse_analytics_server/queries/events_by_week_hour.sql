@@ -4,7 +4,7 @@
 select
     toDayOfWeek(fromUnixTimestamp64Milli(at_ms, 'UTC'), 0, {zone:String}) as weekday,
     toHour(fromUnixTimestamp64Milli(at_ms, 'UTC'), {zone:String}) as hour,
-    sum(weight) as events
+    sum(seen_events) as events
 from ({{events}})
 group by weekday, hour
 order by weekday, hour

@@ -5,8 +5,7 @@ select
     {{value}} as value, toDate(session_started) as start_day, device_id, session_id,
     min(1 / sample_rate) as weight, sum(1 / sample_rate) as weighted_events,
     sumIf(1 / sample_rate, type in ('page', 'screen')) as weighted_pageviews,
-    0 as pages, 0 as screens, 0 as tracks, 0 as clicks, 0 as forms,
-    fromUnixTimestamp64Milli(0) as started, fromUnixTimestamp64Milli(0) as ended
+    0 as views, 0 as actions, fromUnixTimestamp64Milli(0) as started, fromUnixTimestamp64Milli(0) as ended
 from events
 where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
     and (bot != '') in {kinds:Array(UInt8)} and {{event_fits}}

@@ -3,6 +3,6 @@
 -- Columns: those of every source of groups.
 select
     {{value}} as value, start_day, device_id, session_id, weight, weight * events as weighted_events,
-    weight * (pages + screens) as weighted_pageviews, pages, screens, tracks, clicks, forms, started, ended
+    weight * views as weighted_pageviews, views, actions, started, ended
 from ({{sessions}})
 where started >= {start:DateTime64(3, 'UTC')} and started < {end:DateTime64(3, 'UTC')} and {{session_fits}}

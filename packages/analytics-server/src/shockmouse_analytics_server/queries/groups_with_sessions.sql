@@ -3,7 +3,6 @@
 -- Columns: those of every source of groups.
 select
     value, start_day, device_id, session_id, groups.weight as weight, weighted_events, weighted_pageviews,
-    found.pages as pages, found.screens as screens, found.tracks as tracks, found.clicks as clicks,
-    found.forms as forms, found.started as started, found.ended as ended
+    found.views as views, found.actions as actions, found.started as started, found.ended as ended
 from ({{groups}}) as groups
 inner join ({{sessions}}) as found using (start_day, device_id, session_id)

@@ -4,7 +4,8 @@
 -- Columns: those of every session source; is_bot is 1 where any event is a bot's.
 select
     start_day, device_id, session_id, max(is_bot) as is_bot, min(started) as started, max(ended) as ended,
-    min(weight) as weight, sum(events) as events, sum(pages) as pages, sum(screens) as screens,
+    min(weight) as weight, sum(events) as events, any(device_hash) as device_hash, sum(views) as views,
+    sum(actions) as actions, sum(pages) as pages, sum(screens) as screens,
     sum(tracks) as tracks, sum(clicks) as clicks, sum(forms) as forms, sum(performances) as performances,
     sum(errors) as errors, sum(identifies) as identifies, sum(groups) as groups, sum(aliases) as aliases,
     sum(consents) as consents,

@@ -4,7 +4,7 @@
 -- Columns: those of every session source; weight is 1 / sample rate, entry and agent are tuples.
 select
     start_day, device_id, session_id, is_bot, started, ended, weight, events,
-    pages, screens, tracks, clicks, forms, performances, errors, identifies, groups, aliases, consents,
+    device_hash, views, actions, pages, screens, tracks, clicks, forms, performances, errors, identifies, groups, aliases, consents,
     finalizeAggregation(entry) as entry, finalizeAggregation(exit_path) as exit_path,
     finalizeAggregation(agent) as agent, finalizeAggregation(user_id) as user_id
 from sessions final
