@@ -8,6 +8,16 @@ from pathlib import Path
 from tests.server_process import clean_environment
 
 ROOT = Path(__file__).parent.parent
+QUESTIONS = [
+    "query_stats",
+    *["query_timeseries"] * 5,
+    *["query_breakdown"] * 4,
+    "query_vitals",
+    "query_realtime",
+    "query_funnel",
+    "query_retention",
+    "query_filtered",
+]
 
 
 def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> None:
@@ -30,10 +40,12 @@ def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> 
         "middleware_us",
         "middleware_us",
         "generate",
-        *(["query_stats", "query_timeseries", "query_timeseries"] * 2),
+        *(QUESTIONS * 2),
+        *(["query_growth"] * 11),
+        "sketch_accuracy",
         *(["export"] * 3),
     ]
-    assert [line["answers_equal"] for line in lines if "answers_equal" in line] == [True] * 6
+    assert [line["answers_equal"] for line in lines if "answers_equal" in line] == [True] * 10
     assert [line["lost"] for line in lines if "lost" in line] == [0]
     assert [line["arrived"] for line in lines if "arrived" in line] == [8000]
     assert all(line["ratio"] > 0 for line in lines if "ratio" in line)

@@ -1,7 +1,7 @@
 """Prints the figures of one run, one JSON object a line: `python -m tests.bench [--quick] [PART…]`.
 
-The parts are ingest, client, questions and export; all of them without arguments. Server, engine, client and load
-generator run on this machine at the same time, so read the ratios: both sides of each were measured in this run.
+The parts are ingest, client and questions, which ends with exports; all of them without arguments. Server, engine and
+load generator run on this machine at the same time, so read the ratios: both sides of each were measured in this run.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from typing import NamedTuple
 from tests.bench import exports
 from tests.bench.delivery import measure
 from tests.bench.ingestion import Ingestion, Result, Size
-from tests.bench.questions import Questions
+from tests.bench.questions import Questions, accuracy
+from tests.oracle import count_events
 from tests.server_process import Server
 
 
@@ -29,16 +30,14 @@ class Sizes(NamedTuple):
     client: dict[str, int]
     generated: tuple[int, ...]
     repeats: int
-    exported: int
+    visitors: tuple[int, ...]
 
 
 FULL_CLIENT = {"track": 20_000, "flush": 50_000, "burst": 200_000, "memory": 50_000, "import": 15}
 QUICK_CLIENT = {"track": 1000, "flush": 2000, "burst": 2000, "memory": 2000, "import": 2}
-EXPORTED = 10_000_000
-FULL = Sizes(
-    Size(batches=3000, singles=15_000, rounds=3, markers=15), FULL_CLIENT, (1_000_000, 10_000_000), 9, EXPORTED
-)
-QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), QUICK_CLIENT, (20_000,), 2, 20_000)
+MANY = tuple(10**power for power in range(3, 8))
+FULL = Sizes(Size(batches=3000, singles=15_000, rounds=3, markers=15), FULL_CLIENT, (1_000_000, 10_000_000), 9, MANY)
+QUICK = Sizes(Size(batches=20, singles=300, rounds=1, markers=2), QUICK_CLIENT, (20_000,), 2, (1000,))
 
 
 def ingest(folder: Path, sizes: Sizes) -> Iterator[Result]:
@@ -61,23 +60,19 @@ def client(folder: Path, sizes: Sizes) -> Iterator[Result]:
 
 
 def questions(folder: Path, sizes: Sizes) -> Iterator[Result]:
-    """Yield the figures of the questions, for each number of generated events."""
+    """Yield the figures of the questions, for each number of generated events, and how they grow."""
     with Server(folder) as server:
         measured = Questions(server, folder, sizes.repeats)
         for events in sizes.generated:
             yield {"bench": "generate", "events": events, "seconds": round(measured.generate(events), 1)}
             yield from measured.ask()
-
-
-def export(folder: Path, sizes: Sizes) -> Iterator[Result]:
-    """Yield the figures of an export of generated events in each format."""
-    with Server(folder) as server:
-        Questions(server, folder, sizes.repeats).generate(sizes.exported)
+        yield from measured.growth()
+        yield from accuracy(server.data_dir, sizes.visitors)
         for form in exports.FORMATS:
-            yield exports.measure(server, form, sizes.exported)
+            yield exports.measure(server, form, count_events(server.data_dir))
 
 
-PARTS = {"ingest": ingest, "client": client, "questions": questions, "export": export}
+PARTS = {"ingest": ingest, "client": client, "questions": questions}
 
 
 def main() -> None:

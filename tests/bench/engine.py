@@ -15,8 +15,9 @@ from pathlib import Path
 import chdb
 
 from shockmouse_analytics_server.loader import INSERT_SETTINGS
+from tests.oracle import TOTALS
 
-TABLES = ("events", "sessions", "devices", "counts_by_name")
+TABLES = ("events", *TOTALS)
 INSERT_FORMAT = "JSONCompactEachRow"
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tests.bench.load import Loaded, write_requests
 from tests.bench.traffic import Traffic
-from tests.oracle import count_events, query, wait_until_stored
+from tests.oracle import TOTALS, count_events, query, wait_until_stored
 from tests.sender import plain_event
 from tests.server_process import PROGRAM, Server, clean_environment, free_port, wait_until
 
@@ -200,7 +200,7 @@ class Ingestion:
 
     def disk(self) -> Result:
         """Bytes per stored event of each table, merged."""
-        for table in ("events", "sessions", "devices", "counts_by_name"):
+        for table in ("events", *TOTALS):
             query(self._server.data_dir, f"optimize table {table} final")
         sql = (
             "select table, sum(bytes_on_disk) as bytes from system.parts "
