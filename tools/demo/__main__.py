@@ -1,7 +1,7 @@
 """The whole system on real traffic: server, web site, visitors and command-line programs; Ctrl-C or --seconds ends it.
 
-A month of earlier visits is sent first. At the end what each sender was told to be on the server's disk stands beside
-what the server counts; whoever looks at the shop in a browser meanwhile is in both.
+Two months of earlier visits are sent first. At the end stands what each sender was told to be on the server's disk
+beside what the server counts; whoever looks at the shop in a browser meanwhile is in both.
 
 Everything lives in a temporary folder that is removed at the end.
 """
@@ -27,7 +27,7 @@ from people import Person
 from visitors import come, report
 
 SERVER = (sys.executable, "-m", "shockmouse_analytics_server")
-BEFORE, NOW = "a month before", "since then"
+BEFORE, NOW = "two months before", "since then"
 SITE = Path(__file__).with_name("site.py")
 
 
@@ -83,7 +83,7 @@ async def ask(server: str, key: str, question: str) -> dict[str, Any]:
 async def counted(server: str, key: str, sent: dict[str, int]) -> dict[str, int]:
     """Return how many events are counted of each time once they are as many as were sent, or as it is after 15 s."""
     deadline = time.monotonic() + 15
-    begin = f"{datetime.now(UTC) - timedelta(days=40):%Y-%m-%d}"  # bots too: they are stored
+    begin = f"{datetime.now(UTC) - timedelta(days=70):%Y-%m-%d}"  # bots too: they are stored
     while True:
         answer = await ask(server, key, f"breakdown?dimension=host&metrics=events&bots=include&from={begin}")
         of_hosts = {row["value"]: row["events"] for row in answer["rows"]}
@@ -96,10 +96,10 @@ async def counted(server: str, key: str, sent: dict[str, int]) -> dict[str, int]
 
 def summary(sent: dict[str, int], found: dict[str, int], stats: dict[str, Any]) -> bool:
     """Print what was sent beside what the query API counts; True when they are equal."""
-    print(f"\n{'events':16}{'sent':>8}{'counted':>10}")
+    print(f"\n{'events':18}{'sent':>8}{'counted':>10}")
     for name, number in sent.items():
-        print(f"{name:16}{number:8}{found[name]:10}{'' if number == found[name] else '   differs'}")
-    print(f"\n{'visitors':16}{'':8}{stats['visitors']:10}\n{'sessions':16}{'':8}{stats['sessions']:10}", flush=True)
+        print(f"{name:18}{number:8}{found[name]:10}{'' if number == found[name] else '   differs'}")
+    print(f"\n{'visitors':18}{'':8}{stats['visitors']:10}\n{'sessions':18}{'':8}{stats['sessions']:10}", flush=True)
     return found == sent
 
 

@@ -1,4 +1,4 @@
-"""A month of visits before today, sent to the server with the times at which they would have happened.
+"""Two months of visits before today, sent to the server with the times at which they would have happened.
 
 So a first look at the dashboard is not at an empty page. They are on a host of their own and are counted apart.
 """
@@ -14,8 +14,8 @@ from people import CRAWLERS, Person, new_person
 from walks import Step, script_events, walk
 
 HOST = "mouse-and-cheese.example"
-DAYS = 29
-A_DAY = 45  # visits, on a mean day
+DAYS = 59  # so that the last thirty have a period to be compared with
+A_DAY = 30  # visits, on a mean day
 BATCH_EVENTS = 1000
 
 
@@ -89,7 +89,7 @@ def crawl(dice: random.Random, now: datetime) -> Iterator[dict[str, Any]]:
 
 
 async def send(server: str, write_key: str, *, seed: int = 7) -> tuple[int, list[Person]]:
-    """Send the month; return how many events the server has accepted, and people who may come back today.
+    """Send the two months; return how many events the server has accepted, and people who may come back today.
 
     Raises HistoryError: the server refused one.
     """

@@ -111,14 +111,26 @@ async def come(site: str, key: str, known: list[Person], stopping: asyncio.Event
 
 
 async def report(environment: dict[str, str], stopping: asyncio.Event) -> int:
-    """Run the client's command line every few seconds, as a cron job or a build would; return how many succeeded."""
+    """Run the client's command line every few seconds, as a cron job or a build would; return how many events it sent.
+
+    A run whose event was not acknowledged in time has left it on disk, and the last command delivers it.
+    """
     sent = 0
     while not stopping.is_set():
-        program = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "shockmouse_analytics", "send", random.choice(REPORTS), "pages=12", "format=pdf"),
-            env=os.environ | environment,
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        sent += await program.wait() == 0
+        await client(environment, "send", random.choice(REPORTS), "pages=12", "format=pdf")
+        sent += 1
         await pause(stopping, 3.0)
+    await client(environment, "queue", "flush")
     return sent
+
+
+async def client(environment: dict[str, str], *arguments: str) -> None:
+    """Run the client's command line to its end; Ctrl-C is not its business."""
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "shockmouse_analytics", *arguments),
+        env=os.environ | environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    await program.wait()
