@@ -1,7 +1,6 @@
 """What each path answers, in what shape; how lists are paged; what is refused, and who may ask."""
 
 import shlex
-import socket
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -352,53 +351,6 @@ def test_only_a_read_key_may_ask(asker: Asker, path: str, headers: dict[str, str
     assert asker.refusal(path, ASKED[path], headers=given)[:2] == (status, code)
 
 
-@pytest.mark.parametrize(
-    ("path", "asked", "code", "named"),
-    [
-        ("/stats", {"project": "rival"}, "unknown_parameter", "project"),
-        ("/stats", {"limit": 5}, "unknown_parameter", "limit"),
-        ("/stats", [("from", "2026-01-01"), ("from", "2026-01-02")], "bad_parameter", "from"),
-        ("/stats", {"compare": "next"}, "unknown_compare", "next"),
-        ("/stats", {"bots": "maybe"}, "unknown_bots", "maybe"),
-        ("/stats", {"timezone": "Mars/Olympus"}, "bad_timezone", "Mars/Olympus"),
-        ("/stats", {"timezone": "'; drop table events"}, "bad_timezone", "drop table"),
-        ("/stats", {"timezone": "../../etc/passwd"}, "bad_timezone", "passwd"),
-        ("/stats", {"from": "2026-02-01", "to": "2026-01-01"}, "bad_range", "from"),
-        ("/stats", {"filter": "colour:is:red"}, "unknown_dimension", "colour"),
-        ("/timeseries", {"metric": "clicks"}, "unknown_metric", "clicks"),
-        ("/timeseries", {"interval": "0"}, "unknown_interval", "0"),
-        ("/breakdown", {}, "missing_parameter", "dimension"),
-        ("/breakdown", {"dimension": "colour"}, "unknown_dimension", "colour"),
-        ("/breakdown", {"dimension": "path", "metrics": "visitors,clicks"}, "unknown_metric", "clicks"),
-        ("/breakdown", {"dimension": "path", "limit": 0}, "bad_limit", "0"),
-        ("/breakdown", {"dimension": "path", "limit": 1001}, "bad_limit", "1001"),
-        ("/breakdown", {"dimension": "path", "limit": -1}, "bad_limit", "-1"),
-        ("/breakdown", {"dimension": "path", "offset": "x"}, "bad_offset", "x"),
-        ("/events", {"limit": 10**9}, "bad_limit", "1000000000"),
-        ("/events", {"cursor": "bm9uc2Vuc2U"}, "bad_cursor", "bm9uc2Vuc2U"),
-        ("/events", {"cursor": "!"}, "bad_cursor", "!"),
-        ("/sessions", {"cursor": "WzEsMl0"}, "bad_cursor", "WzEsMl0"),
-        ("/devices", {"cursor": "WzEsMl0"}, "bad_cursor", "WzEsMl0"),
-        ("/devices/device", {"limit": 5}, "unknown_parameter", "limit"),
-    ],
-)
-def test_what_is_unknown_is_refused_and_named(asker: Asker, path: str, asked: Any, code: str, named: str) -> None:
-    status, answered, reason = asker.refusal(path, asked)
-    assert (status, answered) == (400, code)
-    assert named in reason
-
-
-@pytest.mark.parametrize(
-    ("path", "asked", "code"),
-    [
-        ("/timeseries", {"interval": "minute", "from": "2016-01-01"}, "too_many_intervals"),
-        ("/stats", [("filter", "path:is:/")] * 21, "too_many_filters"),
-    ],
-)
-def test_too_much_is_unprocessable(asker: Asker, path: str, asked: Any, code: str) -> None:
-    assert asker.refusal(path, asked)[:2] == (422, code)
-
-
 def test_a_question_over_the_databases_limits_is_unprocessable(shared: Any, tmp_path: Path) -> None:
     engine = shared.engine
     narrow = Database(
@@ -408,14 +360,3 @@ def test_a_question_over_the_databases_limits_is_unprocessable(shared: Any, tmp_
     with Asker(shared.open(), narrow, tmp_path) as asker:
         asker.store(*(event(session_id=str(number)) for number in range(50)))
         assert asker.refusal("/stats", RANGE)[:2] == (422, "over_limits")
-
-
-@pytest.mark.parametrize("path", ASKED)
-def test_while_the_database_is_away_answers_say_so(shared: Any, tmp_path: Path, path: str) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        away = Database(url=f"http://127.0.0.1:{unused.getsockname()[1]}/", database="shockmouse")
-        with Asker(shared.open(), away, tmp_path) as asker:
-            response = asker.response(path, ASKED[path])
-            assert (response.status_code, response.json()["error"]["code"]) == (503, "database_away")
-            assert int(response.headers["Retry-After"]) > 0

@@ -181,10 +181,13 @@ def test_nothing_is_told_before_what_was_received_earlier_is_stored(asker: Asker
 def test_a_stream_ends_with_its_key(shared: Any) -> None:
     question = Question(project="none", range=Range(NOON, NOON, find_zone("UTC")))
 
-    def revoked() -> None:
-        raise QuestionError("unknown key", code="unknown_key", status=401)
+    asked = iter([None])
+
+    def allowed_once() -> None:
+        if next(asked, "revoked"):
+            raise QuestionError("unknown key", code="unknown_key", status=401)
 
     async def listen_on(database: Any) -> list[bytes]:
-        return [part async for part in Streams(lambda: None).follow(database, question, Place(NOON), revoked)]
+        return [part async for part in Streams(lambda: None).follow(database, question, Place(NOON), allowed_once)]
 
     assert shared.run(listen_on, read_only=True) == [b"retry: 2000\n\n"]

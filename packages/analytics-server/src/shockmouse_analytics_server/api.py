@@ -252,8 +252,17 @@ def stream_endpoint(
         place = parse_place(request.headers.get("last-event-id"), now)
         streams.check()
         told = streams.follow(database, question, place, lambda: find_project(request, directory))
+        first = await anext(told)  # while the database is away, the answer has its status
+
+        async def written() -> AsyncIterator[bytes]:
+            yield first
+            async for part in told:
+                yield part
+
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+        stack = contextlib.AsyncExitStack()
+        stack.push_async_callback(told.aclose)
+        return Download(stack, written(), media_type="text/event-stream", headers=headers)
 
     return respond
 

@@ -10,7 +10,7 @@ Ends       after some minutes, when the key is revoked, or when the database is 
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -58,23 +58,31 @@ class Streams:
 
     async def follow(
         self, database: Database, question: Question, place: Place, still_allowed: Callable[[], object]
-    ) -> AsyncIterator[bytes]:
-        """Yield messages until the stream ends; `still_allowed` raises when its key was revoked."""
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield messages until the stream ends; `still_allowed` raises when its key was revoked.
+
+        Raises ServerError: before the first message, so that what is wrong then has its status.
+        """
         self._open += 1
+        has_begun = False
         try:
-            yield BEGIN
             ends_at, told_at = time.monotonic() + STREAM_SECONDS, time.monotonic()
             while time.monotonic() < ends_at:
                 still_allowed()
                 until = await self._complete_until()
                 messages, place, is_full = await read(database, question, place, until)
+                if not has_begun:
+                    has_begun = True
+                    yield BEGIN
                 if messages or time.monotonic() - told_at > SILENCE_SECONDS:
                     yield messages or SIGN_OF_LIFE
                     told_at = time.monotonic()
                 if not is_full:
                     await asyncio.sleep(POLL_SECONDS)
         except ServerError:
-            return  # the answer has begun: whoever listens comes again, and is told then
+            if not has_begun:
+                raise
+            return  # whoever listens comes again, and is told then
         finally:
             self._open -= 1
 
