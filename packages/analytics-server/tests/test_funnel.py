@@ -1,6 +1,5 @@
-"""Funnels: exclusions, breakdowns, shares, times, ClickHouse's windowFunnel; test_reference.py recomputes them."""
+"""Funnels: exclusions, breakdowns, shares and times; test_reference.py and test_own_functions.py check their counts."""
 
-import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,14 +7,10 @@ from typing import Any
 
 import pytest
 from asking import NOON, RANGE, Asker, event
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from shockmouse_analytics_server.rows import Row
 
 pytestmark = pytest.mark.engine
-
-NUMBERS = itertools.count()
 
 
 @pytest.fixture
@@ -26,34 +21,6 @@ def asker(shared: Any, tmp_path: Path) -> Iterator[Asker]:
 
 def at(seconds: float, **overrides: Any) -> Row:
     return event(at=NOON + timedelta(seconds=seconds), session_started=NOON, **overrides)
-
-
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    happened=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["one", "two", "three"])), max_size=30),
-    window=st.integers(1, 20),
-)
-def test_funnels_equal_the_databases_own(
-    asker: Asker, shared: Any, happened: list[tuple[str, str]], window: int
-) -> None:
-    """An event fits one step here, and each has a time of its own: there the definitions are the same."""
-    project = f"own{next(NUMBERS)}"
-    asker.add_project(project)
-    asker.store(
-        *(at(n, project=project, device_id=one, type="track", name=name) for n, (one, name) in enumerate(happened))
-    )
-    sql = """
-        select [countIf(level >= 1), countIf(level >= 2), countIf(level >= 3)] as counts from (
-            select windowFunnel({window:UInt64})(toUnixTimestamp64Milli(at)::UInt64,
-                name = 'one', name = 'two', name = 'three') as level
-            from events where project = {project:String} group by device_id)"""
-
-    async def ask(database: Any) -> Any:
-        return await database.fetch(sql, params={"project": asker.project(project), "window": window * 1000})
-
-    body = {"steps": [{"name": name} for name in ("one", "two", "three")], "window_seconds": window}
-    answer = asker.ask("/funnel", RANGE, key=project, body=body)
-    assert [row["count"] for row in answer["rows"]] == shared.run(ask)[0]["counts"]
 
 
 def test_a_funnel_tells_shares_and_times(asker: Asker) -> None:

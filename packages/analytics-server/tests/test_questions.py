@@ -1,7 +1,6 @@
 """What each path answers, in what shape; how lists are paged; what is refused, and who may ask."""
 
 import shlex
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -195,19 +194,32 @@ def test_an_event_is_told_as_stored(asker: Asker) -> None:
     assert (told["event_id"], told["sample_rate"], told["ip"]) == (row.event_id, 0.5, "203.0.113.0")
 
 
-def test_pages_of_events_stay_as_they_were_while_events_arrive(asker: Asker) -> None:
-    rows = [event(at=NOON + number // 3 * MINUTE, event_id=str(uuid.uuid4())) for number in range(20)]
+@pytest.mark.parametrize(
+    ("path", "name"), [("/events", "event_id"), ("/sessions", "session_id"), ("/devices", "device_id")]
+)
+def test_pages_stay_as_they_were_while_events_arrive(asker: Asker, path: str, name: str) -> None:
+    """Between two pages come events of devices and sessions that are new, told, and still to be told."""
+    rows = [
+        event(at=NOON + number // 3 * MINUTE, device_id=f"d{number:02}", session_id=f"s{number:02}")
+        for number in range(20)
+    ]
     asker.store(*rows)
-    seen, cursor = [], None
+    first = asker.ask(path, RANGE)["rows"]
+    seen, asked = [], RANGE | {"to": (NOON + timedelta(hours=2)).isoformat(), "limit": 3}
     while True:
-        answer = asker.ask("/events", {"limit": 3} | ({"cursor": cursor} if cursor else {"from": "2026-03-01"}))
-        seen += [row["event_id"] for row in answer["rows"]]
-        cursor = answer["next"]
-        if cursor is None:
+        answer = asker.ask(path, asked)
+        seen += [row[name] for row in answer["rows"]]
+        if answer["next"] is None:
             break
-        asker.store(event(at=NOON + timedelta(hours=1)))
-    assert len(seen) == 20
-    assert set(seen) == {row.event_id for row in rows}
+        asked = {"limit": 3, "cursor": answer["next"]}
+        later = NOON + timedelta(hours=3)
+        known = [
+            event(at=later, device_id=f"d{number:02}", session_id=f"s{number:02}", session_started=rows[number].at)
+            for number in (1, 10, 18)
+        ]
+        asker.store(event(at=later, device_id="new", session_id="new"), *known)
+    assert seen == [row[name] for row in first]
+    assert len(set(seen)) == 20
 
 
 @pytest.mark.parametrize(("path", "name"), [("/sessions", "session_id"), ("/devices", "device_id")])
