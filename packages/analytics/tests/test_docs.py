@@ -21,6 +21,7 @@ import pytest
 
 import shockmouse_analytics.sampling
 from shockmouse_analytics import Analytics
+from shockmouse_analytics.autotrack import request_signals
 from shockmouse_analytics.config import ClientConfig
 from shockmouse_analytics.fingerprint import SIGNALS
 from shockmouse_analytics.sampling import keeps
@@ -122,6 +123,12 @@ def test_the_printed_fingerprints_have_the_fields_that_the_modes_tell(tmp_path: 
 
 def test_the_table_of_signals_is_that_of_the_code() -> None:
     assert table("privacy.md", 3) == [(signal.name, signal.mode, signal.why) for signal in SIGNALS]
+
+
+def test_the_table_of_a_requests_signals_is_that_of_the_code() -> None:
+    names = {signal.name for signal in request_signals.SIGNALS}
+    shown = [row for row in table("web.md", 3) if row[0] in names]
+    assert shown == [(signal.name, signal.mode, signal.why) for signal in request_signals.SIGNALS]
 
 
 def test_the_table_of_settings_has_every_setting_with_its_default() -> None:

@@ -9,6 +9,8 @@ from web_site import FIREFOX, HTML, PAGE, Site, View
 
 from shockmouse_analytics import Analytics
 from shockmouse_analytics.autotrack import asgi
+from shockmouse_analytics.autotrack.request_signals import SIGNALS
+from shockmouse_analytics.event import Privacy
 
 FORM = {"content_type": "application/x-www-form-urlencoded"}
 COOKIE = "0123456789abcdef0123456789abcdef"
@@ -236,6 +238,29 @@ def test_the_header_counts_for_nothing_without_consent(
         Site(front, analytics, View(), **settings).get(shockmouse_session="01;s=s-1;d=theirs")
         timings = told(server, analytics, "performance")
         assert [timing.keys() & {"device_id", "session_id"} for timing in timings] == [set()] * len(timings)
+
+
+SENT_BY_A_BROWSER = {signal.header.replace("-", "_"): f"the {signal.name}" for signal in SIGNALS if signal.header}
+MODES: tuple[Privacy, ...] = ("strict", "balanced", "full")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("has_consent", [True, False])
+def test_a_request_tells_its_signals_in_just_their_mode(
+    front: str, server: Any, client: Callable[..., Analytics], mode: Privacy, has_consent: bool
+) -> None:
+    analytics = client(privacy=mode)
+    site = Site(front, analytics, View(), consent=lambda _: has_consent)
+    site.get(**SENT_BY_A_BROWSER, sec_ch_ua_bitness="64", viewport_width="800")
+    (page,) = told(server, analytics, "page")
+    (timing,) = told(server, analytics, "performance")
+    allowed = MODES[: MODES.index(mode) + 1] if has_consent else ("strict",)
+    expected = {signal.name: f"the {signal.name}" for signal in SIGNALS if signal.mode in allowed and signal.header}
+    assert page["fingerprint"]["signals"] == expected
+    assert set(page["fingerprint"]) == {"hash", "signals"}
+    assert "fingerprint" not in timing
+    site.get(**SENT_BY_A_BROWSER, sec_gpc="1")
+    assert "languages" not in told(server, analytics, "page")[-1]["fingerprint"]["signals"]
 
 
 def test_an_answer_that_caches_share_gets_no_cookie(front: str, server: Any, analytics: Analytics) -> None:

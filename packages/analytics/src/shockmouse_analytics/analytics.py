@@ -93,7 +93,7 @@ class Analytics:
         remembered = None if config.privacy == "strict" else state_dir
         self._debug = config.debug
         self._privacy = config.privacy
-        self._write_key = config.write_key
+        self._write_key, self._project = config.write_key, config.project
         self._enabled = config.enabled
         self._sample_rate = config.sample_rate
         self._consent = Consent(project=config.project, state_dir=state_dir)
@@ -320,13 +320,16 @@ class Analytics:
         properties: Properties | None = None,
         *,
         context: Properties | None = None,
+        fingerprint: Properties | None = None,
         visitor: Visitor | None = None,
     ) -> None:
         """Record an event of any type, with its context as it is sent: what automatic tracking is made of.
 
+        `fingerprint` is of the visitor's device: this program's own is told without being asked for.
+
         >>> analytics.record("click", "Save", {"tag": "button"}, context={"page": {"path": "/editor"}})
         """
-        self._record(kind, name, properties, context=context, visitor=visitor)
+        self._record(kind, name, properties, context=context, fingerprint=fingerprint, visitor=visitor)
 
     def pass_on(self, batch: Batch, *, sampled: int = 0) -> None:
         """Deliver a batch that a visitor's browser has cut, under its own id and as it is; it goes to disk first.
@@ -440,6 +443,15 @@ class Analytics:
         return self._privacy
 
     @property
+    def project(self) -> str:
+        """The project that the key belongs to.
+
+        >>> analytics.project
+        'shop'
+        """
+        return self._project
+
+    @property
     def write_key(self) -> str:
         """The key that events are sent with; public by nature, a browser's script has it too.
 
@@ -472,6 +484,7 @@ class Analytics:
         *,
         user_properties: Properties | None = None,
         context: Properties | None = None,
+        fingerprint: Properties | None = None,
         visitor: Visitor | None = None,
         made: dict[str, Any] | None = None,
     ) -> None:
@@ -488,7 +501,10 @@ class Analytics:
         try:
             if self._registered or made:
                 properties = {**self._registered, **(_as_dict(properties) or {}), **(made or {})}
-            encoded = self._encode(self._event(kind, name, properties, user_properties, context), visitor)
+            event = self._event(kind, name, properties, user_properties, context)
+            if fingerprint and visitor is not None:
+                event = msgspec.structs.replace(event, fingerprint=fingerprint)
+            encoded = self._encode(event, visitor)
         except _MISTAKES as exc:
             self._misused(exc)
             return

@@ -50,6 +50,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_id: str | None = None
     privacy: Privacy | None = None
     sample_rate: float = 1.0
+    fingerprint: Mapping[str, Any] | None = None
     user_properties: Mapping[str, Any] | None = None
     properties: Mapping[str, Any] | None = None
     context: Mapping[str, Any] | None = None

@@ -21,10 +21,12 @@ from msgspec import Struct
 
 from .. import session_header
 from ..analytics import Analytics
+from ..event import Privacy
 from ..performance import describe_exception
 from ..session_header import Joint
 from ..visitor import Visitor
 from .request import LOOPBACK, Proxies, Request
+from .request_signals import read_signals
 from .route import NO_ROUTE, Route
 from .routine import is_routine
 
@@ -123,7 +125,14 @@ class Visit:
         language = self._request.header("accept-language")
         if language:
             context["locale"] = _locale(language[:80], is_coarse=self.visitor.device_id is None)
-        self._analytics.record(kind, name, properties, context=context, visitor=self.visitor)
+        told = self._fingerprint() if kind == "page" else None
+        self._analytics.record(kind, name, properties, context=context, fingerprint=told, visitor=self.visitor)
+
+    def _fingerprint(self) -> dict[str, Any] | None:
+        """Return what the request tells of the device, as much as the visitor's mode allows."""
+        privacy: Privacy = self._analytics.privacy if self.visitor.device_id else "strict"
+        known = read_signals(self._request, privacy, self._analytics.project)
+        return {"hash": known.hash, "signals": known.signals} if known else None
 
     def _referrer(self) -> str:
         return self._request.header("referer").partition("?")[0].partition("#")[0]
