@@ -1,6 +1,10 @@
-"""The OpenAPI 3.1 document: every route, its parameters and answers. Written by hand; a test finds what is missing."""
+"""The OpenAPI 3.1 document: every route, its parameters and answers.
 
-from typing import Any
+Derived    names, kinds and bodies come from the modules that judge them; the rest is written by hand, and tests find
+           what is missing or untrue
+"""
+
+from typing import Any, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -8,31 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from . import __version__, admin
+from .export import FORMATS
+from .funnel import Funnel
+from .paths import DIRECTIONS
+from .ranges import INTERVALS
+from .retention import COHORTS
+from .totals import METRICS
+from .wire import EventType
 
 Node = dict[str, Any]
 
-METRICS = (
-    "visitors",
-    "sessions",
-    "pageviews",
-    "events",
-    "bounce_rate",
-    "session_duration_seconds",
-    "views_per_session",
-)
-EVENT_TYPES = (
-    "track",
-    "page",
-    "screen",
-    "click",
-    "form",
-    "performance",
-    "error",
-    "identify",
-    "group",
-    "alias",
-    "consent",
-)
 WRITE_KEY: list[Node] = [{"writeKey": []}, {"writeKeyInQuery": []}]
 READ_KEY: list[Node] = [{"readKey": []}, {"cookie": []}]
 ADMIN_KEY: list[Node] = [{"adminKey": []}]
@@ -119,7 +108,7 @@ EVENT: Node = {
     "required": ["event_id", "type", "timestamp"],
     "properties": {
         "event_id": {"type": "string", "format": "uuid"},
-        "type": {"type": "string", "enum": list(EVENT_TYPES)},
+        "type": {"type": "string", "enum": list(get_args(EventType))},
         "name": {"type": "string", "description": "Required for track."},
         "timestamp": {"type": "string", "format": "date-time"},
         "session_id": {"type": "string", "maxLength": 64},
@@ -278,11 +267,11 @@ def pages() -> Node:
 def questions() -> Node:
     """Return the path items of the query API."""
     metric = parameter("metric", "What to count.", enum=list(METRICS), default="visitors")
-    interval = parameter("interval", "Length.", enum=["minute", "hour", "day", "week", "month"], default="day")
-    cohort = parameter("interval", "Of cohorts.", enum=["day", "week", "month"], default="day")
+    interval = parameter("interval", "Length.", enum=list(INTERVALS), default="day")
+    cohort = parameter("interval", "Of cohorts.", enum=list(COHORTS), default="day")
     page = parameter("page", "A path; or give `event`.")
     happened = parameter("event", "A name; or give `page`.")
-    direction = parameter("direction", "After or before.", enum=["next", "previous"], default="next")
+    direction = parameter("direction", "After or before.", enum=list(DIRECTIONS), default="next")
     compare = parameter("compare", "Adds the period before.", enum=["previous"])
     dimension = parameter("dimension", "A dimension, or property.NAME or user_property.NAME.")
     metrics = parameter("metrics", "Some of the metrics, with commas between.")
@@ -323,9 +312,9 @@ def stream() -> Node:
 
 def export() -> Node:
     """Return the path item of the answer that is a file."""
-    form = parameter("format", "Of the file.", enum=["jsonl", "csv", "parquet"], default="jsonl")
+    form = parameter("format", "Of the file.", enum=list(FORMATS), default="jsonl")
     asked = question("The events of a range as stored, oldest first.", {"type": "string"}, form)["get"]
-    kinds = ("application/x-ndjson", "text/csv", "application/vnd.apache.parquet")
+    kinds = [form.media_type.partition(";")[0] for form in FORMATS.values()]
     asked["responses"]["200"] = {
         "description": "The file.",
         "content": {kind: {"schema": {"type": "string"}} for kind in kinds},
@@ -335,38 +324,15 @@ def export() -> Node:
 
 def funnel() -> Node:
     """Return the path item of the one question whose parameters stand in a body."""
-    text: Node = {"type": "string"}
-    texts: Node = {"type": "array", "items": text, "maxItems": 20}
-    step: Node = {
-        "type": "object",
-        "properties": {"type": text, "name": text, "filters": texts},
-        "additionalProperties": False,
-    }
-    bound: Node = {"type": "integer", "minimum": 1, "maximum": 10}
-    exclusion = {**step, "properties": {**step["properties"], "after": {**bound, "default": 1}, "before": bound}}
     breakdown = parameter("breakdown", "A dimension of events, by the first event that fits the first step.")
     limit = parameter("limit", "Values of the breakdown at most.", **LIMIT["schema"])
     offset = parameter("offset", "Values to leave out.", type="integer", minimum=0, default=0)
-    body: Node = {
-        "type": "object",
-        "required": ["steps"],
-        "properties": {
-            "steps": {"type": "array", "items": step, "minItems": 2, "maxItems": 10},
-            "window_seconds": {"type": "number", "exclusiveMinimum": 0, "maximum": 31622400, "default": 604800},
-            "by": {"type": "string", "enum": ["device", "user"], "default": "device"},
-            "exclude": {"type": "array", "items": exclusion, "maxItems": 10},
-            **{one["name"]: one["schema"] for one in (breakdown, limit, offset)},
-            **dict.fromkeys(("from", "to", "timezone", "bots"), text),
-            "filter": texts,
-        },
-        "additionalProperties": False,
-    }
     asked = question("How many take some steps in order, within a window.", named("List"), breakdown, limit, offset)[
         "get"
     ]
-    asked["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    asked["requestBody"] = {"required": True, "content": {"application/json": {"schema": named("Funnel")}}}
     asked["security"] = [{"readKey": []}]
-    asked["responses"] |= failures("413")
+    asked["responses"] |= failures("408", "413")
     return {"post": asked}
 
 
@@ -411,7 +377,7 @@ def document() -> Node:
         "adminKey": {"type": "http", "scheme": "bearer", "description": "ak_…; it administers one project"},
         "cookie": {"type": "apiKey", "in": "cookie", "name": "shockmouse"},
     }
-    bodies = (admin.Creation, admin.Rotation, admin.Setting, admin.Nothing, admin.Deletion)
+    bodies = (admin.Creation, admin.Rotation, admin.Setting, admin.Nothing, admin.Deletion, Funnel)
     _, derived = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schemas = {"Event": EVENT, "Batch": BATCH, "Accepted": ACCEPTED, "Rejection": REJECTION, "Error": ERROR}
     return {
