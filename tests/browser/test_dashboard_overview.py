@@ -112,6 +112,9 @@ def test_the_keyboard_reaches_everything_and_escape_closes(reader: Reader) -> No
     assert page.locator("#period .panel").is_visible()
     page.keyboard.press("Escape")
     assert page.locator("#period .panel").is_hidden()
+    page.click("#period summary")
+    page.mouse.click(700, 700)
+    assert page.locator("#period .panel").is_hidden()
     page.locator("#compare").focus()
     page.keyboard.press("Space")
     assert reader.address == {"compare": ["none"]}

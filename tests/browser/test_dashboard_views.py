@@ -105,7 +105,7 @@ def test_retention_is_a_grid_of_cohorts(reader: Reader) -> None:
     page = reader.open("?view=retention&cohort=week&period=90d")
     shown = reader.rows(".retention")
     rows = reader.server.ask("retention", interval="week", **reader.range("retention"))["rows"]
-    assert [number(row[1]) for row in shown[1:]] == [row["visitors"] for row in rows]
+    assert [number(row[1]) for row in shown[1:]] == [row["visitors"] for row in rows][-len(shown) + 1 :]
     again = sum(row["returned"][1] for row in rows if len(row["returned"]) > 1)
     asked = sum(row["visitors"] for row in rows if len(row["returned"]) > 1)
     assert (shown[0][0], percentage(shown[0][2])) == ("All", pytest.approx(again / asked, abs=0.001))
@@ -190,9 +190,9 @@ def test_events_appear_as_they_come(watcher: Reader) -> None:
     happen(watcher.server, name="Before")
     page = watcher.open("?view=live")
     expect(page.locator("#stream [role=status]")).to_have_text("Listening")
-    happen(watcher.server, name="During")
+    happen(watcher.server, name="<img src=x onerror=alert(1)>")
     rows = page.locator("#stream tbody tr")
-    expect(rows.first).to_contain_text("During", timeout=15_000)
+    expect(rows.first).to_contain_text("<img src=x onerror=alert(1)>", timeout=15_000)
     page.get_by_role("button", name="Pause").click()
     happen(watcher.server, name="Meanwhile")
     happen(watcher.server, type="page", name="Live")

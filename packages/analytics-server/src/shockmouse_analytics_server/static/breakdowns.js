@@ -21,6 +21,7 @@ export const CARDS = [
 const TITLES = { visitors: "Visitors", pageviews: "Views", sessions: "Sessions", events: "Events", bounce_rate: "Bounce rate",
   session_duration_seconds: "Duration", views_per_session: "Views / session" }
 const FORMATS = { bounce_rate: percent, session_duration_seconds: duration, views_per_session: ratio }
+const ABOUT = "Of many events, distinct visitors and sessions come from sketches, 1 to 3 % off; events and views are exact."
 // Titles of pages are names too; the card of events is about what people did.
 const DEEDS = "type:is_not:page|screen|performance"
 
@@ -34,13 +35,15 @@ export function card([name, title, tabs, metrics], asking) {
     }, words))))
   const filters = dimension === "name" ? { filter: DEEDS } : {}
   const load = async () => {
-    const { rows, next } = await asking.ask("breakdown", { dimension, metrics: metrics.join(","), limit: ROWS, ...filters })
+    const { rows, next, exact } = await asking.ask("breakdown", { dimension, metrics: metrics.join(","), limit: ROWS, ...filters })
+    about.hidden = exact
     replace(body, rowsTable(`${title} by ${titleOf(dimension)}`, dimension, rows, metrics))
     rest.hidden = next === null
   }
   const rest = element("a", { class: "rest", href: hrefOf("list", { dimension, ...withDeeds(dimension) }), hidden: true }, "Show all")
+  const about = element("span", { class: "quiet", title: ABOUT, hidden: true }, "≈ visitors are estimates")
   const made = element("section", { class: "card", id: `card-${name}` },
-    element("header", {}, element("h2", {}, title), choices), body, element("footer", {}, rest))
+    element("header", {}, element("h2", {}, title), choices), body, element("footer", { class: "ends" }, rest, about))
   return { made, body, load }
 }
 

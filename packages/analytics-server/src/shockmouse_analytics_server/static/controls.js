@@ -27,6 +27,11 @@ const INNER = {
   setup: ["", "Snippet and keys", "welcome", ""],
 }
 
+// A press beside an open popover closes it.
+document.addEventListener("pointerdown", ({ target }) => {
+  for (const open of document.querySelectorAll(".popover[open]")) if (!open.contains(target)) open.open = false
+})
+
 export function describe(name) {
   const listed = VIEWS.find(([each]) => each === name)
   if (listed) return { name, title: listed[1], module: listed[2], controls: listed[3], parent: name }

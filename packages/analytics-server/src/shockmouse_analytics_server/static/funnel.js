@@ -5,7 +5,7 @@ import { button, element, replace } from "./element.js"
 import { count, duration, percent } from "./figures.js"
 import { failure } from "./failure.js"
 import { filterOf } from "./filters.js"
-import { table } from "./table.js"
+import { table, wide } from "./table.js"
 
 const MOST = 10
 const WINDOWS = [[3600, "an hour"], [86_400, "a day"], [604_800, "a week"], [2_592_000, "30 days"]]
@@ -98,7 +98,7 @@ function drawResult(steps, rows, by) {
   return [
     element("p", { class: "outcome" }, element("strong", {}, percent(last.conversion)),
       ` of ${count(rows[0].count)} ${by === "user" ? "users" : "visitors"} take all ${rows.length} steps`),
-    table({
+    wide(table({
       caption: "Steps of the funnel", rows, bar: ({ conversion }) => conversion,
       columns: [
         { title: "Step", cell: ({ step }) => `${step}. ${wordsOf(steps[step - 1])}` },
@@ -107,6 +107,6 @@ function drawResult(steps, rows, by) {
         { title: "Lost before", isNumber: true, cell: lost },
         { title: "Median time", isNumber: true, cell: (row) => (row.median_seconds === null ? "" : duration(row.median_seconds)) },
       ],
-    }),
+    })),
   ]
 }

@@ -49,7 +49,11 @@ export async function show(place, { asking, parameters, period, signal, isEverEm
   drawTotals(totals, current, before, metric, compares)
   drawChart(chartBox, await series, metric, period)
   followNow(now, asking, signal)
-  await Promise.all([...cards, goals].map(({ body, load }) => loaded(body, load)))
+  // Rollups answer all of these; what filters events, as the last two do, waits until they are there.
+  const isRolledUp = ({ made }) => made.id !== "card-happenings"
+  await Promise.all(cards.filter(isRolledUp).map(({ body, load }) => loaded(body, load)))
+  performance.mark("ready")
+  await Promise.all([...cards.filter((each) => !isRolledUp(each)), goals].map(({ body, load }) => loaded(body, load)))
 }
 
 async function loaded(body, load) {

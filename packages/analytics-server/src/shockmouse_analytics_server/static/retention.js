@@ -19,7 +19,8 @@ export async function show(place, { asking, parameters, period }) {
     element("p", { class: "quiet" }, "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new."),
     body))
   const { rows } = await asking.ask("retention", { interval })
-  replace(body, grid(rows.slice(-MOST[interval]), interval))
+  const first = rows.findIndex(({ visitors }) => visitors)
+  replace(body, grid(rows.slice(Math.max(first, rows.length - MOST[interval], 0)), interval))
   body.removeAttribute("aria-busy")
 }
 

@@ -2,10 +2,9 @@
 
 import { go, href } from "./address.js"
 import { disclosure, element, replace, shape } from "./element.js"
-import { count, ratio } from "./figures.js"
+import { count, named, ratio } from "./figures.js"
 import { DIMENSIONS, titleOf } from "./filters.js"
-import { named } from "./figures.js"
-import { table } from "./table.js"
+import { table, wide } from "./table.js"
 
 // name: words, good up to, poor over
 export const VITALS = {
@@ -40,10 +39,10 @@ export async function show(place, { asking, parameters }) {
   replace(place,
     element("div", { class: "vitals" }, ...Object.keys(VITALS).map((name) => card(name, found[name], name === chosen))),
     element("section", { class: "card" }, element("header", {}, element("h2", {}, `${VITALS[chosen][0]} (${chosen})`), dimensionSelect(dimension)),
-      table({ caption: `${chosen} by ${titleOf(dimension)}`, rows: byDimension.rows, empty: "Nothing was measured in this period.",
-        columns: [{ title: titleOf(dimension), cell: ({ value }) => named(dimension, value) }, ...percentiles(() => chosen, true)] })),
+      wide(table({ caption: `${chosen} by ${titleOf(dimension)}`, rows: byDimension.rows, empty: "Nothing was measured in this period.",
+        columns: [{ title: titleOf(dimension), cell: ({ value }) => named(dimension, value) }, ...percentiles(() => chosen, true)] }))),
     others.rows.length ? element("section", { class: "card" }, element("header", {}, element("h2", {}, "Other measures")),
-      table({ caption: "Other measures", rows: others.rows, columns: [{ title: "Measure", cell: ({ name }) => name }, ...percentiles(({ name }) => name, false)] })) : null)
+      wide(table({ caption: "Other measures", rows: others.rows, columns: [{ title: "Measure", cell: ({ name }) => name }, ...percentiles(({ name }) => name, false)] }))) : null)
 }
 
 function percentiles(nameOf, isRated) {
@@ -68,7 +67,7 @@ function card(name, row, isChosen) {
       : element("p", { class: "score quiet" }, "Not measured yet"),
     gauge(row, good, poor),
     element("p", { class: "quiet" }, `good to ${measured(name, good)}, poor over ${measured(name, poor)}`),
-    row ? disclosure("Table", table({ caption: `Percentiles of ${name}`, rows: [row], columns: [{ title: "Measure", cell: () => name }, ...percentiles(() => name, true)] })) : null)
+    row ? disclosure("Table", wide(table({ caption: `Percentiles of ${name}`, rows: [row], columns: [{ title: "Measure", cell: () => name }, ...percentiles(() => name, true)] }))) : null)
 }
 
 // Three zones, and where p50, p75 and p95 lie on them; the scale ends at 1.6 times what is poor.

@@ -1,0 +1,107 @@
+"""Every view of the dashboard, light, dark and narrow: axe-core finds nothing serious, nothing is too wide."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import reading
+from tests.browser.npm import read_package
+from tests.browser.reader import Reader
+from tests.server_process import Server
+
+pytestmark = pytest.mark.browser
+VIEWS = {
+    "overview": "?goal=page:/thanks&goal=event:Order placed",
+    "filtered": "?filter=country:is:DE&filter=path:is:/pricing|/cart&period=90d",
+    "list": "?view=list&dimension=path",
+    "event": "?view=event&name=Order placed",
+    "live": "?view=live",
+    "sessions": "?view=sessions",
+    "devices": "?view=devices",
+    "funnels": "?view=funnels&step=page:/&step=page:/cart&step=event:Order placed",
+    "retention": "?view=retention&period=90d",
+    "paths": "?view=paths&page=/cart",
+    "vitals": "?view=vitals",
+    "bots": "?view=bots",
+    "health": "?view=health",
+    "setup": "?view=setup",
+}
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"},
+}
+SERIOUS = """async rules => {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"], ...(rules && { runOnly: rules }) })
+  return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html }) => html.slice(0, 200)).join(" | "))
+}"""
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    return read_package("axe-core", "4.14.1", "axe.min.js").decode()
+
+
+def inner_views(server: Server) -> dict[str, str]:
+    """Return a session and a device that have something to tell."""
+    rows = server.ask("sessions", filter="name:is:Order placed")["rows"]
+    session = max(rows, key=lambda row: int(row["events"]))
+    chosen = f"&session={session['session_id']}&device={session['device_id']}"
+    return {"session": f"?view=session{chosen}", "device": f"?view=device&device={session['device_id']}"}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_view_is_accessible_and_fits(chromium: Browser, shop_server: Server, axe: str, look: str) -> None:
+    found: dict[str, list[str]] = {}
+    with reading(chromium, shop_server, **LOOKS[look]) as reader:
+        reader.sign_in()
+        for name, query in (VIEWS | inner_views(shop_server)).items():
+            page = reader.open(query)
+            reader.keep(f"{name}-{look}")
+            width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            found[name] = ["wider than the screen"] if width > 0 else []
+            if page.evaluate("shifts") > 0.02:
+                found[name].append(f"moves by {page.evaluate('shifts')}")
+            if look != "narrow" or name in ("overview", "sessions"):
+                page.evaluate(axe)
+                found[name] += page.evaluate(SERIOUS, ["color-contrast"] if look == "dark" else None)
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_what_opens_is_accessible_too(reader: Reader, axe: str) -> None:
+    page = reader.open()
+    page.evaluate(axe)
+    for opener in ("#period summary", "#filter summary", "#more summary", "text=Leave my own visits out"):
+        page.click(opener)
+        assert page.evaluate(SERIOUS) == [], opener
+    page.keyboard.press("Escape")
+    page.click(".chart-box summary")
+    assert page.evaluate(SERIOUS) == []
+
+
+def test_signing_in_is_accessible(chromium: Browser, shop_server: Server, axe: str) -> None:
+    with reading(chromium, shop_server) as stranger:
+        stranger.page.goto(shop_server.url)
+        stranger.page.get_by_label("Read key").wait_for()
+        stranger.page.evaluate(axe)
+        assert stranger.page.evaluate(SERIOUS) == []
+        stranger.keep("sign-in-light")
+
+
+def test_what_is_printed_has_the_figures_and_no_controls(reader: Reader) -> None:
+    page = reader.open()
+    page.emulate_media(media="print")
+    assert page.locator(".totals").is_visible()
+    assert not page.locator("aside").is_visible()
+    assert not page.locator(".controls").is_visible()
+    assert page.locator(".range").is_visible()
+    reader.keep("overview-print")
+
+
+def test_without_motion_nothing_is_animated(chromium: Browser, shop_server: Server) -> None:
+    running = "document.getAnimations().length"
+    with reading(chromium, shop_server, reduced_motion="reduce") as reader:
+        reader.sign_in()
+        assert reader.open("?view=live").evaluate(running) == 0
