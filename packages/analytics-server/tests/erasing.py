@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -10,7 +9,8 @@ from typing import Any, Self, TypeVar
 from shockmouse_analytics_server import erasure, registry
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.counters import Counters
-from shockmouse_analytics_server.erasure import Place, Receipt, Subject
+from shockmouse_analytics_server.erasure import Receipt, Subject
+from shockmouse_analytics_server.erasure_work import Place
 from shockmouse_analytics_server.folder import counters_path, directory_path, loading_lock, spool_path
 from shockmouse_analytics_server.loader import Loader
 from shockmouse_analytics_server.projects import Directory
@@ -81,7 +81,3 @@ class Node:
 
     def fetch(self, sql: str) -> list[dict[str, Any]]:
         return self.run(lambda place: place.database.fetch(sql))
-
-
-def wait_for_next_second() -> None:
-    time.sleep(1 - time.time() % 1)

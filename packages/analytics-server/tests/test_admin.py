@@ -136,7 +136,7 @@ def test_settings_change_for_command_and_worker_alike(server: Server, data_dir: 
     key = rival["admin_key"]
     tried = ask(server, key, "POST", "/projects/rival/set", {"ip": "drop", "dry_run": True}).json()
     before, after = {"project": "rival", **SETTINGS}, {"project": "rival", **SETTINGS, "ip": "drop"}
-    assert tried == {"project": "rival", "before": before, "after": after, "dry_run": True}
+    assert tried == {"project": "rival", "before": before, "after": after, "dry_run": True, "rows_going": []}
     assert ask(server, key, "GET", "/projects").json()["rows"] == [before]
     assert ask(server, key, "POST", "/projects/rival/set", {"ip": "drop"}).json()["after"] == after
     assert after in command(data_dir, "project", "list", "--json").json()

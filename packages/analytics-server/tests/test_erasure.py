@@ -1,6 +1,9 @@
 """Erasure: nothing of the subject is left anywhere, and every count is as if it had never come."""
 
+import signal
 import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
+from shockmouse_analytics_server import erasure, person_erasure
 from shockmouse_analytics_server.rollups import ROLLUPS
 from shockmouse_analytics_server.rows import Row
 
@@ -176,3 +180,98 @@ def found(text: str, folders: list[str]) -> list[str]:
     """Return the files that have the text."""
     command = ["grep", "--recursive", "--files-with-matches", "--text", "--fixed-strings", text, *folders]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def test_a_deleted_project_leaves_everything(node: Node) -> None:
+    node.load(event(user_id="anna"), event(project="rival", user_id="anna"))
+    node.spool(event(user_id="ben"))
+    receipt = node.erase()
+    assert counted(receipt) == {
+        "events": (2, 2, 0),
+        "sessions": (1, 1, 0),
+        "devices": (1, 1, 0),
+        "counts_by_quarter": (1, 1, 0),
+        "counts_by_value": (7, 7, 0),
+    }
+    for table in ("events", "sessions", "devices", "counts_by_quarter"):
+        assert node.fetch(f"select distinct project from {table}") == [{"project": "rival"}]
+    assert node.run(names_of) == ["rival"]
+
+
+async def names_of(place: Any) -> list[str]:
+    return [project.name for project in place.directory.projects()]
+
+
+def test_late_events_of_an_erased_person_are_dropped_where_they_arrive(node: Node) -> None:
+    node.load(event(device_id="own", user_id="anna"), event(device_id="kiosk", user_id="anna"))
+    node.load(event(device_id="kiosk", user_id="ben"))
+    node.erase(user_id="anna")
+    now = time.time()
+
+    async def judge(place: Any) -> list[bool]:
+        erased = place.directory.is_erased
+        return [
+            erased("shop", "anna", ("elsewhere",), now - 3600),
+            erased("shop", "", ("own",), now - 3600),
+            erased("shop", "anna", ("own",), now + 60),  # what a person does afterwards is new
+            erased("shop", "ben", ("kiosk",), now - 3600),
+            erased("rival", "anna", ("own",), now - 3600),
+        ]
+
+    assert node.run(judge) == [True, True, False, False, False]
+
+
+def test_a_tombstone_is_a_hash_that_ends_after_30_days(node: Node) -> None:
+    node.load(event(device_id="own", user_id="anna"))
+    node.erase(user_id="anna")
+    sql = "select subject_hash, toUInt32(round(dateDiff('hour', at, until) / 24)) as days from tombstones final"
+    rows = node.fetch(sql)
+    assert [(len(row["subject_hash"]), row["days"]) for row in rows] == [(64, 30), (64, 30)]
+
+    async def end(place: Any) -> bool:
+        place.directory.end_tombstones(time.time() + 31 * 24 * 3600)
+        return bool(place.directory.is_erased("shop", "anna", (), 0.0))
+
+    assert not node.run(end)
+
+
+PATHS = """
+select sum(events) as events, uniqCombinedMerge(12)(visitors) as visitors from counts_by_value
+where dimension = 'path'
+"""
+STEPS = [name for name, _ in person_erasure.STEPS]
+CHILD = Path(__file__).with_name("erasing_child.py")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_erasure_killed_in_any_step_goes_on_and_has_the_right_receipt(node: Node, step: str) -> None:
+    """The step has run, but nobody has noted it: it runs again."""
+    engine = node.database.engine
+    if engine.socket_path is None:
+        pytest.skip("the child speaks to the embedded engine")
+    node.load(
+        event(device_id="own", user_id="anna", sample_rate=0.3),
+        event(device_id="own", type="track", name="Bought"),
+        event(device_id="kiosk", user_id="anna"),
+        *(event(device_id="kiosk", user_id="ben") for _ in range(2)),
+    )
+    arguments = [str(node.data_dir), str(engine.socket_path), node.database.name, step]
+    killed = subprocess.run([sys.executable, str(CHILD), *arguments], check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    node.load(event(device_id="kiosk", user_id="ben"), event(device_id="late"))
+    (receipt,) = node.run(erasure.resume)
+    assert counted(receipt) == {
+        "events": (3, 3, 0),
+        "sessions": (2, 2, 0),
+        "devices": (2, 2, 0),
+        "counts_by_quarter": (1, 1, 0),
+        "counts_by_value": (7, 7, 0),
+    }
+    assert node.fetch("select sum(events) as n from counts_by_quarter") == [{"n": 4}]
+    assert node.fetch(PATHS) == [{"events": 4, "visitors": 2}]
+    for table in ("sessions", "devices"):
+        rows = node.fetch(f"select device_id, events from {table} final order by device_id")
+        assert [tuple(row.values()) for row in rows] == [("kiosk", 3), ("late", 1)]
+    assert node.fetch("select count() as n from erasure_rows") == [{"n": 0}]
+    assert node.run(erasure.resume) == []
+    assert node.fetch("select count() as n from audit_log where action = 'erase'") == [{"n": 1}]

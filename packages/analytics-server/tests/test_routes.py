@@ -58,6 +58,10 @@ ROUTES = {
     "POST /api/v1/projects/{name}/set",
     "POST /api/v1/projects/{name}/link",
     "POST /api/v1/projects/{name}/delete",
+    "POST /api/v1/privacy/erase",
+    "GET /api/v1/privacy/erasures/{id}",
+    "GET /api/v1/privacy/export",
+    "GET /api/v1/privacy/audit",
 }
 
 

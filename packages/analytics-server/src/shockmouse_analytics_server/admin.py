@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import registry
+from . import erasure_journal, expiry, registry
 from .access import find_key
 from .clickhouse import Database
+from .erasure_journal import Subject
 from .errors import QuestionError, UsageError
 from .links import add_link, link_url
 from .mismatch import explain
@@ -116,12 +117,15 @@ class Administration:
                                 code="bad_body")  # fmt: skip
         with_reason(registry.check_change, wanted)
         before = await self._project(request)
+        shown: dict[str, object] = {}
         if asked.dry_run:
             after = registry.changed(before, wanted)
+            shown["rows_going"] = await expiry.going(self._database, after)
         else:
             who = self._who(request)
             after = await registry.set_project(self._database, self._directory, before, wanted, who=who)
-        shown = {"before": registry.settings_of(before), "after": registry.settings_of(after)}
+            await expiry.keep_as_set(self._database, self._folder.cluster, after)
+        shown |= {"before": registry.settings_of(before), "after": registry.settings_of(after)}
         return answer({"project": before.name, **shown, "dry_run": asked.dry_run})
 
     async def link(self, request: Request) -> Response:
@@ -135,7 +139,10 @@ class Administration:
     async def delete(self, request: Request) -> Response:
         await self._asked(request, Deletion)
         project = await self._project(request)
-        await registry.delete_project(self._database, self._directory, project, who=self._who(request))
+        # The journal first: the loader's process brings to its end what is cut off here.
+        who, subject = self._who(request), Subject(project=project.name)
+        await asyncio.to_thread(erasure_journal.begin, self._folder.directory_path, subject, who, time.time())
+        await registry.delete_project(self._database, self._directory, project, who=who)
         return answer({"project": project.name, "deleted": True})
 
     def _allowed(self, request: Request) -> str:
@@ -169,10 +176,11 @@ class Administration:
 
 
 class Folder(Struct, frozen=True):
-    """The files of the data folder that links need."""
+    """The files of the data folder that links need, and the cluster that tables are on."""
 
     directory_path: Path
     url_path: Path
+    cluster: str | None
 
 
 async def read_json(request: Request, kind: type[Body]) -> Body:

@@ -16,12 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, Response
 
-from . import admin, api, dashboard, data_health, metrics, openapi, script
+from . import admin, api, dashboard, data_health, metrics, openapi, privacy, script
 from .addresses import Proxies
 from .appender import Appender
 from .clickhouse import Database
 from .config import ServerConfig
 from .counters import Counters
+from .erasure_work import Place
 from .errors import (
     BodyError,
     DatabaseAwayError,
@@ -151,7 +152,10 @@ def create_app(config: ServerConfig, parts: Parts) -> Application:
 def make_pages(config: ServerConfig, parts: Parts) -> Starlette:
     """Return everything but ingestion."""
     directory = parts.directory
-    folder = admin.Folder(directory_path(config.data_dir), url_path(config.data_dir))
+    others = config.clickhouse_url is not None
+    cluster = config.clickhouse_cluster
+    place = Place(parts.admin_database, directory, parts.spool, config.data_dir, cluster, has_other_nodes=others)
+    folder = admin.Folder(directory_path(config.data_dir), url_path(config.data_dir), config.clickhouse_cluster)
     pages = Starlette(
         routes=[
             *metrics.routes(parts.appender, parts.spool, directory, parts.counters),
@@ -160,6 +164,7 @@ def make_pages(config: ServerConfig, parts: Parts) -> Starlette:
             *api.routes(parts.database, directory, lambda: parts.spool.status().oldest_at),
             *admin.routes(parts.admin_database, directory, folder, defaults_of(config)),
             *data_health.routes(directory, parts.counters, parts.spool),
+            *privacy.routes(place),
             *dashboard.routes(directory, directory_path(config.data_dir), Proxies.parse(config.trusted_proxies)),
         ],
         exception_handlers={

@@ -63,6 +63,10 @@ class Deletion:
         await self._alter(table, f"delete where {where}", settings)
         await self.wait(table, mark)
 
+    async def update(self, table: str, assignment: str, where: str) -> None:
+        """The rows are changed, before anything else is done to the table."""
+        await self._alter(table, f"update {assignment} where {where}", {"mutations_sync": 2})
+
     async def sync(self, table: str) -> None:
         """Every replica has the table's rows."""
         if self._cluster:

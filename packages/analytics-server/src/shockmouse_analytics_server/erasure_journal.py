@@ -27,11 +27,15 @@ class TableCount(Struct, kw_only=True):
 
 
 class Subject(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whom it is about: a user or a device of a project."""
+    """Whom it is about: a user or a device of a project, or the project itself."""
 
     project: str
     user_id: str = ""
     device_id: str = ""
+
+    @property
+    def is_person(self) -> bool:
+        return bool(self.user_id or self.device_id)
 
 
 class Erasure(Struct, kw_only=True):
@@ -77,6 +81,11 @@ def save(path: Path, erasure: Erasure) -> None:
     """Keep how far it is, on disk."""
     with _open(path) as connection:
         connection.execute(KEEP, (erasure.id, msgspec.json.encode(erasure)))
+
+
+def find(path: Path, erasure_id: str) -> Erasure | None:
+    """Return the erasure as it is noted now; None: it is done."""
+    return next((each for each in unfinished(path) if each.id == erasure_id), None)
 
 
 def unfinished(path: Path) -> list[Erasure]:

@@ -368,6 +368,50 @@ def administration() -> Node:
     }
 
 
+def privacy() -> Node:
+    """Return the path items about persons; the body is that of privacy.py."""
+    single: Node = {"type": "object"}
+    whom = (
+        parameter("user_id", "A user, with aliases and the devices that are only theirs.", maxLength=256),
+        parameter("device_id", "One device.", maxLength=64),
+    )
+    refused = failures("400", "401", "403", "503")
+
+    def item(summary: str, answers: Node, *parameters: Node) -> Node:
+        return {"summary": summary, "security": ADMIN_KEY, "parameters": [*parameters], "responses": answers}
+
+    running = answer("It goes on; `progress` says where to look.", single)
+    receipt = answer("The receipt: of each table the rows before, removed and left.", single)
+    erase = item(
+        "Delete everything about one user or device; answered when it is gone.",
+        {"200": receipt, "202": running, **refused, **failures("408", "413")},
+    )
+    schema: Node = {
+        "type": "object",
+        "properties": {one["name"]: one["schema"] for one in whom},
+        "additionalProperties": False,
+    }
+    erase["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    lines = answer("JSON Lines, the first a manifest.", None, "application/x-ndjson")
+    progress = parameter("id", "As the erasure's answer names it.", "path")
+    return {
+        "/api/v1/privacy/erase": {"post": erase},
+        "/api/v1/privacy/erasures/{id}": {
+            "get": item(
+                "How far an erasure is.",
+                {"200": receipt, "202": running, **refused, **failures("404")},
+                progress,
+            )
+        },
+        "/api/v1/privacy/export": {
+            "get": item("Everything held about one user or device.", {"200": lines, **refused}, *whom)
+        },
+        "/api/v1/privacy/audit": {
+            "get": item("Who erased, exported or changed what.", {"200": answer("The log.", named("List")), **refused})
+        },
+    }
+
+
 def document() -> Node:
     """Return the document."""
     keys = {
@@ -383,7 +427,7 @@ def document() -> Node:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Shockmouse Analytics", "version": __version__, "license": {"name": "MIT"}},
-        "paths": {"/v1/events": ingestion(), **questions(), **administration(), **pages()},
+        "paths": {"/v1/events": ingestion(), **questions(), **administration(), **privacy(), **privacy(), **pages()},
         "components": {"securitySchemes": keys, "schemas": {**schemas, "Stats": STATS, "List": LIST, **derived}},
     }
 

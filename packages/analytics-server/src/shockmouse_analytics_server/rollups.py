@@ -60,10 +60,14 @@ select distinct _partition_id as id from {table} where project = {{project:Strin
 
 
 class Rollup(Struct, frozen=True):
-    """One table that a view fills; `sums` are the columns that add up, none where rows are made anew by device."""
+    """One table that a view fills; `sums` are the columns that add up, none where rows are made anew by device.
+
+    age: the time that a row's retention counts from, in SQL; rows by device are kept as long as events.
+    """
 
     table: str
     key: tuple[str, ...]
+    age: str
     sums: tuple[str, ...] = ()
     is_by_day: bool = False
 
@@ -73,14 +77,20 @@ class Rollup(Struct, frozen=True):
 
 
 ROLLUPS = (
-    Rollup("sessions", ("device_id", "session_id")),
-    Rollup("devices", ("device_id",)),
-    Rollup("counts_by_quarter", ("bucket", "is_bot", "retention"), ("events", "page_views")),
-    Rollup("measures_by_value", ("dimension", "day", "name", "value", "step", "is_bot", "retention"), ("events",)),
+    Rollup("sessions", ("device_id", "session_id"), "toDateTime(start_day + 2, 'UTC')"),
+    Rollup("devices", ("device_id",), "toDateTime(last_seen)"),
+    Rollup("counts_by_quarter", ("bucket", "is_bot", "retention"), "bucket", sums=("events", "page_views")),
+    Rollup(
+        "measures_by_value",
+        ("dimension", "day", "name", "value", "step", "is_bot", "retention"),
+        "toDateTime(day, 'UTC')",
+        sums=("events",),
+    ),
     Rollup(
         "counts_by_value",
         ("dimension", "day", "value", "is_bot", "retention"),
-        ("events", "page_views"),
+        "toDateTime(day, 'UTC')",
+        sums=("events", "page_views"),
         is_by_day=True,
     ),
 )

@@ -17,6 +17,7 @@ NEXT_PIECE = "select number, body from pieces where number > ? order by number l
 QUARANTINED = "select number, body from quarantine where project = ?"
 REMOVE_QUARANTINED = "delete from quarantine where number = ?"
 FORGET_VISITS = "delete from visits where project = ? and device_id = ?"
+PROJECT_TABLES = ("quarantine", "visits")
 PAGES_AT_ONCE = 2000
 
 
@@ -74,22 +75,37 @@ def is_of(line: bytes, ids: Ids, *, until: float = math.inf) -> bool:
     return is_named and (until == math.inf or msgspec.json.decode(named.at, type=float) <= until)
 
 
-def remove_quarantined(file: SpoolFile, ids: Ids) -> int:
-    """The subject's rows are in quarantine no more; return how many were."""
+def remove_quarantined(file: SpoolFile, ids: Ids) -> None:
+    """The subject's rows are in quarantine no more."""
     found = quarantined_lines(file, ids)
     with file.transaction() as connection:
-        removed = 0
         for number, body in found:
             gone = connection.execute(REMOVE_QUARANTINED, (number,)).rowcount  # replayed meanwhile: a piece again
             connection.execute("update waiting set bytes = bytes - ?", (gone * len(body),))
-            removed += gone
-    return removed
 
 
-def forget_visits(file: SpoolFile, ids: Ids) -> int:
-    """No visit of the subject's devices is remembered; return how many were."""
+def forget_visits(file: SpoolFile, ids: Ids) -> None:
+    """No visit of the subject's devices is remembered."""
     with file.transaction() as connection:
-        return sum(connection.execute(FORGET_VISITS, (ids.project, device)).rowcount for device in ids.devices)
+        connection.executemany(FORGET_VISITS, [(ids.project, device) for device in ids.devices])
+
+
+def count_project(file: SpoolFile, project: str) -> dict[str, int]:
+    """Return how many rows the spool has of a project beside those that wait, by table."""
+    with file.reading() as connection:
+        return {
+            table: connection.execute(f"select count(*) from {table} where project = ?", (project,)).fetchone()[0]  # noqa: S608
+            for table in PROJECT_TABLES
+        }
+
+
+def forget_project(file: SpoolFile, project: str) -> None:
+    """Quarantine and visits know nothing of the project."""
+    with file.transaction() as connection:
+        size = "select coalesce(sum(length(body)), 0) from quarantine where project = ?"
+        connection.execute(f"update waiting set bytes = bytes - ({size})", (project,))  # noqa: S608
+        connection.execute("delete from quarantine where project = ?", (project,))
+        connection.execute("delete from visits where project = ?", (project,))
 
 
 def count_visits(file: SpoolFile, ids: Ids) -> int:

@@ -19,7 +19,7 @@ from hypercorn.asyncio import serve as serve_hypercorn
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.typing import Framework
 
-from . import connections, erasure, loader, registry
+from . import connections, erasure, erasure_work, expiry, loader, registry
 from .app import Parts, create_app
 from .appender import Appender
 from .clickhouse import Database
@@ -35,6 +35,7 @@ from .spool import Spool
 LOCK_SECONDS = 10.0
 SYNC_SECONDS = 10.0
 RESUME_SECONDS = 2.0
+EXPIRE_SECONDS = 3600.0
 GRACE_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 20.0
 HEADER_BYTES = 16 << 10
@@ -111,7 +112,7 @@ async def serve_loader(config: ServerConfig) -> int:
         admin = await stack.enter_async_context(database_of(config, "admin"))
         say_ready()
         others = config.clickhouse_url is not None
-        place = erasure.Place(admin, directory, spool, config.data_dir, config.clickhouse_cluster, others)
+        place = erasure_work.Place(admin, directory, spool, config.data_dir, config.clickhouse_cluster, others)
         syncing = asyncio.create_task(keep_synced(admin, directory, stopping))
         erasing = asyncio.create_task(keep_erasing(place))
         await loader.run(
@@ -135,11 +136,17 @@ async def keep_synced(database: Database, directory: Directory, stopping: asynci
             await asyncio.wait_for(stopping.wait(), SYNC_SECONDS)
 
 
-async def keep_erasing(place: erasure.Place) -> None:
-    """Bring erasures to their end that were cut off with the process that ran them, until cancelled."""
+async def keep_erasing(place: erasure_work.Place) -> None:
+    """Bring erasures to their end that were cut off with the process that ran them; delete what is too old."""
+    expire_at = time.monotonic() + EXPIRE_SECONDS
     while True:
         try:
             await erasure.resume(place)
+            if time.monotonic() > expire_at:
+                expire_at = time.monotonic() + EXPIRE_SECONDS
+                await expiry.expire_late(place.database, place.cluster, place.directory.projects())
+        except DatabaseAwayError:
+            logger.debug("nothing is erased: ClickHouse is away")
         except Exception:
             logger.exception("an erasure that was cut off does not go on yet")
         await asyncio.sleep(RESUME_SECONDS)

@@ -9,7 +9,8 @@ from .. import migrate, registry
 from ..clickhouse import Database
 from ..config import ServerConfig, check_data, prepare_data_dir
 from ..embedded import ensure_engine
-from ..erasure import Place, resume
+from ..erasure import resume
+from ..erasure_work import Place
 from ..errors import DatabaseAwayError, DatabaseError, LockedError
 from ..folder import database_of, directory_path, spool_path
 from ..projects import Directory

@@ -1,7 +1,9 @@
-"""`erase`: what a data protection officer asks for."""
+"""`erase` and `export-subject`: what a data protection officer asks for."""
 
 import argparse
 import asyncio
+import sys
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -9,11 +11,16 @@ from ..config import ServerConfig
 from ..errors import UsageError
 from .options import Commands, Parser, add_command, tell
 
+if TYPE_CHECKING:
+    from ..erasure_journal import Subject
+
 
 def add(commands: Commands) -> None:
     """Add the commands about persons."""
     about = "delete everything about one user or device, wait until it is gone, print a receipt as JSON"
     add_subject(add_command(commands, "erase", run_erase, about))
+    about = "write everything held about one user or device to standard output as JSON Lines, a manifest first"
+    add_subject(add_command(commands, "export-subject", run_export, about))
 
 
 def add_subject(parser: Parser) -> None:
@@ -29,13 +36,36 @@ def run_erase(options: argparse.Namespace, config: ServerConfig) -> int:
 
 async def erase(config: ServerConfig, options: argparse.Namespace) -> int:
     from .. import erasure
-    from ..erasure_journal import Subject
     from .opening import open_place
 
-    if not (options.user_id or options.device_id):
-        raise UsageError("the id is empty: give --user-id or --device-id")
-    subject = Subject(project=options.project, user_id=options.user_id or "", device_id=options.device_id or "")
+    subject = subject_of(options)
     async with open_place(config) as place:
+        place.directory.project(subject.project)
         receipt = await erasure.erase(place, subject, "command", progress=tell)
     print(msgspec.json.encode(receipt).decode())
     return 0
+
+
+def run_export(options: argparse.Namespace, config: ServerConfig) -> int:
+    return asyncio.run(export(config, options))
+
+
+async def export(config: ServerConfig, options: argparse.Namespace) -> int:
+    from ..subject_export import export_subject
+    from .opening import open_place
+
+    subject = subject_of(options)
+    async with open_place(config) as place:
+        place.directory.project(subject.project)
+        async for part in export_subject(place, subject, "command"):
+            sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def subject_of(options: argparse.Namespace) -> "Subject":
+    from ..erasure_journal import Subject
+
+    if not (options.user_id or options.device_id):
+        raise UsageError("the id is empty: give --user-id or --device-id")
+    return Subject(project=options.project, user_id=options.user_id or "", device_id=options.device_id or "")

@@ -5,9 +5,11 @@ import asyncio
 import json
 import time
 
+from msgspec import structs
+
 from ..config import ServerConfig
 from ..errors import UsageError
-from .options import Commands, add_command, add_group, given_flags
+from .options import Commands, add_command, add_group, given_flags, tell
 
 KINDS = ("write", "read", "admin")
 OWN_FLAGS = ("retention_days", "rollup_retention_days")
@@ -32,11 +34,15 @@ def add(commands: Commands) -> None:
     change.add_argument("--rollup-retention-days", type=int, metavar="N", help="how long counts are kept")
     change.add_argument("--ip", metavar="MODE", help="what is kept of addresses: truncate, drop or keep")
     change.add_argument("--timezone", metavar="TZ", help="of days in answers, such as Europe/Paris")
-    change.add_argument("--dry-run", action="store_true", help="only show what would change")
+    change.add_argument("--dry-run", action="store_true", help="only show what would change, which rows would go when")
+    log = add_command(group, "audit", run_audit, "show who erased, exported or changed what, one JSON object a line")
+    log.add_argument("name", metavar="NAME")
     about = "print a new link that signs in to the dashboard once"
     link = add_command(group, "link", run_link, about, shows=("host", "port"))
     link.add_argument("name", metavar="NAME")
-    delete = add_command(group, "delete", run_delete, "revoke a project's keys and end it; its name stays taken")
+    delete = add_command(
+        group, "delete", run_delete, "revoke a project's keys and delete its data; the name stays taken"
+    )
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--yes", action="store_true", help="needed, as this cannot be undone")
 
@@ -115,9 +121,10 @@ def run_set(options: argparse.Namespace, config: ServerConfig) -> int:
 
 
 async def change(config: ServerConfig, options: argparse.Namespace) -> int:
-    from .. import registry
+    from .. import expiry, registry
     from .opening import open_projects
 
+    ends: list[expiry.Going] = []
     wanted = registry.ProjectChange(
         retention_days=options.retention_days,
         rollup_retention_days=options.rollup_retention_days,
@@ -130,16 +137,20 @@ async def change(config: ServerConfig, options: argparse.Namespace) -> int:
     async with open_projects(config) as (database, directory):
         await registry.sync(database, directory, time.time())
         before = directory.project(options.name)
+        after = registry.changed(before, wanted)
         if options.dry_run:
-            after = registry.changed(before, wanted)
+            ends = await expiry.going(database, after)
         else:
             after = await registry.set_project(database, directory, before, wanted)
+            await expiry.keep_as_set(database, config.clickhouse_cluster, after)
     old, new = registry.settings_of(before), registry.settings_of(after)
     if old == new:
         print(f"project {options.name} is so already")
     for name in old:
         if old[name] != new[name]:
             print(f"{name}: {old[name]} → {new[name]}{' (not changed: dry run)' if options.dry_run else ''}")
+    for going in ends:
+        print(f"{going.day}  {going.table:16} {going.rows} rows go")
     return 0
 
 
@@ -172,11 +183,28 @@ def run_delete(options: argparse.Namespace, config: ServerConfig) -> int:
 
 
 async def delete(config: ServerConfig, name: str) -> int:
-    from .. import registry
+    from .. import erasure
+    from ..erasure_journal import Subject
+    from .opening import open_place
+
+    async with open_place(config) as place:
+        place.directory.project(name)
+        receipt = await erasure.erase(place, Subject(project=name), "command", progress=tell)
+    removed = ", ".join(f"{each.rows_removed} {each.name}" for each in receipt.tables if each.rows_removed)
+    print(f"project {name} is deleted" + (f" with {removed}" if removed else ""))
+    return 0
+
+
+def run_audit(options: argparse.Namespace, config: ServerConfig) -> int:
+    return asyncio.run(show_audit(config, options.name))
+
+
+async def show_audit(config: ServerConfig, name: str) -> int:
+    """Print the log; a deleted project has one, too."""
+    from .. import audit
     from .opening import open_projects
 
-    async with open_projects(config) as (database, directory):
-        await registry.sync(database, directory, time.time())
-        await registry.delete_project(database, directory, directory.project(name))
-    print(f"project {name} is deleted")
+    async with open_projects(config) as (database, _):
+        for entry in await audit.entries(database, name):
+            print(json.dumps(structs.asdict(entry)))
     return 0

@@ -1,0 +1,148 @@
+"""Privacy as who is asked for it sees it: a real `serve`, its commands and its routes, on one data folder."""
+
+import datetime as dt
+import hashlib
+import json
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from shockmouse_analytics_server.erasure_journal import unfinished
+from shockmouse_analytics_server.folder import directory_path
+
+from .serving import PROGRAM, Server, command, environment, serving, wait_until
+
+pytestmark = pytest.mark.engine
+
+
+class Site(NamedTuple):
+    """A server, its data folder and the keys of its project."""
+
+    server: Server
+    data_dir: Path
+    keys: dict[str, str]
+
+    def send(self, *events: dict[str, Any]) -> Any:
+        body = json.dumps({"events": [event(**members) for members in events]}).encode()
+        key = f"Bearer {self.keys['write']}"
+        return self.server.ask("POST", "/v1/events", body, Authorization=key, Content_Type="application/json").json()
+
+    def ask(self, method: str, path: str, body: object = None, *, key: str = "admin") -> Any:
+        raw = None if body is None else json.dumps(body).encode()
+        return self.server.ask(method, path, raw, Authorization=f"Bearer {self.keys[key]}")
+
+    def events(self, ending: str) -> int:
+        """Return how many events the answers count of devices whose ids end so."""
+        rows = self.ask("GET", "/api/v1/devices?limit=1000", key="read").json()["rows"]
+        return sum(int(row["events"]) for row in rows if row["device_id"].endswith(ending))
+
+
+def event(**members: Any) -> dict[str, Any]:
+    now = dt.datetime.now(dt.UTC).isoformat()
+    return {"event_id": str(uuid.uuid4()), "type": "page", "timestamp": now, **members}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data_dir = tmp_path_factory.mktemp("privacy") / "data"
+    with serving(data_dir) as server:
+        words = [line.split() for line in server.printed]
+        keys = {line[0]: line[2] for line in words if line[1:2] == ["key"]}
+        made = json.loads(command(data_dir, "project", "create", "rival", "--json").out)
+        yield Site(server, data_dir, {**keys, "rival": made["admin_key"]})
+
+
+def test_a_user_is_erased_over_http_while_the_server_answers(site: Site) -> None:
+    site.send({"user_id": "anna-http", "device_id": "phone-http"}, {"device_id": "other-http"})
+    wait_until(lambda: site.events("-http") == 2, 20, "both events are counted")
+    reply = site.ask("POST", "/api/v1/privacy/erase", {"user_id": "anna-http"})
+    assert reply.status == 200
+    receipt = reply.json()
+    assert receipt["subject"] == {"project": "default", "user_id": "anna-http"}
+    lines = {line["name"]: (line["rows_before"], line["rows_removed"], line["rows_left"]) for line in receipt["tables"]}
+    assert lines["events"] == lines["sessions"] == lines["devices"] == (1, 1, 0)
+    assert site.events("-http") == 1
+    (entry,) = [row for row in site.ask("GET", "/api/v1/privacy/audit").json()["rows"] if row["action"] == "erase"]
+    assert entry["who"] == site.keys["admin"][: len(entry["who"])]
+    assert "anna-http" not in json.dumps(entry)
+    assert entry["detail"]["subject"].startswith("user ")
+    progress = site.ask("GET", f"/api/v1/privacy/erasures/{entry['detail']['erasure']}")
+    assert (progress.status, progress.json()["state"]) == (200, "finished")
+
+
+def test_late_events_are_dropped_and_counted(site: Site) -> None:
+    late = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)).isoformat()
+    site.send({"user_id": "anna-late", "device_id": "phone-late"})
+    assert site.ask("POST", "/api/v1/privacy/erase", {"user_id": "anna-late"}).status == 200
+    answer = site.send({"user_id": "anna-late", "timestamp": late}, {"device_id": "phone-late", "timestamp": late})
+    assert answer == {"accepted": 0, "duplicates": 0, "rejected": []}
+    assert site.send({"user_id": "anna-late"})["accepted"] == 1  # what a person does afterwards is new
+    metrics = site.server.ask("GET", "/metrics").body.decode()
+    assert 'shockmouse_events_dropped_total{reason="erased"} 2' in metrics
+
+
+def test_only_an_admin_key_opens_the_routes_and_only_its_own_project(site: Site) -> None:
+    site.send({"user_id": "anna-keys", "device_id": "phone-keys"})
+    for key in ("read", "write"):
+        assert site.ask("POST", "/api/v1/privacy/erase", {"user_id": "anna-keys"}, key=key).status == 403
+        assert site.ask("GET", "/api/v1/privacy/export?user_id=anna-keys", key=key).status == 403
+        assert site.ask("GET", "/api/v1/privacy/audit", key=key).status == 403
+    reply = site.ask("POST", "/api/v1/privacy/erase", {"user_id": "anna-keys"}, key="rival")
+    assert {line["rows_before"] for line in reply.json()["tables"]} == {0}
+    rival = site.ask("GET", "/api/v1/privacy/export?user_id=anna-keys", key="rival").body.splitlines()
+    assert json.loads(rival[0])["tables"] == {}
+    rows = site.ask("GET", "/api/v1/privacy/audit", key="rival").json()["rows"]
+    assert {row["project"] for row in rows} == {"rival"}
+    erasure = next(row["detail"]["erasure"] for row in rows if row["action"] == "erase")
+    assert site.ask("GET", f"/api/v1/privacy/erasures/{erasure}").status == 404
+
+
+@pytest.mark.parametrize("body", [{}, {"user_id": ""}, {"user_id": "a", "device_id": "b"}, {"user": "a"}, [], 5])
+def test_a_subject_is_one_user_or_one_device(site: Site, body: object) -> None:
+    assert site.ask("POST", "/api/v1/privacy/erase", body).status == 400
+
+
+def test_a_subject_export_has_everything_behind_its_manifest(site: Site) -> None:
+    site.send(
+        {"user_id": "anna-export", "device_id": "phone-export", "properties": {"plan": "pro"}},
+        {"device_id": "phone-export"},
+        {"device_id": "other-export"},
+    )
+
+    def exported() -> list[bytes]:
+        body = site.ask("GET", "/api/v1/privacy/export?user_id=anna-export").body
+        return list(body.splitlines(keepends=True))
+
+    wait_until(lambda: json.loads(exported()[0])["tables"].get("events") == 2, 20, "the events are stored")
+    first, *lines = exported()
+    manifest = json.loads(first)
+    assert manifest["subject"] == {"project": "default", "user_id": "anna-export"}
+    assert (manifest["user_ids"], manifest["device_ids"]) == (["anna-export"], ["phone-export"])
+    assert manifest["tables"] == {"events": 2, "sessions": 1, "devices": 1}
+    assert manifest["sha256"] == hashlib.sha256(b"".join(lines)).hexdigest()
+    rows = [json.loads(line) for line in lines]
+    assert {row["row"]["device_id"] for row in rows} == {"phone-export"}
+    assert {"plan": "pro"} in [row["row"].get("properties") for row in rows]
+    done = command(site.data_dir, "export-subject", "--project", "default", "--device-id", "phone-export")
+    assert json.loads(done.out.splitlines()[0])["tables"] == manifest["tables"]
+
+
+def test_a_killed_erase_command_is_brought_to_its_end_by_the_server(site: Site) -> None:
+    site.send({"user_id": "anna-killed", "device_id": "phone-killed"})
+    wait_until(lambda: site.events("-killed") == 1, 20, "the event is counted")
+    arguments = ["erase", "--project", "default", "--user-id", "anna-killed"]
+    with subprocess.Popen([*PROGRAM, *arguments], env=environment(data_dir=str(site.data_dir))) as child:
+        wait_until(lambda: unfinished(directory_path(site.data_dir)) != [], 40, "the erasure is under way")
+        child.send_signal(signal.SIGKILL)
+    wait_until(lambda: site.events("-killed") == 0, 40, "the event is gone")
+    wait_until(lambda: erasures(site) >= 1, 40, "the erasure is in the audit log")
+
+
+def erasures(site: Site) -> int:
+    entries = [json.loads(line) for line in command(site.data_dir, "project", "audit", "default").out.splitlines()]
+    return sum(entry["action"] == "erase" and entry["who"] == "command" for entry in entries)
