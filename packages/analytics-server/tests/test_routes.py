@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+from shockmouse_analytics_server.api import PATHS
 from shockmouse_analytics_server.app import POLICY, Parts, make_pages
 from shockmouse_analytics_server.appender import Appender
 from shockmouse_analytics_server.clickhouse import Database
@@ -17,6 +18,7 @@ from shockmouse_analytics_server.counters import Counters
 from shockmouse_analytics_server.openapi import document
 from shockmouse_analytics_server.places import Places
 from shockmouse_analytics_server.projects import Directory
+from shockmouse_analytics_server.question import COMMON
 from shockmouse_analytics_server.spool import Spool
 
 from .worker import Worker, running_worker
@@ -96,6 +98,14 @@ def test_these_routes_are_served_and_no_others(pages: Starlette) -> None:
 def test_the_openapi_document_has_every_route() -> None:
     told = {f"{method.upper()} {path}" for path, item in document()["paths"].items() for method in item}
     assert told == ROUTES | {"POST /v1/events"}
+
+
+def test_the_document_tells_the_parameters_that_each_path_knows() -> None:
+    told = document()["paths"]
+    for path in PATHS:
+        operation = told[f"/api/v1{path.path.replace(':path', '')}"][path.method.lower()]
+        names = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
+        assert (path.path, names) == (path.path, set(COMMON | path.also))
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:
