@@ -37,7 +37,10 @@ _RANKS: Mapping[str, int] = {"strict": 0, "balanced": 1, "full": 2, "never": 3}
 
 
 class Signal(Struct, frozen=True):
-    """One fact about the device, and the first of strict, balanced, full in which it is sent."""
+    """One fact about the device, and the first of strict, balanced, full in which it is sent.
+
+    Without `read` it is no part of the fingerprint: it is told elsewhere, or never.
+    """
 
     name: str
     mode: Literal["strict", "balanced", "full", "never"]
@@ -63,6 +66,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("timezone", "balanced", "where the day begins", facts.timezone),
     Signal("os_release", "full", "the exact kernel or build", lambda _: platform.release()),
     Signal("cpu_model", "full", "the exact processor", facts.cpu_model),
+    Signal("screen", "full", "which sizes to design for: rounded to 100 pixels, in the context of windows of PySide6"),
     Signal(
         "machine_id",
         "never",

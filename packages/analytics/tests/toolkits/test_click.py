@@ -136,7 +136,7 @@ def test_the_program_of_the_documentation_tells_of_its_command(program: Any, ser
     (shown,) = re.findall(r"^```python shop_cli.py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     text = shown.replace("wk_…", "wk_shop_0123456789").replace("https://stats.example.com", server.endpoint)
     ended = program.run(f"import sys\nsys.argv[1:] = ['order', 'ann']\n{text}")
-    assert (ended.code, ended.output, ended.errors) == (0, "ordered for ann\n", "")
+    assert (ended.code, ended.output, ended.complaints) == (0, "ordered for ann\n", [])
     assert program.run("from shockmouse_analytics import Analytics\nassert Analytics().deliver_stored(30)").code == 0
     (event,) = server.events
     assert (event["properties"]["command"], event["properties"]["exit_code"]) == ("shop order", 0)

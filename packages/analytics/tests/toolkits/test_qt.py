@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shockmouse_analytics import Analytics
+from shockmouse_analytics.event import Privacy
 
 widgets = pytest.importorskip("PySide6.QtWidgets", reason="PySide6 or libegl1 is missing", exc_type=ImportError)
 
@@ -47,6 +48,21 @@ def test_a_window_is_a_screen_by_its_name_in_the_code(analytics: Analytics, serv
     named.show()
     assert told(analytics, server) == [("screen", "Editor", {}), ("screen", "QWidget", {}), ("screen", "Editor", {})]
     assert "ann" not in str(server.requests)
+
+
+@pytest.mark.parametrize("mode", ["strict", "balanced", "full"])
+def test_the_size_of_the_screen_is_told_in_full_mode_only(
+    application: Any, client: Make, server: Any, mode: Privacy
+) -> None:
+    analytics = client(privacy=mode)
+    watcher = track_widgets(application, analytics)
+    widgets.QMainWindow(objectName="Editor").show()
+    application.removeEventFilter(watcher)
+    assert analytics.flush()
+    (event,) = server.events
+    size = application.primaryScreen().size()
+    rounded = {"width": round(size.width(), -2), "height": round(size.height(), -2)}
+    assert event.get("context") == ({"screen": rounded} if mode == "full" else None)
 
 
 def test_buttons_and_actions_are_clicks_by_mouse_and_keyboard(analytics: Analytics, server: Any) -> None:

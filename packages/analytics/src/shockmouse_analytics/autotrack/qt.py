@@ -1,6 +1,6 @@
 """Windows, buttons, actions and dialogs of a PySide6 program, told by their names in the code; never what was entered.
 
-screen  a window is shown
+screen  a window is shown; in `full` mode with the size of its screen, rounded
 click   a button was clicked or an action triggered, by mouse or keyboard
 form    a dialog ended: its outcome, how long it was open, and which fields were touched, in that order
 
@@ -102,7 +102,8 @@ class Watcher(QObject):  # type: ignore[misc]  # PySide6 need not be installed w
             self.watch(window)
             self._opened[window], self._touched[window] = time.monotonic(), {}
         elif window.windowType() in (Qt.WindowType.Window, Qt.WindowType.Widget):
-            self._analytics.screen(name_of(window))
+            context = screen_of(window) if self._analytics.privacy == "full" else None
+            self._analytics.record("screen", name_of(window), context=context)
 
     def _touch(self, widget: QWidget) -> None:
         touched = self._touched.get(widget.window())
@@ -130,6 +131,12 @@ class Watcher(QObject):  # type: ignore[misc]  # PySide6 need not be installed w
         duration_ms = round((time.monotonic() - opened) * 1000)
         told = {"outcome": outcome, "fields": list(touched), "duration_ms": duration_ms}
         self._analytics.record("form", name_of(dialog), told)
+
+
+def screen_of(window: QWidget) -> dict[str, Any]:
+    """Return the size of the window's screen, rounded to 100 pixels, as an event's context tells it."""
+    size = window.screen().size()
+    return {"screen": {"width": round(size.width(), -2), "height": round(size.height(), -2)}}
 
 
 def name_of(watched: QObject) -> str:
