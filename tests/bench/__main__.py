@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import exports
+from tests.bench import erasure, exports
 from tests.bench.delivery import measure
 from tests.bench.ingestion import Ingestion, Result, Size
 from tests.bench.questions import Questions, accuracy
@@ -70,6 +70,7 @@ def questions(folder: Path, sizes: Sizes) -> Iterator[Result]:
         yield from accuracy(server.data_dir, sizes.visitors)
         for form in exports.FORMATS:
             yield exports.measure(server, form, count_events(server.data_dir))
+        yield erasure.measure(server)
 
 
 PARTS = {"ingest": ingest, "client": client, "questions": questions}
