@@ -1,6 +1,5 @@
 """Percentiles of web vitals and of any performance measure, against plain Python and ClickHouse's own quantiles."""
 
-import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,7 +13,6 @@ from shockmouse_analytics_server.rows import Row
 
 pytestmark = pytest.mark.engine
 
-NUMBERS = itertools.count()
 LEVELS = {"p50": Fraction(1, 2), "p75": Fraction(3, 4), "p95": Fraction(95, 100), "p99": Fraction(99, 100)}
 
 
