@@ -1,7 +1,9 @@
 """One server, one site and one Chromium for all tests; each test is a visitor with a profile and a host of its own."""
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +39,28 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+# For a page that goes on to another as soon as that one, prerendered, has set localStorage.ready; a second try would be
+# a plain load.
+WHEN_READY = """<script>
+  const timer = setInterval(() => {
+    if (!localStorage.ready) return
+    clearInterval(timer)
+    location.href = "%s"
+  }, 300)
+</script>"""
+
+
+@contextlib.contextmanager
+def undriven(address: str, profile: Path) -> Iterator[None]:
+    """A Chromium that nobody drives opens the address: it prerenders, as no driven one does. The page drives itself."""
+    command = [CHROMIUM, "--headless", *ARGUMENTS, f"--user-data-dir={profile}", "--remote-debugging-port=0", address]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as browser:
+        try:
+            yield
+        finally:
+            browser.terminate()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """Web vitals are those of the `web-vitals` library, which measures beside the script; errors and long tasks."""
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.conftest import WHEN_READY, undriven
 from tests.browser.npm import read_package
 from tests.browser.visitor import Visitor
 
@@ -84,6 +87,25 @@ def test_all_five_equal_the_library_and_again_after_the_back_forward_cache(visit
     for name in ("FCP", "LCP"):  # each looks at the clock by itself, in callbacks of the same frame
         assert abs(lives[1].pop(name) - restored.pop(name)) < 10
     assert lives[1] == pytest.approx(restored, abs=0.0001)
+
+
+def test_those_of_a_prerendered_page_count_from_when_it_is_shown(
+    visitor: Visitor, web_vitals: bytes, tmp_path: Path
+) -> None:
+    rules = '{"prerender": [{"urls": ["/shown"], "eagerness": "immediate"}]}'
+    visitor.site.put(visitor.host, "/web-vitals.js", web_vitals, Content_Type="text/javascript")
+    go = "document.prerendering ? localStorage.ready = 1 : setTimeout(() => location.href = '/told', 3000)"
+    visitor.put("/", WHEN_READY % "/shown", head=f'<script type="speculationrules">{rules}</script>')
+    visitor.put("/shown", BODY + f"<script>onload = document.onprerenderingchange = () => {go}</script>", head=BESIDE)
+    visitor.put("/told", "<script>onload = () => shockmouse.track('theirs', {...localStorage})</script>")
+    with undriven(f"{visitor.origin}/", tmp_path):
+        (told,) = visitor.stored(1, "theirs", seconds=60)
+        rows = [row for row in visitor.stored(5, *NAMES) if row["path"] == "/shown"]
+    kind = "prerender%2E"  # as the database writes a dot within a name
+    measured = {name[len(kind) :]: float(text) for name, text in told["properties"].items() if name.startswith(kind)}
+    ours = {row["name"]: row["properties"]["value"] for row in rows}
+    assert {"TTFB", "FCP", "LCP", "CLS"} <= set(measured)
+    assert ours == pytest.approx(measured, abs=0.0001)
 
 
 def test_long_tasks_are_counted_once_a_page(visitor: Visitor) -> None:

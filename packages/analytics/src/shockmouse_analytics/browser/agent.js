@@ -513,7 +513,7 @@
     listen(window, "hashchange", choose)
     listen(window, "focus blur", attention)
     listen(window, "scroll", scrolled)
-    listen(window, "online", drain)
+    listen(window, "online", () => setTimeout(drain, Math.random() * 1000))
     listen(document, "click", click)
     const gone = () => {
       endVitals()
