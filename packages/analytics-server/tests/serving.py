@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import pty
 import queue
 import re
 import signal
@@ -60,6 +61,26 @@ def command(data_dir: Path, *arguments: str, **settings: str) -> Done:
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def command_on_terminal(data_dir: Path, *arguments: str) -> Done:
+    """Run a command whose standard error is a terminal."""
+    near, far = pty.openpty()
+    with os.fdopen(near, "rb", buffering=0) as screen:
+        done = subprocess.run(
+            [*PROGRAM, *arguments],
+            env=environment(data_dir=str(data_dir)),
+            stdout=subprocess.PIPE,
+            stderr=far,
+            timeout=90,
+            check=False,
+        )
+        os.close(far)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while part := screen.read(65_536):
+                shown += part
+    return Done(done.returncode, done.stdout.decode(), shown.decode())
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import json
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -33,7 +34,7 @@ from shockmouse_analytics_server.ranges import Range, find_zone
 from shockmouse_analytics_server.rows import Row
 from shockmouse_analytics_server.spool import Spool
 
-from .serving import PROGRAM, command, environment, serving, wait_until
+from .serving import PROGRAM, command, command_on_terminal, environment, serving, wait_until
 
 YEAR = Range(NOON - timedelta(days=200), NOON + timedelta(days=200), find_zone("UTC"))
 EVER = Project(
@@ -249,6 +250,18 @@ def test_malformed_lines_are_counted_and_told_and_the_others_imported(served: Pa
     cut.write_bytes(gzip.compress(b"\n".join(good))[:-20])
     broken = command(served, "import", "--project", "default", str(cut))
     assert (broken.code, broken.out, "is damaged" in broken.err, broken.err.count("\n")) == (1, "", True, 1)
+
+
+@pytest.mark.engine
+def test_import_and_export_show_how_far_they_are_on_a_terminal(served: Path, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    write_export(file, 40, first=0x0193)
+    done = command_on_terminal(served, "import", "--project", "default", str(file))
+    assert (done.code, done.err.split("\r")[-1].strip() or done.err.split("\r")[-2].strip()) == (0, "100% 40 events")
+    told = command_on_terminal(served, "export", "--project", "default", "--format", "csv")
+    total = told.out.count("\n") - 1
+    assert (told.code, total >= 40) == (0, True)
+    assert re.search(rf"{total} of {total} events, [\d.]+ MiB, [\d,]+ events/s", told.err), told.err
 
 
 def test_a_file_that_is_not_there_is_a_wrong_use(tmp_path: Path) -> None:
