@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import reference
 from asking import Asker, event
 
 from shockmouse_analytics_server.errors import QuestionError
@@ -172,6 +173,40 @@ def test_events_of_the_hour_that_comes_twice_are_kept_apart(asker: Asker) -> Non
         {"start": "2026-10-25T02:00:00+02:00", "value": 1},
         {"start": "2026-10-25T02:00:00+01:00", "value": 2},
     ]
+
+
+CHANGES = [  # a moment at which a clock moves, or, in Kathmandu, a midnight
+    ("Europe/Paris", datetime(2026, 3, 29, 1, tzinfo=UTC)),
+    ("Europe/Paris", datetime(2026, 10, 25, 1, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 15, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 30, tzinfo=UTC)),
+    ("America/St_Johns", datetime(2026, 3, 8, 5, 30, tzinfo=UTC)),
+    ("Asia/Kathmandu", datetime(2026, 3, 31, 18, 15, tzinfo=UTC)),
+]
+
+
+@pytest.mark.engine
+def test_hours_and_days_around_a_change_of_the_clock_count_what_lies_in_them(asker: Asker) -> None:
+    """An event every ten minutes, each a session of its own, for a day and a half on both sides."""
+    for number, (zone, change) in enumerate(CHANGES):
+        project = f"clock{number}"
+        asker.add_project(project, zone)
+        start, end = change - timedelta(hours=36), change + timedelta(hours=36)
+        rows = [
+            event(project=project, at=start + timedelta(minutes=10 * step), session_id=str(step))
+            for step in range(6 * 72)
+        ]
+        asker.store(*rows)
+        asked = {"from": start.isoformat(), "to": end.isoformat()}
+        kinds = [(interval, metric) for interval in ("hour", "day") for metric in ("events", "sessions")]
+        answers = asker.ask_all(
+            [("/timeseries", asked | {"interval": interval, "metric": metric}) for interval, metric in kinds],
+            key=project,
+        )
+        for (interval, metric), answer in zip(kinds, answers, strict=True):
+            right = reference.timeseries(reference.World(rows, start, end), zone=ZoneInfo(zone), interval=interval)
+            told = {row["start"]: row["value"] for row in answer["rows"]}
+            assert told == {at: row[metric] for at, row in right.items()}, (zone, change, interval, metric)
 
 
 @pytest.mark.engine
