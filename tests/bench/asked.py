@@ -142,7 +142,7 @@ def of_rollups(asked: Question) -> list[Asked]:
 
 def of_events(asked: Question, filtered: Question) -> list[Asked]:
     steps = (
-        Step(type="page", filters=("path:is:/articles/1",)), Step(type="page"),
+        Step(type="page", filters=("path:is:/articles/3",)), Step(type="page", filters=("path:is:/articles/5",)),
         Step(name="step 1"), Step(name="step 2"),
     )  # fmt: skip
     by_path = {"dimension": "path", "metrics": DEFAULT_METRICS.split(","), "limit": 100, "offset": 0}

@@ -95,14 +95,17 @@ def by_day(question: Question, value: Expression, metrics: list[str]) -> str:
 
 
 def by_event(question: Question, value: Expression, metrics: list[str]) -> str:
-    """Return the statement that needs no grouping by session: right where no device is sampled."""
+    """Return the statement that needs no grouping by session: right where no device is sampled.
+
+    Hashes are counted, as in totals.py: distinct texts take twice the time and memory.
+    """
     return question.sql(
         "breakdown_of_events",
         value=value.sql,
         order=ORDERS[metrics[0]],
-        distinct_visitors="uniqExact(device_id)" if "visitors" in metrics else "0",
+        distinct_visitors="uniqExact(sipHash64(device_id))" if "visitors" in metrics else "0",
         distinct_sessions=(
-            "uniqExact(toDate(session_started), device_id, session_id)" if "sessions" in metrics else "0"
+            "uniqExact(sipHash64(toDate(session_started), device_id, session_id))" if "sessions" in metrics else "0"
         ),
     )
 
