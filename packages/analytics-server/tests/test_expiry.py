@@ -104,3 +104,12 @@ def test_what_is_late_by_a_day_goes_by_itself(node: Node) -> None:
     assert counted(node) == 3
     node.run(lambda place: expire(place, 38))
     assert (counted(node), counted(node, "rival")) == (2, 3)
+
+
+def test_counts_are_repaired_in_the_rows_that_they_stand_in_after_a_change(node: Node) -> None:
+    """Counts keep the retention of their time in their key; what is taken away must carry the same."""
+    set_to(node, rollup_retention_days=100)
+    node.erase(device_id="of 20 days")
+    rows = node.fetch("select retention, sum(events) as n from counts_by_quarter where project = 'shop' group by all")
+    assert rows == [{"retention": 0, "n": 2}]
+    assert node.fetch("select count() as n from counts_by_quarter where events < 0") == [{"n": 0}]

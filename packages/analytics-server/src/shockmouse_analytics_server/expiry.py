@@ -78,13 +78,10 @@ async def keep_as_set(database: Database, cluster: str | None, project: Project)
     """Rows that are there are kept as the project's settings say; what is older is deleted."""
     deletion = Deletion(database, cluster)
     mine = f"project = '{project.name}'"
-    raw, counts = project.retention_days, project.rollup_retention_days
-    changed = f"retention = {raw}, rollup_retention = {counts}"
-    where = f"{mine} and (retention != {raw} or rollup_retention != {counts})"
-    await deletion.update("events", changed, where)
-    for rollup in ROLLUPS:
-        if rollup.is_by_device:
-            await deletion.update(rollup.table, f"retention = {raw}", f"{mine} and retention != {raw}")
+    days = project.retention_days
+    # Not rollup_retention: an event tells by it in which row of the counts it stands, should it be erased.
+    for table in ("events", *(rollup.table for rollup in ROLLUPS if rollup.is_by_device)):
+        await deletion.update(table, f"retention = {days}", f"{mine} and retention != {days}")
     await expire(database, cluster, project)
 
 
