@@ -81,9 +81,11 @@ def test_late_events_are_dropped_and_counted(site: Site) -> None:
     assert site.ask("POST", "/api/v1/privacy/erase", {"user_id": "anna-late"}).status == 200
     answer = site.send({"user_id": "anna-late", "timestamp": late}, {"device_id": "phone-late", "timestamp": late})
     assert answer == {"accepted": 0, "duplicates": 0, "rejected": []}
+    alias = {"type": "alias", "user_id": "anna-new", "properties": {"previous_id": "anna-late"}, "timestamp": late}
+    assert site.send(alias)["accepted"] == 0
     assert site.send({"user_id": "anna-late"})["accepted"] == 1  # what a person does afterwards is new
     metrics = site.server.ask("GET", "/metrics").body.decode()
-    assert 'shockmouse_events_dropped_total{reason="erased"} 2' in metrics
+    assert 'shockmouse_events_dropped_total{reason="erased"} 3' in metrics
 
 
 def test_only_an_admin_key_opens_the_routes_and_only_its_own_project(site: Site) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -201,7 +202,8 @@ class Ingest:
         """
         devices, row = (row.devices, row.row) if isinstance(row, Unplaced) else ((), row)
         at = event.at.timestamp() if row.time_flag in CLAMPED else row.at
-        return self._directory.is_erased(row.project, row.user_id, (row.device_id, *devices), at)
+        users = (row.user_id, previous_id(row)) if row.type == "alias" else (row.user_id,)
+        return any(self._directory.is_erased(row.project, user, (row.device_id, *devices), at) for user in users)
 
     def _count(self, batch: Batch, appended: Appended, project: str) -> None:
         add = partial(self._counters.add, project=project)
@@ -223,6 +225,15 @@ class Ingest:
         answer = refusal(exc)
         self._counters.add("refused", exc.code if isinstance(exc, BodyError) else str(answer.status))
         return answer
+
+
+class _Alias(Struct):
+    previous_id: Any = None
+
+
+def previous_id(row: Row) -> str:
+    """Return the other id that an alias event names."""
+    return str(msgspec.json.decode(row.properties, type=_Alias).previous_id or "")
 
 
 def refusal(exc: Exception) -> Answer:
