@@ -58,7 +58,7 @@ class Reader:
         return self.ready()
 
     def ready(self) -> Page:
-        wait_until(lambda: bool(self.page.evaluate(READY)), 20, "the view has its answers")
+        wait_until(lambda: bool(self.page.evaluate(READY)), 60, "the view has its answers")
         return self.page
 
     def click(self, target: str | Locator) -> Page:

@@ -83,7 +83,7 @@ def test_a_prerendered_page_is_viewed_when_it_is_shown_and_not_before(visitor: V
             "const tell = () => shockmouse.track('shown', {at: Date.now()})</script>",
         )
     with undriven(f"{visitor.origin}/", tmp_path):
-        rows = visitor.stored(4, "page", "track", seconds=60)
+        rows = visitor.stored(4, "page", "track")
     assert [(row["type"], row["name"]) for row in rows] == [
         ("page", "One"), ("page", "/two"), ("track", "early"), ("track", "shown")
     ]  # fmt: skip

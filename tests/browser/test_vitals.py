@@ -99,7 +99,7 @@ def test_those_of_a_prerendered_page_count_from_when_it_is_shown(
     visitor.put("/shown", BODY + f"<script>onload = document.onprerenderingchange = () => {go}</script>", head=BESIDE)
     visitor.put("/told", "<script>onload = () => shockmouse.track('theirs', {...localStorage})</script>")
     with undriven(f"{visitor.origin}/", tmp_path):
-        (told,) = visitor.stored(1, "theirs", seconds=60)
+        (told,) = visitor.stored(1, "theirs")
         rows = [row for row in visitor.stored(5, *NAMES) if row["path"] == "/shown"]
     kind = "prerender%2E"  # as the database writes a dot within a name
     measured = {name[len(kind) :]: float(text) for name, text in told["properties"].items() if name.startswith(kind)}

@@ -72,7 +72,7 @@ class Visitor:
             row["user_properties"] = json.loads(row["user_properties"])
         return found
 
-    def stored(self, at_least: int, *kinds: str, seconds: float = 20) -> list[dict[str, Any]]:
+    def stored(self, at_least: int, *kinds: str, seconds: float = 60) -> list[dict[str, Any]]:
         """Return the rows of these types or names, of all when none is given, once there are so many."""
         found: list[dict[str, Any]] = []
 
