@@ -59,7 +59,7 @@ def test_help_names_the_commands_and_loads_no_engine() -> None:
         "try: main()\n"
         f"except SystemExit as end: print([name for name in {UNINVITED!r} if name in sys.modules], end.code)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE) == [
         "serve",
         "migrate",
@@ -117,7 +117,7 @@ def test_openapi_prints_the_document(tmp_path: Path) -> None:
 
 def test_output_that_nobody_reads_on_is_no_error(tmp_path: Path) -> None:
     line = f"{PROGRAM[0]} -m {PROGRAM[2]} openapi | head -1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
 
 

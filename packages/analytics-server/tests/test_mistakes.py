@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shockmouse_analytics_server.errors import QuestionError
+from shockmouse_analytics_server.backup import read_manifest
+from shockmouse_analytics_server.errors import QuestionError, UsageError
 from shockmouse_analytics_server.filters import express
 from shockmouse_analytics_server.question import parse_question
 
@@ -61,6 +62,21 @@ def test_what_another_serve_holds_is_told_with_its_process_and_a_way_out(tmp_pat
         refused = command(tmp_path / "other", "serve", "--port", str(server.port))
     address = f"127.0.0.1:{server.port}"
     assert refused == said(f"cannot listen on {address}: Address already in use; give another --port")
+
+
+def test_a_backup_that_is_none_is_told_without_the_systems_numbers(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "manifest.json").write_bytes(b"\xff{")
+    reasons = {
+        "nowhere": f"{tmp_path / 'nowhere' / 'manifest.json'}: no such file or directory",
+        "file": f"{tmp_path / 'file' / 'manifest.json'}: not a directory",
+        "damaged": "its manifest.json is damaged",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(UsageError) as caught:
+            read_manifest(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name} is not a whole backup: {reason}"
 
 
 def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path) -> None:

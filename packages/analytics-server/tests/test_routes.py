@@ -120,7 +120,7 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
 
 def test_the_document_is_served_as_the_command_prints_it(worker: Worker) -> None:
     command = [sys.executable, "-m", "shockmouse_analytics_server", "openapi"]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert worker.ask("GET", "/openapi.json").content == json.loads(printed.stdout)
 
 

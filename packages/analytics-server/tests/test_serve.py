@@ -225,7 +225,7 @@ def test_without_any_clickhouse_both_ways_out_are_named(tmp_path: Path) -> None:
         env=os_environ,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)

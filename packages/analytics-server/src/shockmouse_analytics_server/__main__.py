@@ -9,7 +9,7 @@ from collections.abc import Callable
 from . import __version__, config, logs
 from .commands import backups, checks, exports, imports, migrations, privacy, projects, serving, spooling
 from .commands.options import PROGRAM, Parser, given_flags
-from .errors import ConfigError, ServerError, UsageError
+from .errors import ConfigError, ServerError, UsageError, in_words
 from .lifeline import end_with_parent
 
 
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def fail(error: Exception, code: int) -> int:
-    line = logs.BREAKS.sub(" ", str(error))
+    line = logs.BREAKS.sub(" ", in_words(error))
     sys.stderr.write(f"{PROGRAM}: {line}\n")
     return code
 

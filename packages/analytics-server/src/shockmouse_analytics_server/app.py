@@ -23,19 +23,8 @@ from .clickhouse import Database
 from .config import ServerConfig
 from .counters import Counters
 from .erasure_work import Place
-from .errors import (
-    BodyError,
-    DatabaseAwayError,
-    DatabaseError,
-    LockedError,
-    NameTakenError,
-    QuestionError,
-    QuestionLimitError,
-    ServerError,
-    SpoolBrokenError,
-    SpoolFullError,
-    UsageError,
-)
+from .errors import ServerError
+from .failures import FAILED, failure_of, retry_seconds
 from .folder import defaults_of, directory_path, url_path
 from .guard import Application, Guard, Message, Receive, Scope, Send
 from .ingest import Ingest
@@ -48,7 +37,6 @@ from .wire import Limits
 
 EVENTS_PATH = "/v1/events"
 POSTED_QUESTIONS = ("/api/v1/funnel",)
-RETRY_SECONDS = {429: "60", 503: "5"}
 POLICY = {
     "Content-Security-Policy": dashboard.POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -56,18 +44,6 @@ POLICY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-# The first that fits says status and code; None gives the error's own words as the reason.
-ANSWERS: tuple[tuple[type[ServerError], int, str, str | None], ...] = (
-    (UsageError, 404, "not_found", None),
-    (NameTakenError, 409, "name_taken", None),
-    (QuestionLimitError, 422, "over_limits", "the question needs more time, memory or rows than it may take"),
-    (DatabaseAwayError, 503, "database_away", "the database does not answer; try again"),
-    (DatabaseError, 500, "database_error", "the database refused the question"),
-    (SpoolFullError, 503, "spool_full", None),
-    (SpoolBrokenError, 503, "disk_failed", None),
-    (LockedError, 503, "busy", None),
-    (ServerError, 500, "failed", "the server failed; its log says more"),
-)
 
 logger = logging.getLogger(__name__)
 
@@ -188,19 +164,18 @@ def limits_of(config: ServerConfig) -> Limits:
 
 
 def error_answer(status: int, code: str, reason: str, headers: Mapping[str, str] | None = None) -> Response:
-    further = {"Retry-After": RETRY_SECONDS[status]} if status in RETRY_SECONDS else {}
+    seconds = retry_seconds(status, code)
+    further = {} if seconds is None else {"Retry-After": str(seconds)}
     body = {"error": {"code": code, "reason": reason}}
     return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store", **further, **(headers or {})})
 
 
 async def answer_failure(_: Request, error: Exception) -> Response:
     """Answer one of our own errors as the table says."""
-    if isinstance(error, QuestionError | BodyError):
-        return error_answer(error.status, error.code, error.reason)
-    status, code, reason = next((row[1:] for row in ANSWERS if isinstance(error, row[0])), (500, "failed", None))
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    failure = failure_of(error)
+    if failure.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("a request failed", exc_info=error)
-    return error_answer(status, code, reason or str(error))
+    return error_answer(*failure)
 
 
 async def answer_http(_: Request, error: Exception) -> Response:
@@ -217,4 +192,4 @@ async def answer_nobody(_: Request, __: Exception) -> Response:
 
 async def answer_bug(_: Request, __: Exception) -> Response:
     """Answer what nobody foresaw; Starlette raises it again, so that it is logged."""
-    return error_answer(500, "failed", "the server failed; its log says more")
+    return error_answer(*FAILED)

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from . import __version__, migrate
 from .clickhouse import Database
-from .errors import DatabaseError, LockedError, SchemaError, UsageError
+from .errors import DatabaseError, LockedError, SchemaError, UsageError, in_words
 from .folder import directory_path, loader_lock, loading_lock, serve_lock, spool_path
 from .journal import UNKNOWN_DATABASE, read
 from .locks import hold, try_lock
@@ -217,8 +217,10 @@ def read_manifest(source: Path) -> Manifest:
     """Return the manifest of a backup whose every file is as it says. Raises UsageError."""
     try:
         manifest = msgspec.json.decode((source / "manifest.json").read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError) as exc:
-        raise UsageError(f"{source} is not a whole backup: {exc}") from exc
+    except OSError as exc:
+        raise UsageError(f"{source} is not a whole backup: {in_words(exc)}") from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise UsageError(f"{source} is not a whole backup: its manifest.json is damaged") from exc
     if manifest.format != FORMAT:
         raise UsageError(f"{source} has format {manifest.format}; this release reads {FORMAT}")
     if manifest != manifest.sealed():

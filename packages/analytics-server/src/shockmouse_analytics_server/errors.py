@@ -22,6 +22,13 @@ class ServerError(Exception):
     """Something that has a one-line explanation; no traceback reaches a user."""
 
 
+def in_words(error: BaseException) -> str:
+    """Return an error's own words; the system's are its file and what is wrong, without a number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror.lower()}"
+    return str(error)
+
+
 class ConfigError(ServerError):
     """A setting is missing, unknown or out of bounds."""
 

@@ -21,7 +21,8 @@ from .appender import Appender
 from .body import check_headers
 from .counters import Counters
 from .enrich import CLAMPED, Arrival, enrich
-from .errors import BatchReusedError, BodyError, LockedError, SpoolBrokenError, SpoolFullError, UsageError
+from .errors import BatchReusedError, BodyError, LockedError, ServerError, SpoolBrokenError, SpoolFullError, UsageError
+from .failures import DISK_FAILING, failure_of, retry_seconds
 from .places import Places
 from .projects import Directory, Key
 from .rates import RateLimit
@@ -238,17 +239,11 @@ def previous_id(row: Row) -> str:
 
 def refusal(exc: Exception) -> Answer:
     """Return the answer to a request that failed as a whole; after a 503 the sender keeps its batch and comes again."""
-    match exc:
-        case BodyError(status=401):
-            return error_answer(401, exc.code, exc.reason, ((b"www-authenticate", b"Bearer"),))
-        case BodyError():
-            return error_answer(exc.status, exc.code, exc.reason)
-        case BatchReusedError():
-            return error_answer(400, "batch_id_reused", str(exc))
-        case SpoolFullError():
-            return error_answer(503, "spool_full", "nothing more can be stored now", retry_after(30))
-        case _:
-            return error_answer(503, "disk_failing", "nothing can be stored now", retry_after(5))
+    is_ours = isinstance(exc, ServerError) and not isinstance(exc, LockedError)
+    status, code, reason = failure_of(exc) if is_ours else DISK_FAILING
+    seconds = retry_seconds(status, code)
+    headers = ((b"www-authenticate", b"Bearer"),) if status == 401 else () if seconds is None else retry_after(seconds)
+    return error_answer(status, code, reason, headers)
 
 
 def all_rejected(rejected: Sequence[Rejection]) -> Answer:

@@ -13,6 +13,7 @@ from . import __version__
 from .appender import Appender
 from .counters import Count, Counters
 from .errors import ServerError
+from .failures import RETRY_SECONDS
 from .projects import Directory
 from .spool import Spool, SpoolStatus
 
@@ -95,7 +96,7 @@ def routes(appender: Appender, spool: Spool, directory: Directory, counters: Cou
         if not problem:
             return JSONResponse({"status": "ready"})
         error = {"error": {"code": "not_ready", "reason": problem}}
-        return JSONResponse(error, status_code=503, headers={"Retry-After": "5"})
+        return JSONResponse(error, status_code=503, headers={"Retry-After": str(RETRY_SECONDS[503])})
 
     async def metrics(_: Request) -> Response:
         counts, status = await asyncio.to_thread(counters.totals), await asyncio.to_thread(spool.status)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import maxminddb
 
 from .addresses import read_address
-from .errors import ConfigError
+from .errors import ConfigError, in_words
 
 _CACHED_ADDRESSES = 4096
 
@@ -65,7 +65,7 @@ def open_database(path: Path) -> maxminddb.Reader:
     try:
         return maxminddb.open_database(path)
     except (OSError, maxminddb.InvalidDatabaseError) as exc:
-        raise ConfigError(f"GEOIP_DATABASE: {path} cannot be read: {exc}") from exc
+        raise ConfigError(f"GEOIP_DATABASE: {path} cannot be read: {in_words(exc)}") from exc
 
 
 def country_in(record: Any) -> str | None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from . import visits
-from .errors import LockedError, ServerError, SpoolBrokenError, SpoolFullError
+from .errors import LockedError, ServerError, SpoolBrokenError, SpoolFullError, in_words
 
 BUSY_MS = 10_000
 RETRY_SECONDS = 0.02
@@ -212,5 +212,5 @@ class SpoolFile:
             return LockedError(f"{self.path}: another process keeps it locked")
         if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH):
             return None
-        self._broken = f"{self.path}: {exc}; restart, and see `doctor` when it comes again"
+        self._broken = f"{self.path}: {in_words(exc)}; restart, and see `doctor` when it comes again"
         return SpoolBrokenError(self._broken)
