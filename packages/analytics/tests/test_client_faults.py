@@ -333,11 +333,13 @@ def test_gunicorn_that_loads_the_program_before_it_forks(program: Any, server: A
     (tmp_path / "preloaded.py").write_text(PRELOADED)
     address = str(tmp_path / "socket")
     process = program.start(GUNICORN.replace("SOCKET", address).replace("FOLDER", str(tmp_path)))
-    for first in range(200, 1000, 4):
-        ask(address, f"/?{first}")
-    began = time.time()
-    process.terminate()
-    process.communicate(timeout=40)
+    try:
+        for first in range(200, 1000, 4):
+            ask(address, f"/?{first}")
+    finally:
+        began = time.time()
+        process.terminate()
+        process.communicate(timeout=40)
     row = settle("gunicorn with preload", program, server, set(range(1000)), time.time() - began)
     assert (process.returncode, row.lost, row.duplicated) == (0, 0, 0)
 
