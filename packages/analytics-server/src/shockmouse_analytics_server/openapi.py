@@ -196,6 +196,7 @@ def pages() -> Node:
     }
     token = parameter("token", "The one-time token of `project link`.")
     csrf = parameter("X-CSRF-Token", "`token` of /session.", "header")
+    used = answer(FAILURES["410"] + " The page says so.", media_type="text/html")
     signed_in = answer("Signed in: the cookie is set.", media_type="text/html")
     return {
         "/": open_page("The dashboard."),
@@ -208,7 +209,7 @@ def pages() -> Node:
                     parameter("version", "Of all files together; as the page names it.", "path"),
                     parameter("name", "The file's name.", "path"),
                 ],
-                "responses": {"200": answer("The file.", media_type="*/*"), **failures("404")},
+                "responses": {"200": answer("The file.", media_type="*/*"), **failures("400", "404")},
             }
         },
         "/sign-in": {
@@ -216,13 +217,16 @@ def pages() -> Node:
                 "summary": "Sign in by a one-time link.",
                 "security": [],
                 "parameters": [token],
-                "responses": {"200": signed_in, **failures("410", "429")},
+                "responses": {"200": signed_in, "410": used, **failures("429", "503")},
             },
             "post": {
                 "summary": "Sign in by a read key.",
                 "security": [],
                 "requestBody": {"required": True, "content": form},
-                "responses": {"303": {"description": "Signed in: the cookie is set."}, **failures("401", "403", "429")},
+                "responses": {
+                    "303": {"description": "Signed in: the cookie is set."},
+                    **failures("400", "401", "403", "408", "413", "429", "503"),
+                },
             },
         },
         "/sign-out": {
