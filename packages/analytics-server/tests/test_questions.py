@@ -185,13 +185,16 @@ def test_a_long_session_is_read_page_by_page(asker: Asker) -> None:
 
 def test_an_event_is_told_as_stored(asker: Asker) -> None:
     properties = {"a.b": 1, "a": {"b": [1, "x"]}, "when": "2026-01-01T00:00:00Z", "yes": True, "big": 2**53 + 1}
-    row = event(properties=properties, sent_at=NOON.timestamp(), sample_rate=0.5, bot="", ip="203.0.113.0")
+    more = {"boot_id": "boot", "seq": 7, "fingerprint": {"os": "Linux"}, "context": '{"page":{"depth":2,"none":null}}'}
+    row = event(properties=properties, sent_at=NOON.timestamp(), sample_rate=0.5, bot="", ip="203.0.113.0", **more)
     asker.store(row)
     told = asker.ask("/events", RANGE)["rows"][0]
     times = ("at", "session_started_at", "received_at", "sent_at")
     assert {name: told[name] for name in times} == dict.fromkeys(times, "2026-03-10T12:00:00.000Z")
     assert told["properties"] == properties
     assert (told["event_id"], told["sample_rate"], told["ip"]) == (row.event_id, 0.5, "203.0.113.0")
+    assert {name: told[name] for name in more} == more | {"context": {"page": {"depth": 2, "none": None}}}
+    assert told["batch_id"] == row.batch_id
 
 
 @pytest.mark.parametrize(

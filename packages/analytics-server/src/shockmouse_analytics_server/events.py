@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from .clickhouse import Database
-from .question import UNESCAPE, Millis, Question, next_cursor, parse_page
-from .ranges import from_ms, show_times, to_ms
+from .question import UNESCAPE, Millis, Question, next_cursor, parse_page, show_event
+from .ranges import from_ms, to_ms
 
 ORDER = ("at_ms", "event_id")
 NO_ID = UUID(int=0)
@@ -20,4 +20,4 @@ async def events(
     sql = question.sql("events", columns=question.sql("event_columns"))
     found = await database.fetch(sql, params=question.params() | params, settings=UNESCAPE)
     following = next_cursor(question, page, found, *ORDER)
-    return [show_times(row) for row in found], following
+    return [show_event(row) for row in found], following

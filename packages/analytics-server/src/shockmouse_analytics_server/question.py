@@ -21,7 +21,7 @@ from msgspec import Meta, Struct
 
 from .errors import QuestionError
 from .filters import MAX_FILTERS, Conditions, compile_filters, parse
-from .ranges import Range, find_zone, from_ms, parse_range, to_ms
+from .ranges import Range, find_zone, from_ms, parse_range, show_times, to_ms
 
 COMMON = frozenset({"from", "to", "timezone", "filter", "bots"})
 KINDS = {"exclude": (0,), "include": (0, 1), "only": (1,)}
@@ -191,6 +191,11 @@ def next_cursor(question: Question, page: Page, rows: list[dict[str, Any]], *key
     del rows[page.limit :]
     values = [to_ms(question.range.start), to_ms(question.range.end), *(rows[-1][name] for name in key)]
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def show_event(row: dict[str, Any]) -> dict[str, object]:
+    """Return a row of event_columns as it is answered; its context is stored as JSON already."""
+    return show_times(row) | {"context": msgspec.Raw((row["context"] or "{}").encode())}
 
 
 def decode_cursor(text: str, types: tuple[object, ...]) -> tuple[Any, ...]:

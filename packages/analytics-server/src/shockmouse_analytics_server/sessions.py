@@ -12,7 +12,7 @@ import msgspec
 from .clickhouse import Database
 from .errors import QuestionError
 from .filters import Conditions
-from .question import UNESCAPE, Millis, Page, Question, next_cursor, parse_page
+from .question import UNESCAPE, Millis, Page, Question, next_cursor, parse_page, show_event
 from .ranges import from_ms, show_times, to_ms
 
 ORDER = ("started_at_ms", "start_day", "device_id", "session_id")
@@ -73,7 +73,7 @@ async def session(database: Database, question: Question, session_id: str, given
     sql = question.sql("session_events", columns=question.sql("event_columns"))
     events = await database.fetch(sql, params=question.params() | wanted | params, settings=UNESCAPE)
     following = next_cursor(question, page, events, *EVENT_ORDER)
-    return {"session": describe(row), "events": [show_times(event) for event in events], "next": following}
+    return {"session": describe(row), "events": [show_event(event) for event in events], "next": following}
 
 
 def describe(row: dict[str, Any]) -> dict[str, object]:

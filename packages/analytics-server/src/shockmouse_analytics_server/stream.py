@@ -19,8 +19,8 @@ from msgspec import Struct
 
 from .clickhouse import Database
 from .errors import QuestionError, ServerError
-from .question import UNESCAPE, Question
-from .ranges import Range, ceil_ms, from_ms, show_times
+from .question import UNESCAPE, Question, show_event
+from .ranges import Range, ceil_ms, from_ms
 
 LAG = timedelta(seconds=3)  # between receipt and commit, and for the loaders of other nodes
 LATENESS = timedelta(days=7)  # an event of longer ago is not looked for
@@ -126,4 +126,4 @@ async def read(database: Database, question: Question, place: Place, until: date
 def message(row: dict[str, object]) -> bytes:
     """Return an event as a server-sent one; JSON has no line breaks."""
     name = f"{row['received_at_ms']}-{row['event_id']}"
-    return b"id: %s\nevent: event\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(show_times(row)))
+    return b"id: %s\nevent: event\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(show_event(row)))
