@@ -225,7 +225,9 @@ def test_a_project_with_bots_alone_says_so(watcher: Reader) -> None:
     watcher.server.post({"events": [event | {"context": {"user_agent": BOT}}]}, keys.write_key)
     watcher.sign_in(keys.read_key)
     page = watcher.open()
-    expect(page.locator(".total strong").first).to_have_text("0", timeout=15_000)
+    expect(page.get_by_text("Only bots came in this period: 1 of their events")).to_be_visible(timeout=15_000)
+    watcher.click("text=See why")
+    assert [row[0] for row in watcher.rows("#reasons")] == ["crawler"]
 
 
 def test_a_time_zone_moves_the_days(watcher: Reader) -> None:

@@ -19,7 +19,10 @@ export class Asking {
 
   // The same without what narrows the events down.
   withoutFilters() {
-    return new Asking(this.common.filter(([name]) => name !== "filter" && name !== "bots"), this)
+    return new Asking(
+      this.common.filter(([name]) => name !== "filter" && name !== "bots"),
+      this,
+    )
   }
 
   // The address of a question; a parameter given here stands in the place of a common one, `filter` beside it.

@@ -10,18 +10,69 @@ const ROWS = 7
 const PAGE = 50
 // name (in the address: which tab), title, tabs of dimension and title, metrics with the first for the bars
 export const CARDS = [
-  ["pages", "Pages", [["path", "All"], ["entry_path", "Entry"], ["exit_path", "Exit"]], ["visitors", "pageviews"]],
-  ["sources", "Sources", [["entry_referrer_host", "Referrers"], ["entry_utm_source", "Sources"],
-    ["entry_utm_medium", "Media"], ["entry_utm_campaign", "Campaigns"]], ["visitors", "sessions"]],
-  ["places", "Places", [["country", "Countries"], ["locale", "Languages"]], ["visitors", "sessions"]],
-  ["devices", "Devices", [["device_type", "Devices"], ["browser", "Browsers"], ["os", "Systems"], ["screen", "Screens"]],
-    ["visitors", "sessions"]],
-  ["happenings", "Events", [["name", "Events"], ["type", "Types"]], ["events", "visitors"]],
+  [
+    "pages",
+    "Pages",
+    [
+      ["path", "All"],
+      ["entry_path", "Entry"],
+      ["exit_path", "Exit"],
+    ],
+    ["visitors", "pageviews"],
+  ],
+  [
+    "sources",
+    "Sources",
+    [
+      ["entry_referrer_host", "Referrers"],
+      ["entry_utm_source", "Sources"],
+      ["entry_utm_medium", "Media"],
+      ["entry_utm_campaign", "Campaigns"],
+    ],
+    ["visitors", "sessions"],
+  ],
+  [
+    "places",
+    "Places",
+    [
+      ["country", "Countries"],
+      ["locale", "Languages"],
+    ],
+    ["visitors", "sessions"],
+  ],
+  [
+    "devices",
+    "Devices",
+    [
+      ["device_type", "Devices"],
+      ["browser", "Browsers"],
+      ["os", "Systems"],
+      ["screen", "Screens"],
+    ],
+    ["visitors", "sessions"],
+  ],
+  [
+    "happenings",
+    "Events",
+    [
+      ["name", "Events"],
+      ["type", "Types"],
+    ],
+    ["events", "visitors"],
+  ],
 ]
-const TITLES = { visitors: "Visitors", pageviews: "Views", sessions: "Sessions", events: "Events", bounce_rate: "Bounce rate",
-  session_duration_seconds: "Duration", views_per_session: "Views / session" }
+const TITLES = {
+  visitors: "Visitors",
+  pageviews: "Views",
+  sessions: "Sessions",
+  events: "Events",
+  bounce_rate: "Bounce rate",
+  session_duration_seconds: "Duration",
+  views_per_session: "Views / session",
+}
 const FORMATS = { bounce_rate: percent, session_duration_seconds: duration, views_per_session: ratio }
-const ABOUT = "Of many events, distinct visitors and sessions come from sketches, 1 to 3 % off; events and views are exact."
+const ABOUT =
+  "Of many events, distinct visitors and sessions come from sketches, 1 to 3 % off; events and views are exact."
 // Titles of pages are names too; the card of events is about what people did.
 const DEEDS = "type:is_not:page|screen|performance"
 
@@ -29,21 +80,52 @@ export function card([name, title, tabs, metrics], asking) {
   const chosen = tabs.find(([dimension]) => dimension === current().get(name)) || tabs[0]
   const [dimension] = chosen
   const body = element("div", { class: "rows", "aria-busy": "true" })
-  const choices = tabs.length < 2 ? null : element("ul", { class: "tabs", "aria-label": title },
-    ...tabs.map(([each, words]) => element("li", {}, element("a", {
-      href: href({ [name]: each === tabs[0][0] ? null : each }), "aria-current": each === dimension ? "true" : null,
-    }, words))))
+  const choices =
+    tabs.length < 2
+      ? null
+      : element(
+          "ul",
+          { class: "tabs", "aria-label": title },
+          ...tabs.map(([each, words]) =>
+            element(
+              "li",
+              {},
+              element(
+                "a",
+                {
+                  href: href({ [name]: each === tabs[0][0] ? null : each }),
+                  "aria-current": each === dimension ? "true" : null,
+                },
+                words,
+              ),
+            ),
+          ),
+        )
   const filters = dimension === "name" ? { filter: DEEDS } : {}
   const load = async () => {
-    const { rows, next, exact } = await asking.ask("breakdown", { dimension, metrics: metrics.join(","), limit: ROWS, ...filters })
+    const { rows, next, exact } = await asking.ask("breakdown", {
+      dimension,
+      metrics: metrics.join(","),
+      limit: ROWS,
+      ...filters,
+    })
     about.hidden = exact
     replace(body, rowsTable(`${title} by ${titleOf(dimension)}`, dimension, rows, metrics))
     rest.hidden = next === null
   }
-  const rest = element("a", { class: "rest", href: hrefOf("list", { dimension, ...withDeeds(dimension) }), hidden: true }, "Show all")
+  const rest = element(
+    "a",
+    { class: "rest", href: hrefOf("list", { dimension, ...withDeeds(dimension) }), hidden: true },
+    "Show all",
+  )
   const about = element("span", { class: "quiet", title: ABOUT, hidden: true }, "≈ visitors are estimates")
-  const made = element("section", { class: "card", id: `card-${name}` },
-    element("header", {}, element("h2", {}, title), choices), body, element("footer", { class: "ends" }, rest, about))
+  const made = element(
+    "section",
+    { class: "card", id: `card-${name}` },
+    element("header", {}, element("h2", {}, title), choices),
+    body,
+    element("footer", { class: "ends" }, rest, about),
+  )
   return { made, body, load }
 }
 
@@ -53,7 +135,8 @@ export function rowsTable(caption, dimension, rows, metrics, compactly = true) {
   const greatest = Math.max(...rows.map((row) => row[metrics[0]]), 0)
   const show = (metric, row) => (FORMATS[metric] || (compactly ? compact : count))(row[metric])
   return table({
-    caption, rows,
+    caption,
+    rows,
     bar: (row) => (greatest ? row[metrics[0]] / greatest : 0),
     columns: [
       { title: titleOf(dimension), cell: (row) => valueLink(dimension, row.value) },
@@ -70,8 +153,16 @@ function valueLink(dimension, value) {
     return element("a", { href: hrefOf("event", { name: value }), title: words }, words)
   const filter = filterOf(dimension, value)
   const isOn = hasFilter(filter)
-  return element("a", { href: href({ filter: toggled(filter) }), class: quiet, title: words,
-    "aria-label": `${words}: ${isOn ? "take the filter out" : "filter by this"}` }, words)
+  return element(
+    "a",
+    {
+      href: href({ filter: toggled(filter) }),
+      class: quiet,
+      title: words,
+      "aria-label": `${words}: ${isOn ? "take the filter out" : "filter by this"}`,
+    },
+    words,
+  )
 }
 
 // One dimension's values, all of them, page by page.
@@ -83,10 +174,16 @@ export async function show(place, { asking, parameters }) {
   replace(place, body)
   const { rows, next } = await asking.ask("breakdown", { dimension, metrics: metrics.join(","), limit: PAGE, offset })
   const step = (words, to) => element("a", { class: "button", href: href({ offset: to || null }) }, words)
-  replace(body, element("h2", {}, titleOf(dimension)),
+  replace(
+    body,
+    element("h2", {}, titleOf(dimension)),
     wide(rowsTable(titleOf(dimension), dimension, rows, metrics, false)),
-    element("footer", { class: "steps" },
-      offset ? step("Previous", Math.max(0, offset - PAGE)) : null, next === null ? null : step("Next", next)))
+    element(
+      "footer",
+      { class: "steps" },
+      offset ? step("Previous", Math.max(0, offset - PAGE)) : null,
+      next === null ? null : step("Next", next),
+    ),
+  )
   body.removeAttribute("aria-busy")
 }
-

@@ -35,11 +35,22 @@ export function pathOf(xs, ys) {
 export function lineChart({ title, points, format, isRunning }) {
   const picture = shape("svg", { "aria-hidden": "true", focusable: "false", height: HEIGHT })
   const readout = element("div", { class: "readout", hidden: true })
-  const box = element("div", {
-    class: "chart", tabindex: "0", role: "slider", "aria-label": `${title} over time`, "aria-valuemin": 0,
-    "aria-valuemax": Math.max(points.length - 1, 0), "aria-valuenow": Math.max(points.length - 1, 0),
-    "aria-valuetext": words(points.at(-1), format), "aria-orientation": "horizontal",
-  }, picture, readout)
+  const box = element(
+    "div",
+    {
+      class: "chart",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": `${title} over time`,
+      "aria-valuemin": 0,
+      "aria-valuemax": Math.max(points.length - 1, 0),
+      "aria-valuenow": Math.max(points.length - 1, 0),
+      "aria-valuetext": words(points.at(-1), format),
+      "aria-orientation": "horizontal",
+    },
+    picture,
+    readout,
+  )
   let place = null
   let drawn = 0
 
@@ -77,8 +88,16 @@ export function lineChart({ title, points, format, isRunning }) {
   box.addEventListener("focus", () => read(Number(box.getAttribute("aria-valuenow"))))
   box.addEventListener("keydown", (event) => {
     const now = Number(box.getAttribute("aria-valuenow"))
-    const next = { ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1, Home: 0,
-      End: points.length - 1, PageUp: now - 7, PageDown: now + 7 }[event.key]
+    const next = {
+      ArrowLeft: now - 1,
+      ArrowDown: now - 1,
+      ArrowRight: now + 1,
+      ArrowUp: now + 1,
+      Home: 0,
+      End: points.length - 1,
+      PageUp: now - 7,
+      PageDown: now + 7,
+    }[event.key]
     if (event.key === "Escape") leave()
     if (next === undefined) return
     event.preventDefault()
@@ -89,15 +108,25 @@ export function lineChart({ title, points, format, isRunning }) {
 }
 
 function drawing(points, { xs, y, ticks }, width, format, isRunning) {
-  const grid = ticks.map((tick) => [
-    shape("line", { class: tick ? "grid" : "ground", x1: EDGE.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }),
-    shape("text", { class: "tick", x: EDGE.left - 10, y: y(tick) + 4, "text-anchor": "end" }, format(tick)),
-  ]).flat()
+  const grid = ticks
+    .map((tick) => [
+      shape("line", {
+        class: tick ? "grid" : "ground",
+        x1: EDGE.left,
+        x2: width - EDGE.right,
+        y1: y(tick),
+        y2: y(tick),
+      }),
+      shape("text", { class: "tick", x: EDGE.left - 10, y: y(tick) + 4, "text-anchor": "end" }, format(tick)),
+    ])
+    .flat()
   const every = Math.max(1, Math.ceil(points.length / Math.max(2, Math.floor(width / 95))))
   const labels = points.map(({ label }, position) => {
     const isShown = (points.length - 1 - position) % every === 0
     const anchor = position === points.length - 1 && points.length > 1 ? "end" : position ? "middle" : "start"
-    return isShown ? shape("text", { class: "tick", x: xs[position], y: HEIGHT - 8, "text-anchor": anchor }, label) : null
+    return isShown
+      ? shape("text", { class: "tick", x: xs[position], y: HEIGHT - 8, "text-anchor": anchor }, label)
+      : null
   })
   const ys = points.map(({ value }) => y(value))
   const over = isRunning && points.length > 1 ? points.length - 1 : points.length
@@ -106,7 +135,15 @@ function drawing(points, { xs, y, ticks }, width, format, isRunning) {
     const area = `${pathOf(xs, ys)}L${xs.at(-1)} ${y(0)}L${xs[0]} ${y(0)}Z`
     lines.push(shape("path", { class: "area", d: area }))
     if (points.some(({ before }) => before !== undefined))
-      lines.push(shape("path", { class: "before", d: pathOf(xs, points.map(({ before }) => y(before ?? 0))) }))
+      lines.push(
+        shape("path", {
+          class: "before",
+          d: pathOf(
+            xs,
+            points.map(({ before }) => y(before ?? 0)),
+          ),
+        }),
+      )
     lines.push(shape("path", { class: "line", d: pathOf(xs.slice(0, over), ys) }))
     if (over < points.length)
       lines.push(shape("path", { class: "line running", d: pathOf(xs.slice(over - 1), ys.slice(over - 1)) }))
@@ -117,17 +154,24 @@ function drawing(points, { xs, y, ticks }, width, format, isRunning) {
 function mark(picture, { xs, y }, points, index) {
   const x = xs[index]
   const { value, before } = points[index]
-  replace(picture.querySelector(".mark"),
+  replace(
+    picture.querySelector(".mark"),
     shape("line", { class: "cursor", x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
     before === undefined ? null : shape("circle", { class: "dot-before", cx: x, cy: y(before), r: 3.5 }),
-    shape("circle", { class: "dot", cx: x, cy: y(value), r: 4.5 }))
+    shape("circle", { class: "dot", cx: x, cy: y(value), r: 4.5 }),
+  )
 }
 
 function showReadout(readout, point, format) {
   readout.hidden = false
-  replace(readout,
-    element("strong", {}, format(point.value)), element("span", {}, point.long),
-    point.before === undefined ? null : element("span", { class: "quiet" }, `${format(point.before)} · ${point.longBefore}`))
+  replace(
+    readout,
+    element("strong", {}, format(point.value)),
+    element("span", {}, point.long),
+    point.before === undefined
+      ? null
+      : element("span", { class: "quiet" }, `${format(point.before)} · ${point.longBefore}`),
+  )
 }
 
 function words(point, format) {

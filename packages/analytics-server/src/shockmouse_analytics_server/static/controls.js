@@ -41,35 +41,66 @@ export function describe(name) {
 }
 
 export function drawViews(place, parent) {
-  replace(place, element("ul", {}, ...VIEWS.map(([name, title]) =>
-    element("li", {}, element("a", { href: hrefOf(name), "aria-current": name === parent ? "page" : null }, title)))))
+  replace(
+    place,
+    element(
+      "ul",
+      {},
+      ...VIEWS.map(([name, title]) =>
+        element("li", {}, element("a", { href: hrefOf(name), "aria-current": name === parent ? "page" : null }, title)),
+      ),
+    ),
+  )
 }
 
 // session: what /session told; the project shown is chosen among those signed in to.
 export function drawProjects(place, session, project) {
   const options = session.projects.map((each) =>
-    element("option", { value: each.project, selected: each.project === project.project }, each.project))
+    element("option", { value: each.project, selected: each.project === project.project }, each.project),
+  )
   const choose = (event) => {
     if (event.target.value === "+") return go(href({ view: "sign-in" }))
     go(href({ project: event.target.value, goal: null, filter: null }, new URLSearchParams(keepPeriod())))
   }
-  replace(place, element("select", { "aria-label": "Project", on: { change: choose } }, ...options,
-    element("option", { value: "+" }, "Another project…")))
+  replace(
+    place,
+    element(
+      "select",
+      { "aria-label": "Project", on: { change: choose } },
+      ...options,
+      element("option", { value: "+" }, "Another project…"),
+    ),
+  )
 }
 
 const keepPeriod = () => [...current()].filter(([name]) => ["view", "period", "from", "to", "compare"].includes(name))
 
 export function drawHeader(place, view, { parameters, period, zone, asking, signOut, showOwnVisits, own }) {
   const has = (control) => view.controls.includes(control)
-  replace(place,
-    element("div", { class: "title" }, element("h1", { id: "title", tabindex: "-1" }, view.title),
-      has("p") ? element("p", { class: "range quiet" }, `${datesOfPeriod(period)} · ${zone}`) : null),
-    element("div", { class: "controls" },
+  replace(
+    place,
+    element(
+      "div",
+      { class: "title" },
+      element("h1", { id: "title", tabindex: "-1" }, view.title),
+      has("p") ? element("p", { class: "range quiet" }, `${datesOfPeriod(period)} · ${zone}`) : null,
+    ),
+    element(
+      "div",
+      { class: "controls" },
       has("p") ? periodPopover(period) : null,
       has("c") ? comparison(parameters) : null,
-      has("f") ? popover("Filter", filterForm((dimension) => valuesOf(asking, dimension)), { id: "filter" }) : null,
-      more(asking, signOut, showOwnVisits)),
-    has("f") ? chips(parameters, own) : null)
+      has("f")
+        ? popover(
+            "Filter",
+            filterForm((dimension) => valuesOf(asking, dimension)),
+            { id: "filter" },
+          )
+        : null,
+      more(asking, signOut, showOwnVisits),
+    ),
+    has("f") ? chips(parameters, own) : null,
+  )
 }
 
 async function valuesOf(asking, dimension) {
@@ -78,9 +109,24 @@ async function valuesOf(asking, dimension) {
 }
 
 function periodPopover(period) {
-  const presets = element("ul", { class: "choices" }, ...PRESETS.map(([name, title]) =>
-    element("li", {}, element("a", { href: href({ period: name, from: null, to: null, interval: null }),
-      "aria-current": name === period.name ? "true" : null }, title))))
+  const presets = element(
+    "ul",
+    { class: "choices" },
+    ...PRESETS.map(([name, title]) =>
+      element(
+        "li",
+        {},
+        element(
+          "a",
+          {
+            href: href({ period: name, from: null, to: null, interval: null }),
+            "aria-current": name === period.name ? "true" : null,
+          },
+          title,
+        ),
+      ),
+    ),
+  )
   const field = (name, title, value) =>
     element("label", {}, title, element("input", { type: "date", name, value, required: true }))
   const apply = (event) => {
@@ -89,15 +135,30 @@ function periodPopover(period) {
     go(href({ period: "dates", from, to, interval: null }))
   }
   const last = new Date(Date.parse(`${period.to}Z`) - 1).toISOString().slice(0, 10)
-  const dates = element("form", { class: "dates", on: { submit: apply } },
-    field("from", "From", period.from.slice(0, 10)), field("to", "To", last), element("button", {}, "Show"))
+  const dates = element(
+    "form",
+    { class: "dates", on: { submit: apply } },
+    field("from", "From", period.from.slice(0, 10)),
+    field("to", "To", last),
+    element("button", {}, "Show"),
+  )
   return popover(period.title, element("div", {}, presets, dates), { id: "period" })
 }
 
 function comparison(parameters) {
   const isOn = parameters.get("compare") !== "none"
-  return element("a", { class: "button", role: "switch", "aria-checked": String(isOn), id: "compare",
-    href: href({ compare: isOn ? "none" : null }), on: { keydown: pressBySpace } }, "Compare")
+  return element(
+    "a",
+    {
+      class: "button",
+      role: "switch",
+      "aria-checked": String(isOn),
+      id: "compare",
+      href: href({ compare: isOn ? "none" : null }),
+      on: { keydown: pressBySpace },
+    },
+    "Compare",
+  )
 }
 
 function pressBySpace(event) {
@@ -107,11 +168,21 @@ function pressBySpace(event) {
 }
 
 function more(asking, signOut, showOwnVisits) {
-  const file = (format, title) => element("li", {},
-    element("a", { href: asking.address("export", { format }), download: true }, title))
+  const file = (format, title) =>
+    element("li", {}, element("a", { href: asking.address("export", { format }), download: true }, title))
   const item = (title, press) => element("li", {}, button(title, press))
-  return popover(element("span", {}, "More"), element("ul", { class: "choices" },
-    file("csv", "Export as CSV"), file("jsonl", "Export as JSON lines"),
-    element("li", {}, element("a", { href: hrefOf("setup") }, "Snippet and keys")),
-    item("Leave my own visits out", showOwnVisits), item("Print", () => print()), item("Sign out", signOut)), { id: "more" })
+  return popover(
+    element("span", {}, "More"),
+    element(
+      "ul",
+      { class: "choices" },
+      file("csv", "Export as CSV"),
+      file("jsonl", "Export as JSON lines"),
+      element("li", {}, element("a", { href: hrefOf("setup") }, "Snippet and keys")),
+      item("Leave my own visits out", showOwnVisits),
+      item("Print", () => print()),
+      item("Sign out", signOut),
+    ),
+    { id: "more" },
+  )
 }

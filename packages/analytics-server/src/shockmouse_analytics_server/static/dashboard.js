@@ -55,8 +55,12 @@ async function render() {
   drawProjects(byId("projects"), session, project)
   drawViews(byId("views"), view.parent)
   const place = byId("room")
-  drawHeader(byId("header"), view, { ...scene, signOut: () => signOut(session.token), own: ownFilter(project.project),
-    showOwnVisits: () => explain(byId("dialog"), asking, project.project) })
+  drawHeader(byId("header"), view, {
+    ...scene,
+    signOut: () => signOut(session.token),
+    own: ownFilter(project.project),
+    showOwnVisits: () => explain(byId("dialog"), asking, project.project),
+  })
   place.setAttribute("aria-busy", "true")
   await showView(place, view, scene)
   if (scene.signal.aborted) return
@@ -78,7 +82,11 @@ async function showView(place, view, scene) {
 }
 
 function askingOf(parameters, project, period, signal) {
-  const common = [["project", project.project], ["from", period.from], ["to", period.to]]
+  const common = [
+    ["project", project.project],
+    ["from", period.from],
+    ["to", period.to],
+  ]
   for (const name of ["filter", "bots"]) for (const value of parameters.getAll(name)) common.push([name, value])
   const own = ownFilter(project.project)
   if (own) common.push(["filter", own])

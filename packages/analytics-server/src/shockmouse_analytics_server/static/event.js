@@ -18,13 +18,36 @@ export async function show(place, { asking, parameters, period }) {
   const figures = element("p", { class: "quiet" }, " ")
   const names = element("div", { class: "rows", "aria-busy": "true" })
   const values = element("div", { class: "rows" })
-  replace(place,
-    element("section", { class: "card hero" }, element("header", { class: "chart-head" }, element("h2", {}, name), figures,
-      element("a", { class: "button", href: hrefOf("overview", { filter: [...current().getAll("filter"), only.filter] }) }, "Filter by it")),
-    chartBox),
-    element("div", { class: "cards" },
-      element("section", { class: "card", id: "properties" }, element("header", {}, element("h2", {}, "Properties")), names),
-      element("section", { class: "card", id: "values" }, element("header", {}, element("h2", {}, "Values")), values)))
+  replace(
+    place,
+    element(
+      "section",
+      { class: "card hero" },
+      element(
+        "header",
+        { class: "chart-head" },
+        element("h2", {}, name),
+        figures,
+        element(
+          "a",
+          { class: "button", href: hrefOf("overview", { filter: [...current().getAll("filter"), only.filter] }) },
+          "Filter by it",
+        ),
+      ),
+      chartBox,
+    ),
+    element(
+      "div",
+      { class: "cards" },
+      element(
+        "section",
+        { class: "card", id: "properties" },
+        element("header", {}, element("h2", {}, "Properties")),
+        names,
+      ),
+      element("section", { class: "card", id: "values" }, element("header", {}, element("h2", {}, "Values")), values),
+    ),
+  )
   const [stats, series] = await Promise.all([asking.ask("stats", only), askSeries(asking, "events", period, only)])
   figures.textContent = `${count(stats.events)} times · ${count(stats.visitors)} visitors`
   drawChart(chartBox, [series, null], EVENTS, period)
@@ -35,17 +58,34 @@ async function showProperties(asking, only, parameters, names, values) {
   const { rows } = await asking.ask("properties", { ...only, limit: 50 })
   const chosen = rows.find(({ name }) => name === parameters.get("property")) || rows[0]
   names.removeAttribute("aria-busy")
-  replace(names, table({
-    caption: "Properties", rows, empty: "This event carries no properties.",
-    columns: [
-      { title: "Property", cell: (row) => element("a", { href: href({ property: row.name }),
-        "aria-current": row === chosen ? "true" : null }, row.name.replace(/^property\./, "")) },
-      { title: "Type", cell: ({ types }) => types.join(", ") },
-      { title: "Events", isNumber: true, cell: ({ events }) => count(events) },
-    ],
-  }))
+  replace(
+    names,
+    table({
+      caption: "Properties",
+      rows,
+      empty: "This event carries no properties.",
+      columns: [
+        {
+          title: "Property",
+          cell: (row) =>
+            element(
+              "a",
+              { href: href({ property: row.name }), "aria-current": row === chosen ? "true" : null },
+              row.name.replace(/^property\./, ""),
+            ),
+        },
+        { title: "Type", cell: ({ types }) => types.join(", ") },
+        { title: "Events", isNumber: true, cell: ({ events }) => count(events) },
+      ],
+    }),
+  )
   if (!chosen) return replace(values)
   const metrics = ["events", "visitors"]
-  const found = await asking.ask("breakdown", { ...only, dimension: chosen.name, metrics: metrics.join(","), limit: 20 })
+  const found = await asking.ask("breakdown", {
+    ...only,
+    dimension: chosen.name,
+    metrics: metrics.join(","),
+    limit: 20,
+  })
   replace(values, rowsTable(`Values of ${chosen.name}`, chosen.name, found.rows, metrics))
 }

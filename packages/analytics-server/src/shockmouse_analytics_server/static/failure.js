@@ -11,6 +11,10 @@ const ADVICE = {
 
 export function failure(error) {
   if (error.status === undefined) throw error
-  return element("div", { class: "failure", role: "alert" },
-    element("p", {}, ADVICE[error.status] || error.message), button("Try again", () => go(href({}), { replace: true })))
+  return element(
+    "div",
+    { class: "failure", role: "alert" },
+    element("p", {}, ADVICE[error.status] || error.message),
+    button("Try again", () => go(href({}), { replace: true })),
+  )
 }

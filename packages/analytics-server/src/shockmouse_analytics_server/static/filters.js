@@ -6,16 +6,46 @@ import { element, replace } from "./element.js"
 import { named } from "./figures.js"
 
 export const DIMENSIONS = {
-  path: "Page", entry_path: "Entry page", exit_path: "Exit page", host: "Host", title: "Title",
-  entry_referrer_host: "Referrer", entry_utm_source: "Source", entry_utm_medium: "Medium", entry_utm_campaign: "Campaign",
-  entry_utm_term: "Term", entry_utm_content: "Content", country: "Country", locale: "Language", device_type: "Device type", browser: "Browser",
-  browser_version: "Browser version", os: "System", os_version: "System version", screen: "Screen", name: "Event",
-  type: "Event type", user_id: "User", device_id: "Device", session_id: "Session", privacy: "Privacy mode",
-  app_name: "Application", app_version: "Version", bot: "Bot",
+  path: "Page",
+  entry_path: "Entry page",
+  exit_path: "Exit page",
+  host: "Host",
+  title: "Title",
+  entry_referrer_host: "Referrer",
+  entry_utm_source: "Source",
+  entry_utm_medium: "Medium",
+  entry_utm_campaign: "Campaign",
+  entry_utm_term: "Term",
+  entry_utm_content: "Content",
+  country: "Country",
+  locale: "Language",
+  device_type: "Device type",
+  browser: "Browser",
+  browser_version: "Browser version",
+  os: "System",
+  os_version: "System version",
+  screen: "Screen",
+  name: "Event",
+  type: "Event type",
+  user_id: "User",
+  device_id: "Device",
+  session_id: "Session",
+  privacy: "Privacy mode",
+  app_name: "Application",
+  app_version: "Version",
+  bot: "Bot",
 }
 const OPERATORS = {
-  is: "is", is_not: "is not", contains: "contains", not_contains: "does not contain", gt: "over", gte: "at least",
-  lt: "under", lte: "at most", is_set: "is there", is_not_set: "is not there",
+  is: "is",
+  is_not: "is not",
+  contains: "contains",
+  not_contains: "does not contain",
+  gt: "over",
+  gte: "at least",
+  lt: "under",
+  lte: "at most",
+  is_set: "is there",
+  is_not_set: "is not there",
 }
 const WITHOUT_VALUE = ["is_set", "is_not_set"]
 
@@ -46,9 +76,18 @@ export function wordsOf(text) {
 
 // What is in force beyond the period, each a link that takes it out; own: whether one's own visits are left out.
 export function chips(parameters, own) {
-  const chip = (words, changes) => element("li", {},
-    element("a", { class: "chip", href: href(changes) }, words,
-      element("span", { class: "unseen" }, " – take this filter out"), element("span", { "aria-hidden": "true" }, " ×")))
+  const chip = (words, changes) =>
+    element(
+      "li",
+      {},
+      element(
+        "a",
+        { class: "chip", href: href(changes) },
+        words,
+        element("span", { class: "unseen" }, " – take this filter out"),
+        element("span", { "aria-hidden": "true" }, " ×"),
+      ),
+    )
   const list = parameters.getAll("filter").map((text) => chip(wordsOf(text), { filter: toggled(text) }))
   const bots = parameters.get("bots")
   if (bots === "include" || bots === "only")
@@ -60,19 +99,39 @@ export function chips(parameters, own) {
 // The form that adds a filter; suggestions come from the values that the period has.
 export function filterForm(suggest) {
   const options = (titles) => Object.entries(titles).map(([value, title]) => element("option", { value }, title))
-  const dimension = element("select", { name: "dimension", "aria-label": "What" }, ...options(DIMENSIONS),
-    element("option", { value: "property." }, "Property…"), element("option", { value: "user_property." }, "User property…"))
-  const property = element("input", { name: "property", "aria-label": "Property's name", placeholder: "plan", hidden: true })
+  const dimension = element(
+    "select",
+    { name: "dimension", "aria-label": "What" },
+    ...options(DIMENSIONS),
+    element("option", { value: "property." }, "Property…"),
+    element("option", { value: "user_property." }, "User property…"),
+  )
+  const property = element("input", {
+    name: "property",
+    "aria-label": "Property's name",
+    placeholder: "plan",
+    hidden: true,
+  })
   const operator = element("select", { name: "operator", "aria-label": "How" }, ...options(OPERATORS))
   const list = element("datalist", { id: "filter-values" })
-  const value = element("input", { name: "value", "aria-label": "Value", placeholder: "/pricing", list: list.id, autocomplete: "off" })
+  const value = element("input", {
+    name: "value",
+    "aria-label": "Value",
+    placeholder: "/pricing",
+    list: list.id,
+    autocomplete: "off",
+  })
   const chosen = () => dimension.value + (dimension.value.endsWith(".") ? property.value.trim() : "")
   const fit = async () => {
     property.hidden = !dimension.value.endsWith(".")
     value.hidden = WITHOUT_VALUE.includes(operator.value)
     const asked = chosen()
     const values = asked.endsWith(".") ? [] : await suggest(asked).catch(() => [])
-    if (asked === chosen()) replace(list, values.filter(Boolean).map((each) => element("option", { value: each })))
+    if (asked === chosen())
+      replace(
+        list,
+        values.filter(Boolean).map((each) => element("option", { value: each })),
+      )
   }
   for (const field of [dimension, operator, property]) field.addEventListener("change", fit)
   const add = (event) => {
@@ -82,14 +141,26 @@ export function filterForm(suggest) {
     const filters = toggled(text)
     go(href({ filter: filters.includes(text) ? filters : [...filters, text] }))
   }
-  return element("form", { class: "filter-form", on: { submit: add } },
-    dimension, property, operator, value, list, element("button", { class: "primary" }, "Add"))
+  return element(
+    "form",
+    { class: "filter-form", on: { submit: add } },
+    dimension,
+    property,
+    operator,
+    value,
+    list,
+    element("button", { class: "primary" }, "Add"),
+  )
 }
 
 // A popover of its own, opened by a button of the header.
 export function popover(title, content, attributes = {}) {
-  const made = element("details", { class: "popover", ...attributes }, element("summary", {}, title),
-    element("div", { class: "panel" }, content))
+  const made = element(
+    "details",
+    { class: "popover", ...attributes },
+    element("summary", {}, title),
+    element("div", { class: "panel" }, content),
+  )
   made.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !made.open) return
     made.open = false

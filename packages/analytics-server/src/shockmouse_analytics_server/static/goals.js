@@ -40,26 +40,63 @@ export function goalsCard(asking, parameters) {
   const goals = goalsOf(parameters, project)
   const body = element("div", { class: "rows", "aria-busy": "true" })
   const load = async () => {
-    if (!goals.length) return replace(body, element("p", { class: "quiet hint" },
-      "A goal is a page or an event that matters, such as a thank-you page or a sign-up. Add one to see which share of visitors reaches it."))
+    if (!goals.length)
+      return replace(
+        body,
+        element(
+          "p",
+          { class: "quiet hint" },
+          "A goal is a page or an event that matters, such as a thank-you page or a sign-up. Add one to see which share of visitors reaches it.",
+        ),
+      )
     const [all, ...reached] = await Promise.all([
-      asking.ask("stats"), ...goals.map((goal) => asking.ask("stats", { filter: goalFilter(goal) })),
+      asking.ask("stats"),
+      ...goals.map((goal) => asking.ask("stats", { filter: goalFilter(goal) })),
     ])
-    const rows = goals.map((goal, position) => ({ goal, visitors: reached[position].visitors,
-      rate: all.visitors ? reached[position].visitors / all.visitors : 0 }))
-    replace(body, goalsTable(rows, (goal) => keep(project, goals.filter((each) => each !== goal))))
+    const rows = goals.map((goal, position) => ({
+      goal,
+      visitors: reached[position].visitors,
+      rate: all.visitors ? reached[position].visitors / all.visitors : 0,
+    }))
+    replace(
+      body,
+      goalsTable(rows, (goal) =>
+        keep(
+          project,
+          goals.filter((each) => each !== goal),
+        ),
+      ),
+    )
   }
-  const made = element("section", { class: "card", id: "card-goals" },
-    element("header", {}, element("h2", {}, "Goals")), body,
-    element("footer", {}, goalForm((goal) => keep(project, [...goals.filter((each) => each !== goal), goal].slice(-MOST)))))
+  const made = element(
+    "section",
+    { class: "card", id: "card-goals" },
+    element("header", {}, element("h2", {}, "Goals")),
+    body,
+    element(
+      "footer",
+      {},
+      goalForm((goal) => keep(project, [...goals.filter((each) => each !== goal), goal].slice(-MOST))),
+    ),
+  )
   return { made, body, load }
 }
 
 function goalsTable(rows, remove) {
-  const removal = (goal) => element("button", { type: "button", class: "remove", "aria-label": `Remove the goal ${wordsOf(goal)}`,
-    on: { click: () => remove(goal) } }, "×")
+  const removal = (goal) =>
+    element(
+      "button",
+      {
+        type: "button",
+        class: "remove",
+        "aria-label": `Remove the goal ${wordsOf(goal)}`,
+        on: { click: () => remove(goal) },
+      },
+      "×",
+    )
   return table({
-    caption: "Goals", rows,
+    caption: "Goals",
+    rows,
     bar: ({ rate }) => rate,
     columns: [
       { title: "Goal", cell: ({ goal }) => element("span", {}, wordsOf(goal)) },
@@ -73,9 +110,18 @@ function goalsTable(rows, remove) {
 const wordsOf = (goal) => goal.slice(goal.indexOf(":") + 1)
 
 function goalForm(add) {
-  const kind = element("select", { name: "kind", "aria-label": "Kind of goal" },
-    element("option", { value: "page" }, "Page"), element("option", { value: "event" }, "Event"))
-  const value = element("input", { name: "goal", "aria-label": "Page or event", placeholder: "/thanks", required: true })
+  const kind = element(
+    "select",
+    { name: "kind", "aria-label": "Kind of goal" },
+    element("option", { value: "page" }, "Page"),
+    element("option", { value: "event" }, "Event"),
+  )
+  const value = element("input", {
+    name: "goal",
+    "aria-label": "Page or event",
+    placeholder: "/thanks",
+    required: true,
+  })
   kind.addEventListener("change", () => (value.placeholder = kind.value === "page" ? "/thanks" : "Order placed"))
   const submit = (event) => {
     event.preventDefault()

@@ -15,8 +15,12 @@ export async function show(place, { asking, zone, signal }) {
   drawFacts(figures, null)
   const state = element("span", { role: "status" }, STATES.connecting)
   const dot = element("span", { class: "pulse still", "aria-hidden": "true" })
-  const list = table({ caption: "Events as they come", rows: [], columns: COLUMNS.map((title) => ({ title })),
-    empty: "What happens from now on appears here, some three seconds later." })
+  const list = table({
+    caption: "Events as they come",
+    rows: [],
+    columns: COLUMNS.map((title) => ({ title })),
+    empty: "What happens from now on appears here, some three seconds later.",
+  })
   const body = list.querySelector("tbody")
   const pages = element("div", { class: "rows" })
   let isPaused = false
@@ -37,10 +41,26 @@ export async function show(place, { asking, zone, signal }) {
     if (!isPaused) held.forEach(add)
     held = []
   })
-  replace(place, element("section", { class: "card" }, figures), element("div", { class: "split" },
-    element("section", { class: "card", id: "stream" },
-      element("header", {}, element("h2", {}, "Events"), element("p", { class: "quiet" }, dot, state), pause), wide(list)),
-    element("section", { class: "card", id: "now-pages" }, element("header", {}, element("h2", {}, "Pages of the last 5 minutes")), pages)))
+  replace(
+    place,
+    element("section", { class: "card" }, figures),
+    element(
+      "div",
+      { class: "split" },
+      element(
+        "section",
+        { class: "card", id: "stream" },
+        element("header", {}, element("h2", {}, "Events"), element("p", { class: "quiet" }, dot, state), pause),
+        wide(list),
+      ),
+      element(
+        "section",
+        { class: "card", id: "now-pages" },
+        element("header", {}, element("h2", {}, "Pages of the last 5 minutes")),
+        pages,
+      ),
+    ),
+  )
 
   const stream = new EventSource(asking.address("events/stream", { from: null, to: null }))
   stream.addEventListener("open", () => say("open"))
@@ -62,25 +82,43 @@ async function drawNow(figures, pages, asking) {
   const now = await asking.ask("realtime", { from: null, to: null, limit: 12 })
   drawFacts(figures, now)
   const most = Math.max(...now.pages.map(({ visitors }) => visitors), 0)
-  replace(pages, table({
-    caption: "Pages of the last five minutes", rows: now.pages, empty: "Nobody is here at the moment.",
-    bar: ({ visitors }) => visitors / most,
-    columns: [{ title: "Page", cell: ({ path }) => path || "(no page)" },
-      { title: "Visitors", isNumber: true, cell: ({ visitors }) => count(visitors) }],
-  }))
+  replace(
+    pages,
+    table({
+      caption: "Pages of the last five minutes",
+      rows: now.pages,
+      empty: "Nobody is here at the moment.",
+      bar: ({ visitors }) => visitors / most,
+      columns: [
+        { title: "Page", cell: ({ path }) => path || "(no page)" },
+        { title: "Visitors", isNumber: true, cell: ({ visitors }) => count(visitors) },
+      ],
+    }),
+  )
 }
 
 function drawFacts(place, now) {
-  replace(place, fact("Visitors now", now ? count(now.visitors) : "–"), fact("Page views", now ? count(now.pageviews) : "–"),
-    fact("Events", now ? count(now.events) : "–"), fact("Events per second", now ? ratio(now.events_per_second) : "–"))
+  replace(
+    place,
+    fact("Visitors now", now ? count(now.visitors) : "–"),
+    fact("Page views", now ? count(now.pageviews) : "–"),
+    fact("Events", now ? count(now.events) : "–"),
+    fact("Events per second", now ? ratio(now.events_per_second) : "–"),
+  )
 }
 
 function row(event, zone) {
   const cells = [
-    clock(event.at, zone), happening(event), event.path,
-    element("a", { href: hrefOf("session", { session: event.session_id, device: event.device_id }) },
-      event.user_id || shortId(event.device_id)),
-    event.country ? named("country", event.country) : "", [event.browser, event.os].filter(Boolean).join(" · "),
+    clock(event.at, zone),
+    happening(event),
+    event.path,
+    element(
+      "a",
+      { href: hrefOf("session", { session: event.session_id, device: event.device_id }) },
+      event.user_id || shortId(event.device_id),
+    ),
+    event.country ? named("country", event.country) : "",
+    [event.browser, event.os].filter(Boolean).join(" · "),
   ]
   return element("tr", { class: "arrived" }, ...cells.map((cell) => element("td", {}, cell)))
 }

@@ -1,7 +1,7 @@
 // The first view: totals with their change, a line over time, breakdowns, who is here now. All boxes have their size
 // before their answers come, so nothing moves.
 
-import { go, href } from "./address.js"
+import { go, href, hrefOf } from "./address.js"
 import { card, CARDS } from "./breakdowns.js"
 import { lineChart } from "./chart.js"
 import { disclosure, element, replace } from "./element.js"
@@ -32,11 +32,17 @@ export async function show(place, { asking, parameters, period, signal, isEverEm
   drawTotals(totals, null, null, metric, compares)
   const cards = CARDS.map((each) => card(each, asking))
   const goals = goalsCard(asking, parameters)
-  replace(place,
-    element("section", { class: "card hero", "aria-label": "Totals" }, totals,
+  replace(
+    place,
+    element(
+      "section",
+      { class: "card hero", "aria-label": "Totals" },
+      totals,
       element("header", { class: "chart-head" }, element("h2", {}, `${metric[1]} over time`), now, intervals(period)),
-      chartBox),
-    element("div", { class: "cards" }, ...cards.map(({ made }) => made), goals.made))
+      chartBox,
+    ),
+    element("div", { class: "cards" }, ...cards.map(({ made }) => made), goals.made),
+  )
 
   const stats = Promise.all([asking.ask("stats"), compares ? asking.ask("stats", period.before) : null])
   const series = Promise.all([
@@ -45,7 +51,8 @@ export async function show(place, { asking, parameters, period, signal, isEverEm
   ])
   series.catch(() => null) // what is wrong with it is told where it is awaited
   const [current, before] = await stats
-  if (!current.events && await isEverEmpty()) return welcome()
+  if (!current.events && (await isEverEmpty())) return welcome()
+  if (!current.events) tellOfBots(place, asking).catch(() => null)
   drawTotals(totals, current, before, metric, compares)
   drawChart(chartBox, await series, metric, period)
   followNow(now, asking, signal)
@@ -54,6 +61,20 @@ export async function show(place, { asking, parameters, period, signal, isEverEm
   await Promise.all(cards.filter(isRolledUp).map(({ body, load }) => loaded(body, load)))
   performance.mark("ready")
   await Promise.all([...cards.filter((each) => !isRolledUp(each)), goals].map(({ body, load }) => loaded(body, load)))
+}
+
+// Where nothing is counted, because only bots came.
+async function tellOfBots(place, asking) {
+  const { events } = await asking.ask("stats", { bots: "only" })
+  if (!events) return
+  place.prepend(
+    element(
+      "p",
+      { class: "note", role: "status" },
+      `Only bots came in this period: ${count(events)} of their events are left out. `,
+      element("a", { href: hrefOf("bots") }, "See why"),
+    ),
+  )
 }
 
 async function loaded(body, load) {
@@ -67,15 +88,31 @@ async function loaded(body, load) {
 }
 
 function drawTotals(place, current, before, [chosen], compares) {
-  replace(place, METRICS.map(([name, title, format, , lessIsBetter]) => {
-    const { words, way } = current && before ? change(current[name], before[name]) : { words: "", way: "same" }
-    const tone = way === "same" ? "quiet" : (way === "up") !== Boolean(lessIsBetter) ? "good" : "poor"
-    return element("a", { class: "total", href: href({ metric: name === "visitors" ? null : name }),
-      "aria-current": name === chosen ? "true" : null },
-      element("span", { class: "label" }, title), element("strong", {}, current ? format(current[name]) : "–"),
-      compares ? element("span", { class: `change ${tone}` }, words || " ",
-        words && before ? element("span", { class: "unseen" }, ` than before: ${format(before[name])}`) : null) : null)
-  }))
+  replace(
+    place,
+    METRICS.map(([name, title, format, , lessIsBetter]) => {
+      const { words, way } = current && before ? change(current[name], before[name]) : { words: "", way: "same" }
+      const tone = way === "same" ? "quiet" : (way === "up") !== Boolean(lessIsBetter) ? "good" : "poor"
+      return element(
+        "a",
+        {
+          class: "total",
+          href: href({ metric: name === "visitors" ? null : name }),
+          "aria-current": name === chosen ? "true" : null,
+        },
+        element("span", { class: "label" }, title),
+        element("strong", {}, current ? format(current[name]) : "–"),
+        compares
+          ? element(
+              "span",
+              { class: `change ${tone}` },
+              words || " ",
+              words && before ? element("span", { class: "unseen" }, ` than before: ${format(before[name])}`) : null,
+            )
+          : null,
+      )
+    }),
+  )
 }
 
 export async function askSeries(asking, metric, period, range) {
@@ -89,23 +126,39 @@ export function drawChart(place, [rows, before], [, title, format, axis], period
     label: wall(row.start, words.short),
     long: wall(row.start, words.long),
     value: row.value,
-    ...(before?.[position] ? { before: before[position].value, longBefore: wall(before[position].start, words.long) } : {}),
+    ...(before?.[position]
+      ? { before: before[position].value, longBefore: wall(before[position].start, words.long) }
+      : {}),
   }))
   const columns = [
     { title: "Time", cell: ({ long }) => long },
-    { title, isNumber: true, cell: ({ value }) => format === compact ? count(value) : format(value) },
+    { title, isNumber: true, cell: ({ value }) => (format === compact ? count(value) : format(value)) },
   ]
-  if (before) columns.push({ title: "Before", isNumber: true, cell: (point) => point.before === undefined ? "–" : format(point.before) })
-  replace(place, lineChart({ title, points, format: axis, isRunning: period.isRunning }),
-    disclosure("Table", table({ caption: `${title} over time`, columns, rows: points })))
+  if (before)
+    columns.push({
+      title: "Before",
+      isNumber: true,
+      cell: (point) => (point.before === undefined ? "–" : format(point.before)),
+    })
+  replace(
+    place,
+    lineChart({ title, points, format: axis, isRunning: period.isRunning }),
+    disclosure("Table", table({ caption: `${title} over time`, columns, rows: points })),
+  )
   place.removeAttribute("aria-busy")
 }
 
 function intervals(period) {
-  const choose = (event) => go(href({ interval: event.target.value === period.intervals[0] ? null : event.target.value }))
+  const choose = (event) =>
+    go(href({ interval: event.target.value === period.intervals[0] ? null : event.target.value }))
   const titles = { hour: "by hour", day: "by day", week: "by week", month: "by month" }
-  return element("select", { "aria-label": "Length of intervals", on: { change: choose } }, ...period.intervals.map((each) =>
-    element("option", { value: each, selected: each === period.interval }, titles[each])))
+  return element(
+    "select",
+    { "aria-label": "Length of intervals", on: { change: choose } },
+    ...period.intervals.map((each) =>
+      element("option", { value: each, selected: each === period.interval }, titles[each]),
+    ),
+  )
 }
 
 // Visitors of the last five minutes, again and again until another view is shown.
@@ -114,8 +167,11 @@ export function followNow(place, asking, signal) {
     if (document.visibilityState !== "visible") return
     const { visitors } = await asking.ask("realtime", { from: null, to: null, limit: 1 }).catch(() => ({}))
     if (visitors !== undefined && !signal.aborted)
-      replace(place, element("span", { class: visitors ? "pulse" : "pulse still", "aria-hidden": "true" }),
-        `${count(visitors)} ${visitors === 1 ? "visitor" : "visitors"} now`)
+      replace(
+        place,
+        element("span", { class: visitors ? "pulse" : "pulse still", "aria-hidden": "true" }),
+        `${count(visitors)} ${visitors === 1 ? "visitor" : "visitors"} now`,
+      )
   }
   const timer = setInterval(tell, NOW_EVERY)
   signal.addEventListener("abort", () => clearInterval(timer))

@@ -36,17 +36,46 @@ export function ownFilter(project) {
 
 // What to do, with links to the sites that the period knows.
 export async function explain(dialog, asking, project) {
-  const { rows } = await asking.ask("breakdown", { dimension: "host", metrics: "events", limit: 5 }).catch(() => ({ rows: [] }))
+  const { rows } = await asking
+    .ask("breakdown", { dimension: "host", metrics: "events", limit: 5 })
+    .catch(() => ({ rows: [] }))
   const sites = rows.map(({ value }) => value).filter(Boolean)
   const link = (host) => element("li", {}, outward(`https://${host}/#shockmouse-ignore`, `${host}/#shockmouse-ignore`))
-  const kept = ownDevices(project).map((id) => element("li", {}, element("code", {}, id), " ",
-    button("Count again", () => (dialog.close(), leaveOut(project, id, false)))))
-  dialog.replaceChildren(element("form", { method: "dialog" },
-    element("h2", {}, "Leave my own visits out"),
-    element("p", {}, "Open your site once in each of your browsers with this address. The script then counts nothing from that browser:"),
-    element("ul", { class: "plain" }, ...(sites.length ? sites.map(link) : [element("li", {}, element("code", {}, "https://your-site/#shockmouse-ignore"))])),
-    element("p", { class: "quiet" }, "#shockmouse-count counts them again. For visits of the past, open the visitor under Devices and choose “This is me”: this browser then shows the statistics without it."),
-    element("h3", { hidden: !kept.length }, "Left out here"), element("ul", { class: "plain" }, ...kept),
-    element("div", { class: "steps" }, element("button", { class: "primary" }, "Done"))))
+  const kept = ownDevices(project).map((id) =>
+    element(
+      "li",
+      {},
+      element("code", {}, id),
+      " ",
+      button("Count again", () => (dialog.close(), leaveOut(project, id, false))),
+    ),
+  )
+  dialog.replaceChildren(
+    element(
+      "form",
+      { method: "dialog" },
+      element("h2", {}, "Leave my own visits out"),
+      element(
+        "p",
+        {},
+        "Open your site once in each of your browsers with this address. The script then counts nothing from that browser:",
+      ),
+      element(
+        "ul",
+        { class: "plain" },
+        ...(sites.length
+          ? sites.map(link)
+          : [element("li", {}, element("code", {}, "https://your-site/#shockmouse-ignore"))]),
+      ),
+      element(
+        "p",
+        { class: "quiet" },
+        "#shockmouse-count counts them again. For visits of the past, open the visitor under Devices and choose “This is me”: this browser then shows the statistics without it.",
+      ),
+      element("h3", { hidden: !kept.length }, "Left out here"),
+      element("ul", { class: "plain" }, ...kept),
+      element("div", { class: "steps" }, element("button", { class: "primary" }, "Done")),
+    ),
+  )
   dialog.showModal()
 }

@@ -24,8 +24,14 @@ export const dateText = (time) => new Date(time).toISOString().slice(0, 10)
 // What the zone's clock shows now.
 export function clockOf(zone, now = new Date()) {
   const format = new Intl.DateTimeFormat("en-GB", {
-    timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
-    hour: "2-digit", minute: "2-digit", second: "2-digit",
+    timeZone: zone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
   })
   const part = Object.fromEntries(format.formatToParts(now).map(({ type, value }) => [type, value]))
   return Date.parse(`${part.year}-${part.month}-${part.day}T${part.hour}:${part.minute}:${part.second}Z`)
@@ -50,7 +56,9 @@ export function periodOf(parameters, zone, now = new Date()) {
   const today = clock - (clock % DAY)
   const soon = Math.ceil((clock + 1) / QUARTER) * QUARTER
   let name = parameters.get("period") || USUAL
-  let from, to = soon, back
+  let from,
+    to = soon,
+    back
   if (name === "dates" && isDate(parameters.get("from")) && isDate(parameters.get("to"))) {
     const [first, last] = ["from", "to"].map((end) => Date.parse(parameters.get(end))).sort((one, other) => one - other)
     from = first
@@ -115,7 +123,10 @@ export const datesOfPeriod = (period) => datesOf(Date.parse(`${period.from}Z`), 
 
 // The words for an interval that begins at this time of the clock.
 export const LABELS = {
-  hour: { short: { hour: "2-digit", minute: "2-digit" }, long: { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" } },
+  hour: {
+    short: { hour: "2-digit", minute: "2-digit" },
+    long: { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+  },
   day: { short: SHORT_DATE, long: { weekday: "short", day: "numeric", month: "short", year: "numeric" } },
   week: { short: SHORT_DATE, long: { day: "numeric", month: "short", year: "numeric" } },
   month: { short: { month: "short", year: "2-digit" }, long: { month: "long", year: "numeric" } },

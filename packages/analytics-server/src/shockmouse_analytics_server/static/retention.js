@@ -13,11 +13,31 @@ export async function show(place, { asking, parameters, period }) {
   const interval = wished in COHORTS ? wished : period.days <= 14 ? "day" : period.days <= 200 ? "week" : "month"
   const choose = (event) => go(href({ cohort: event.target.value }))
   const body = element("div", { "aria-busy": "true" })
-  replace(place, element("section", { class: "card" },
-    element("header", {}, element("h2", {}, "Share of visitors who come back"), element("select", { "aria-label": "Cohorts by", on: { change: choose } },
-      ...Object.entries(COHORTS).map(([value, title]) => element("option", { value, selected: value === interval }, title)))),
-    element("p", { class: "quiet" }, "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new."),
-    body))
+  replace(
+    place,
+    element(
+      "section",
+      { class: "card" },
+      element(
+        "header",
+        {},
+        element("h2", {}, "Share of visitors who come back"),
+        element(
+          "select",
+          { "aria-label": "Cohorts by", on: { change: choose } },
+          ...Object.entries(COHORTS).map(([value, title]) =>
+            element("option", { value, selected: value === interval }, title),
+          ),
+        ),
+      ),
+      element(
+        "p",
+        { class: "quiet" },
+        "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new.",
+      ),
+      body,
+    ),
+  )
   const { rows } = await asking.ask("retention", { interval })
   const first = rows.findIndex(({ visitors }) => visitors)
   replace(body, grid(rows.slice(Math.max(first, rows.length - MOST[interval], 0)), interval))
@@ -26,19 +46,53 @@ export async function show(place, { asking, parameters, period }) {
 
 function grid(rows, interval) {
   const columns = Math.max(...rows.map(({ retention }) => retention.length - 1), 0)
-  const heads = Array.from({ length: columns }, (_, position) => element("th", { scope: "col", class: "number" },
-    `+${position + 1}`))
+  const heads = Array.from({ length: columns }, (_, position) =>
+    element("th", { scope: "col", class: "number" }, `+${position + 1}`),
+  )
   const all = overall(rows, columns)
-  const line = (row) => element("tr", { class: row === all ? "all" : null },
-    element("th", { scope: "row" }, row === all ? "All" : wall(row.start, LABELS[interval].long)),
-    element("td", { class: "number" }, count(row.visitors)),
-    ...row.retention.slice(1).map((rate, position) => share(element("td", { class: "number shade",
-      title: `${count(row.returned[position + 1])} of ${count(row.asked?.[position + 1] ?? row.visitors)}` },
-    row.visitors ? percent(rate) : "–"), rate)))
-  return element("div", { class: "grid-box", tabindex: "0", role: "region", "aria-label": "Retention" },
-    element("table", { class: "retention" }, element("caption", { class: "unseen" }, "Retention by cohort"),
-      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Cohort"), element("th", { scope: "col", class: "number" }, "Visitors"), ...heads)),
-      element("tbody", {}, ...[all, ...rows].map(line))))
+  const line = (row) =>
+    element(
+      "tr",
+      { class: row === all ? "all" : null },
+      element("th", { scope: "row" }, row === all ? "All" : wall(row.start, LABELS[interval].long)),
+      element("td", { class: "number" }, count(row.visitors)),
+      ...row.retention
+        .slice(1)
+        .map((rate, position) =>
+          share(
+            element(
+              "td",
+              {
+                class: "number shade",
+                title: `${count(row.returned[position + 1])} of ${count(row.asked?.[position + 1] ?? row.visitors)}`,
+              },
+              row.visitors ? percent(rate) : "–",
+            ),
+            rate,
+          ),
+        ),
+    )
+  return element(
+    "div",
+    { class: "grid-box", tabindex: "0", role: "region", "aria-label": "Retention" },
+    element(
+      "table",
+      { class: "retention" },
+      element("caption", { class: "unseen" }, "Retention by cohort"),
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          element("th", { scope: "col" }, "Cohort"),
+          element("th", { scope: "col", class: "number" }, "Visitors"),
+          ...heads,
+        ),
+      ),
+      element("tbody", {}, ...[all, ...rows].map(line)),
+    ),
+  )
 }
 
 // All cohorts together: of those whose interval has come, how many returned.
@@ -46,7 +100,8 @@ function overall(rows, columns) {
   const positions = Array.from({ length: columns + 1 }, (_, position) => position)
   const returned = positions.map((position) => rows.reduce((sum, row) => sum + (row.returned[position] ?? 0), 0))
   const asked = positions.map((position) =>
-    rows.reduce((sum, row) => sum + (position < row.returned.length ? row.visitors : 0), 0))
+    rows.reduce((sum, row) => sum + (position < row.returned.length ? row.visitors : 0), 0),
+  )
   const retention = returned.map((number, position) => (asked[position] ? number / asked[position] : 0))
   return { visitors: asked[0], returned, asked, retention }
 }

@@ -20,25 +20,45 @@ export async function show(place, { asking, parameters, zone }) {
 // The way to what follows; the way back is the browser's own.
 export function pager(next) {
   const isFirst = !current().has("cursor")
-  return element("footer", { class: "steps", hidden: isFirst && !next },
+  return element(
+    "footer",
+    { class: "steps", hidden: isFirst && !next },
     isFirst ? null : element("a", { class: "button", href: href({ cursor: null }) }, "First page"),
-    next ? element("a", { class: "button", href: href({ cursor: next }) }, "Next") : null)
+    next ? element("a", { class: "button", href: href({ cursor: next }) }, "Next") : null,
+  )
 }
 
 export function sessionsTable(rows, zone) {
   return table({
-    caption: "Sessions, the latest first", rows, empty: "No session began in this period.",
+    caption: "Sessions, the latest first",
+    rows,
+    empty: "No session began in this period.",
     columns: [
-      { title: "Began", cell: (row) => element("a", { class: "outward", href: hrefOf("session", { session: row.session_id, device: row.device_id }) },
-        moment(row.started_at, zone, SHORT)) },
-      { title: "Visitor", cell: (row) => element("a", { href: hrefOf("device", { device: row.device_id }) }, row.user_id || shortId(row.device_id)) },
+      {
+        title: "Began",
+        cell: (row) =>
+          element(
+            "a",
+            { class: "outward", href: hrefOf("session", { session: row.session_id, device: row.device_id }) },
+            moment(row.started_at, zone, SHORT),
+          ),
+      },
+      {
+        title: "Visitor",
+        cell: (row) =>
+          element("a", { href: hrefOf("device", { device: row.device_id }) }, row.user_id || shortId(row.device_id)),
+      },
       { title: "Pages", cell: (row) => element("span", { class: "path", title: pagesOf(row) }, pagesOf(row)) },
       { title: "Source", cell: sourceOf },
       { title: "Place", cell: ({ country }) => (country ? named("country", country) : "–") },
       { title: "With", cell: withOf },
       { title: "Views", isNumber: true, cell: ({ pageviews }) => count(pageviews) },
       { title: "Events", isNumber: true, cell: ({ events }) => count(events) },
-      { title: "Time", isNumber: true, cell: (row) => (row.bounce ? element("span", { class: "quiet" }, "bounce") : duration(row.duration_seconds)) },
+      {
+        title: "Time",
+        isNumber: true,
+        cell: (row) => (row.bounce ? element("span", { class: "quiet" }, "bounce") : duration(row.duration_seconds)),
+      },
     ],
   })
 }

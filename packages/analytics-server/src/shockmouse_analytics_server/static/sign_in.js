@@ -3,10 +3,20 @@
 import { element, replace } from "./element.js"
 
 export function showSignIn(place, { isLinkGone, cancel }) {
-  const told = element("p", { class: "failure", role: "alert", hidden: !isLinkGone },
-    isLinkGone ? "This link was used already, or is too old. Make a new one, or sign in with a read key." : "")
-  const key = element("input", { id: "key", name: "key", type: "password", autocomplete: "current-password",
-    placeholder: "rk_…", required: true, spellcheck: "false" })
+  const told = element(
+    "p",
+    { class: "failure", role: "alert", hidden: !isLinkGone },
+    isLinkGone ? "This link was used already, or is too old. Make a new one, or sign in with a read key." : "",
+  )
+  const key = element("input", {
+    id: "key",
+    name: "key",
+    type: "password",
+    autocomplete: "current-password",
+    placeholder: "rk_…",
+    required: true,
+    spellcheck: "false",
+  })
   const submit = async (event) => {
     event.preventDefault()
     const problem = await signIn(key.value)
@@ -15,12 +25,29 @@ export function showSignIn(place, { isLinkGone, cancel }) {
     told.hidden = false
     key.select()
   }
-  replace(place, element("form", { id: "sign-in", method: "post", action: "/sign-in", class: "card", on: { submit } },
-    element("h1", {}, "Sign in"), told, element("label", { for: "key" }, "Read key"), key,
-    element("div", { class: "steps" }, element("button", { class: "primary" }, "Sign in"),
-      cancel ? element("a", { class: "button", href: "?" }, "Back") : null),
-    element("p", { class: "quiet" }, "It was printed when the project was made. Or make a one-time link on the server:"),
-    element("pre", {}, element("code", {}, "shockmouse-analytics-server project link NAME"))))
+  replace(
+    place,
+    element(
+      "form",
+      { id: "sign-in", method: "post", action: "/sign-in", class: "card", on: { submit } },
+      element("h1", {}, "Sign in"),
+      told,
+      element("label", { for: "key" }, "Read key"),
+      key,
+      element(
+        "div",
+        { class: "steps" },
+        element("button", { class: "primary" }, "Sign in"),
+        cancel ? element("a", { class: "button", href: "?" }, "Back") : null,
+      ),
+      element(
+        "p",
+        { class: "quiet" },
+        "It was printed when the project was made. Or make a one-time link on the server:",
+      ),
+      element("pre", {}, element("code", {}, "shockmouse-analytics-server project link NAME")),
+    ),
+  )
   key.focus()
 }
 
@@ -30,8 +57,12 @@ async function signIn(key) {
     const response = await fetch("/sign-in", { method: "POST", body: new URLSearchParams({ key }) })
     if (response.ok) return null
     const { error } = await response.json()
-    return { 401: "This is not a read key of this server. A read key begins with rk_.", 429: "Too many attempts: wait a minute." }[
-      response.status] || error.reason
+    return (
+      {
+        401: "This is not a read key of this server. A read key begins with rk_.",
+        429: "Too many attempts: wait a minute.",
+      }[response.status] || error.reason
+    )
   } catch {
     return "The server does not answer. Is it running?"
   }

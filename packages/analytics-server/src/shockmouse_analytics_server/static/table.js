@@ -4,18 +4,30 @@ import { element, share } from "./element.js"
 
 // columns: {title, cell: row → text or node, isNumber, width}; bar: row → 0 to 1, drawn behind the first column.
 export function table({ caption, columns, rows, bar, empty = "Nothing in this period.", rowAttributes = () => ({}) }) {
-  const head = element("tr", {}, ...columns.map((column) =>
-    element("th", { scope: "col", class: column.isNumber ? "number" : null }, column.title)))
+  const head = element(
+    "tr",
+    {},
+    ...columns.map((column) => element("th", { scope: "col", class: column.isNumber ? "number" : null }, column.title)),
+  )
   const body = rows.map((row) =>
-    element("tr", rowAttributes(row), ...columns.map((column, position) => cell(column, row, position, bar))))
+    element("tr", rowAttributes(row), ...columns.map((column, position) => cell(column, row, position, bar))),
+  )
   if (!rows.length) body.push(element("tr", { class: "empty" }, element("td", { colspan: columns.length }, empty)))
-  return element("table", { class: bar ? "bars" : null },
-    element("caption", { class: "unseen" }, caption), element("thead", {}, head), element("tbody", {}, ...body))
+  return element(
+    "table",
+    { class: bar ? "bars" : null },
+    element("caption", { class: "unseen" }, caption),
+    element("thead", {}, head),
+    element("tbody", {}, ...body),
+  )
 }
 
 function cell(column, row, position, bar) {
-  const made = element(position ? "td" : "th", { scope: position ? null : "row", class: column.isNumber ? "number" : null },
-    column.cell(row))
+  const made = element(
+    position ? "td" : "th",
+    { scope: position ? null : "row", class: column.isNumber ? "number" : null },
+    column.cell(row),
+  )
   return bar && !position ? share(made, bar(row)) : made
 }
 

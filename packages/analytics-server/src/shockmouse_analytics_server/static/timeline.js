@@ -13,49 +13,83 @@ export async function show(place, { asking, parameters, zone }) {
   const id = parameters.get("session") || ""
   const asked = { from: null, to: null, device_id: parameters.get("device") || null, bots: "include" }
   const { session, events, next } = await asking.withoutFilters().ask(`sessions/${encodeURIComponent(id)}`, asked)
-  replace(place,
+  replace(
+    place,
     element("section", { class: "card" }, facts(session, zone)),
-    element("section", { class: "card", id: "timeline" },
-      element("header", {}, element("h2", {}, "What happened"), element("p", { class: "quiet" }, kinds(session.counts))),
+    element(
+      "section",
+      { class: "card", id: "timeline" },
+      element(
+        "header",
+        {},
+        element("h2", {}, "What happened"),
+        element("p", { class: "quiet" }, kinds(session.counts)),
+      ),
       element("ol", { class: "timeline" }, ...events.map((event) => step(event, session, zone))),
-      next ? element("p", { class: "quiet" }, `The first ${count(events.length)} events are shown.`) : null))
+      next ? element("p", { class: "quiet" }, `The first ${count(events.length)} events are shown.`) : null,
+    ),
+  )
 }
 
-const kinds = (counts) => Object.entries(counts).map(([type, number]) => `${count(number)} ${type}`).join(" · ")
+const kinds = (counts) =>
+  Object.entries(counts)
+    .map(([type, number]) => `${count(number)} ${type}`)
+    .join(" · ")
 
 function facts(session, zone) {
-  return element("dl", { class: "facts" },
+  return element(
+    "dl",
+    { class: "facts" },
     fact("Began", moment(session.started_at, zone, { dateStyle: "medium", timeStyle: "medium" })),
     fact("Lasted", duration(session.duration_seconds)),
-    fact("Visitor", element("a", { class: "outward", href: hrefOf("device", { device: session.device_id }) },
-      session.user_id || shortId(session.device_id))),
+    fact(
+      "Visitor",
+      element(
+        "a",
+        { class: "outward", href: hrefOf("device", { device: session.device_id }) },
+        session.user_id || shortId(session.device_id),
+      ),
+    ),
     fact("Source", sourceOf(session)),
     fact("Place", session.country ? named("country", session.country) : "Unknown"),
     fact("With", withOf(session)),
     fact("Site", session.host || "–"),
-    session.bot ? fact("Bot", "left out of the statistics") : null)
+    session.bot ? fact("Bot", "left out of the statistics") : null,
+  )
 }
 
 function step(event, session, zone) {
   const since = (Date.parse(event.at) - Date.parse(session.started_at)) / 1000
   const more = Object.entries(event.properties || {})
-  return element("li", { class: `step-${event.type}` },
-    element("time", { datetime: event.at, title: clock(event.at, zone) }, since ? `+${duration(since)}` : clock(event.at, zone)),
-    element("div", {}, happening(event), " ",
+  return element(
+    "li",
+    { class: `step-${event.type}` },
+    element(
+      "time",
+      { datetime: event.at, title: clock(event.at, zone) },
+      since ? `+${duration(since)}` : clock(event.at, zone),
+    ),
+    element(
+      "div",
+      {},
+      happening(event),
+      " ",
       event.url ? outward(event.url, event.path || event.url) : element("span", { class: "quiet" }, event.path || ""),
-      more.length ? told(more) : null))
+      more.length ? told(more) : null,
+    ),
+  )
 }
 
 // Few short properties stand in the line, others behind a disclosure.
 function told(pairs) {
   const words = pairs.map(([name, value]) => `${name}: ${textOf(value)}`)
-  if (words.length <= MOST_IN_LINE && words.join().length < SHORT) return element("p", { class: "told quiet" }, words.join(" · "))
+  if (words.length <= MOST_IN_LINE && words.join().length < SHORT)
+    return element("p", { class: "told quiet" }, words.join(" · "))
   return disclosure(`${count(pairs.length)} properties`, properties(pairs))
 }
 
 const textOf = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value))
 
 export function properties(pairs) {
-  return element("dl", { class: "facts" }, ...pairs.map(([name, value]) =>
-    fact(name, textOf(value))))
+  return element("dl", { class: "facts" }, ...pairs.map(([name, value]) => fact(name, textOf(value))))
 }

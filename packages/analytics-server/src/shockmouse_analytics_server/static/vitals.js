@@ -36,47 +36,115 @@ export async function show(place, { asking, parameters }) {
     asking.ask("vitals", { filter: `name:is_not:${Object.keys(VITALS).join("|")}`, limit: 20 }),
   ])
   const found = Object.fromEntries(vitals.rows.map((row) => [row.name, row]))
-  replace(place,
+  replace(
+    place,
     element("div", { class: "vitals" }, ...Object.keys(VITALS).map((name) => card(name, found[name], name === chosen))),
-    element("section", { class: "card" }, element("header", {}, element("h2", {}, `${VITALS[chosen][0]} (${chosen})`), dimensionSelect(dimension)),
-      wide(table({ caption: `${chosen} by ${titleOf(dimension)}`, rows: byDimension.rows, empty: "Nothing was measured in this period.",
-        columns: [{ title: titleOf(dimension), cell: ({ value }) => named(dimension, value) }, ...percentiles(() => chosen, true)] }))),
-    others.rows.length ? element("section", { class: "card" }, element("header", {}, element("h2", {}, "Other measures")),
-      wide(table({ caption: "Other measures", rows: others.rows, columns: [{ title: "Measure", cell: ({ name }) => name }, ...percentiles(({ name }) => name, false)] }))) : null)
+    element(
+      "section",
+      { class: "card" },
+      element("header", {}, element("h2", {}, `${VITALS[chosen][0]} (${chosen})`), dimensionSelect(dimension)),
+      wide(
+        table({
+          caption: `${chosen} by ${titleOf(dimension)}`,
+          rows: byDimension.rows,
+          empty: "Nothing was measured in this period.",
+          columns: [
+            { title: titleOf(dimension), cell: ({ value }) => named(dimension, value) },
+            ...percentiles(() => chosen, true),
+          ],
+        }),
+      ),
+    ),
+    others.rows.length
+      ? element(
+          "section",
+          { class: "card" },
+          element("header", {}, element("h2", {}, "Other measures")),
+          wide(
+            table({
+              caption: "Other measures",
+              rows: others.rows,
+              columns: [{ title: "Measure", cell: ({ name }) => name }, ...percentiles(({ name }) => name, false)],
+            }),
+          ),
+        )
+      : null,
+  )
 }
 
 function percentiles(nameOf, isRated) {
-  const cell = (row, each) => element("span", { class: isRated && each === "p75" ? ratingOf(nameOf(row), row[each]) : null },
-    measured(nameOf(row), row[each]))
-  return [{ title: "Measured", isNumber: true, cell: ({ events }) => count(events) },
-    ...["p50", "p75", "p95", "p99"].map((each) => ({ title: each, isNumber: true, cell: (row) => cell(row, each) }))]
+  const cell = (row, each) =>
+    element(
+      "span",
+      { class: isRated && each === "p75" ? ratingOf(nameOf(row), row[each]) : null },
+      measured(nameOf(row), row[each]),
+    )
+  return [
+    { title: "Measured", isNumber: true, cell: ({ events }) => count(events) },
+    ...["p50", "p75", "p95", "p99"].map((each) => ({ title: each, isNumber: true, cell: (row) => cell(row, each) })),
+  ]
 }
 
 function dimensionSelect(dimension) {
-  return element("select", { "aria-label": "By", on: { change: (event) => go(href({ dimension: event.target.value })) } },
-    ...BY.map((each) => element("option", { value: each, selected: each === dimension }, `by ${titleOf(each).toLowerCase()}`)))
+  return element(
+    "select",
+    { "aria-label": "By", on: { change: (event) => go(href({ dimension: event.target.value })) } },
+    ...BY.map((each) =>
+      element("option", { value: each, selected: each === dimension }, `by ${titleOf(each).toLowerCase()}`),
+    ),
+  )
 }
 
 function card(name, row, isChosen) {
   const [words, good, poor] = VITALS[name]
   const rating = row ? ratingOf(name, row.p75) : null
-  return element("section", { class: "card vital" },
-    element("a", { href: href({ measure: name }), "aria-current": isChosen ? "true" : null, class: "vital-link" },
-      element("h2", {}, name, element("span", { class: "quiet" }, words))),
-    row ? element("p", { class: `score ${rating}` }, element("strong", {}, measured(name, row.p75)), ` ${RATINGS[rating]}`)
+  return element(
+    "section",
+    { class: "card vital" },
+    element(
+      "a",
+      { href: href({ measure: name }), "aria-current": isChosen ? "true" : null, class: "vital-link" },
+      element("h2", {}, name, element("span", { class: "quiet" }, words)),
+    ),
+    row
+      ? element(
+          "p",
+          { class: `score ${rating}` },
+          element("strong", {}, measured(name, row.p75)),
+          ` ${RATINGS[rating]}`,
+        )
       : element("p", { class: "score quiet" }, "Not measured yet"),
     gauge(row, good, poor),
     element("p", { class: "quiet" }, `good to ${measured(name, good)}, poor over ${measured(name, poor)}`),
-    row ? disclosure("Table", wide(table({ caption: `Percentiles of ${name}`, rows: [row], columns: [{ title: "Measure", cell: () => name }, ...percentiles(() => name, true)] }))) : null)
+    row
+      ? disclosure(
+          "Table",
+          wide(
+            table({
+              caption: `Percentiles of ${name}`,
+              rows: [row],
+              columns: [{ title: "Measure", cell: () => name }, ...percentiles(() => name, true)],
+            }),
+          ),
+        )
+      : null,
+  )
 }
 
 // Three zones, and where p50, p75 and p95 lie on them; the scale ends at 1.6 times what is poor.
 function gauge(row, good, poor) {
   const end = poor * 1.6
   const x = (value) => Math.min(value / end, 1) * 200
-  const zone = (rating, from, to) => shape("rect", { class: `zone ${rating}`, x: x(from) + 1, width: x(to) - x(from) - 2, y: 8, height: 6, rx: 3 })
-  const tick = (value, name) => shape("circle", { class: `tick-${name}`, cx: x(value), cy: 11, r: name === "p75" ? 6 : 3.5 })
-  return shape("svg", { viewBox: "-6 0 212 22", class: "gauge", "aria-hidden": "true" },
-    zone("good", 0, good), zone("fair", good, poor), zone("poor", poor, end),
-    ...(row ? ["p50", "p95", "p75"].map((name) => tick(row[name], name)) : []))
+  const zone = (rating, from, to) =>
+    shape("rect", { class: `zone ${rating}`, x: x(from) + 1, width: x(to) - x(from) - 2, y: 8, height: 6, rx: 3 })
+  const tick = (value, name) =>
+    shape("circle", { class: `tick-${name}`, cx: x(value), cy: 11, r: name === "p75" ? 6 : 3.5 })
+  return shape(
+    "svg",
+    { viewBox: "-6 0 212 22", class: "gauge", "aria-hidden": "true" },
+    zone("good", 0, good),
+    zone("fair", good, poor),
+    zone("poor", poor, end),
+    ...(row ? ["p50", "p95", "p75"].map((name) => tick(row[name], name)) : []),
+  )
 }

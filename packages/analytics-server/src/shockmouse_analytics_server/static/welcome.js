@@ -30,32 +30,72 @@ function snippet(title, hint, code) {
     }
   }
   const text = element("code", {}, code)
-  return element("section", { class: "card snippet" }, element("header", {}, element("h2", {}, title),
-    element("span", { class: "copy" }, told, button("Copy", copy, { "aria-label": `Copy: ${title}` }))),
-  element("p", { class: "quiet" }, hint), element("pre", { tabindex: "0" }, text))
+  return element(
+    "section",
+    { class: "card snippet" },
+    element(
+      "header",
+      {},
+      element("h2", {}, title),
+      element("span", { class: "copy" }, told, button("Copy", copy, { "aria-label": `Copy: ${title}` })),
+    ),
+    element("p", { class: "quiet" }, hint),
+    element("pre", { tabindex: "0" }, text),
+  )
 }
 
 export function snippets(project) {
-  return element("div", { class: "snippets" },
-    snippet("In a web site", "One line in the head of every page. It counts views, clicks, forms, web vitals and errors, never what is typed.",
-      scriptTag(location.origin, project.write_key)),
-    snippet("In a Python program", "From a script, a server or a task. Nothing is lost when this server is away: events wait on disk.",
-      pythonLines(location.origin, project.write_key)))
+  return element(
+    "div",
+    { class: "snippets" },
+    snippet(
+      "In a web site",
+      "One line in the head of every page. It counts views, clicks, forms, web vitals and errors, never what is typed.",
+      scriptTag(location.origin, project.write_key),
+    ),
+    snippet(
+      "In a Python program",
+      "From a script, a server or a task. Nothing is lost when this server is away: events wait on disk.",
+      pythonLines(location.origin, project.write_key),
+    ),
+  )
 }
 
 export async function show(place, { project }) {
-  replace(place, element("p", { class: "lead" }, "What to paste into your site or program. The write key in it is public by nature: it can only add events."),
-    snippets(project))
+  replace(
+    place,
+    element(
+      "p",
+      { class: "lead" },
+      "What to paste into your site or program. The write key in it is public by nature: it can only add events.",
+    ),
+    snippets(project),
+  )
 }
 
 // The empty state; `arrived` is called once when the first event is there.
 export function showEmpty(place, { project, asking, signal }, arrived) {
   document.body.classList.add("waiting")
-  replace(place, element("div", { class: "empty-state" },
-    element("h2", { class: "big" }, "Waiting for the first event"),
-    element("p", { class: "lead" }, "Paste one of these, open your site or run your program. This page turns into your statistics by itself."),
-    element("p", { class: "waiting", role: "status" }, element("span", { class: "pulse", "aria-hidden": "true" }), "Listening…"),
-    snippets(project)))
+  replace(
+    place,
+    element(
+      "div",
+      { class: "empty-state" },
+      element("h2", { class: "big" }, "Waiting for the first event"),
+      element(
+        "p",
+        { class: "lead" },
+        "Paste one of these, open your site or run your program. This page turns into your statistics by itself.",
+      ),
+      element(
+        "p",
+        { class: "waiting", role: "status" },
+        element("span", { class: "pulse", "aria-hidden": "true" }),
+        "Listening…",
+      ),
+      snippets(project),
+    ),
+  )
   const timer = setInterval(async () => {
     const waits = await isEmpty(asking).catch(() => true)
     if (waits || signal.aborted) return
