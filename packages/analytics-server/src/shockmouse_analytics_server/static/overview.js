@@ -44,14 +44,17 @@ export async function show(place, { asking, parameters, period, signal, isEverEm
     element("div", { class: "cards" }, ...cards.map(({ made }) => made), goals.made),
   )
 
-  const stats = Promise.all([asking.ask("stats"), compares ? asking.ask("stats", period.before) : null])
-  const series = Promise.all([
-    askSeries(asking, metric[0], period, {}),
-    compares ? askSeries(asking, metric[0], period, period.before) : null,
-  ])
+  const both = (question) => Promise.all([question({}), compares ? question(period.before) : null])
+  const askLines = () => both((range) => askSeries(asking, metric[0], period, range))
+  const askTotals = () => both((range) => asking.ask("stats", range))
+  let series = askLines()
   series.catch(() => null) // what is wrong with it is told where it is awaited
-  const [current, before] = await stats
-  if (!current.events && (await isEverEmpty())) return welcome()
+  let [current, before] = await askTotals()
+  if (!current.events) {
+    if (await isEverEmpty()) return welcome()
+    series = askLines() // the first event may have come between the two answers
+    ;[current, before] = await askTotals()
+  }
   if (!current.events) tellOfBots(place, asking).catch(() => null)
   drawTotals(totals, current, before, metric, compares)
   drawChart(chartBox, await series, metric, period)
