@@ -220,14 +220,17 @@ def test_without_any_clickhouse_both_ways_out_are_named(tmp_path: Path) -> None:
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     os_environ = os.environ | {"PYTHONPATH": path}
-    done = psutil.subprocess.run(
-        [sys.executable, "-m", "shockmouse_analytics_server", "serve", "--data-dir", str(tmp_path / "data")],
-        env=os_environ,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spool.sqlite").touch()
+
+    def run(*words: str) -> "psutil.subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-m", "shockmouse_analytics_server", *words, "--data-dir", str(tmp_path / "data")]
+        return psutil.subprocess.run(line, env=os_environ, capture_output=True, text=True, timeout=120, check=False)
+
+    found = json.loads(run("doctor", "--json").stdout)
+    advice = [one["advice"] for one in found if one["about"] == "there is no ClickHouse"]
+    assert ["[embedded]" in line and "SHOCKMOUSE_CLICKHOUSE_URL" in line for line in advice] == [True]
+    done = run("serve")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "[embedded]" in done.stderr
     assert "SHOCKMOUSE_CLICKHOUSE_URL" in done.stderr

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..config import ServerConfig, check_data, prepare_data_dir
-from ..errors import ServerError
+from ..errors import ConfigError, ServerError
 from .options import Commands, add_command
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ async def look_at_database(config: ServerConfig) -> list["Finding"]:
             differences = await migrate.verify(database, cluster=config.clickhouse_cluster)
             found = [*doctor.judge_schema(differences)]
             return [*await doctor.look_at_database(database), *found] if not differences else found
+    except ConfigError as exc:  # no engine and no server: the error says what to do
+        about, _, advice = str(exc).partition(": ")
+        return [doctor.Finding("failure", about, advice)]
     except ServerError as exc:
         advice = "see the log of serve; with CLICKHOUSE_URL see that the server runs and the password is right"
         return [doctor.Finding("failure", str(exc).splitlines()[0], advice)]
