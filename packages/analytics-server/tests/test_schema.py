@@ -25,7 +25,7 @@ WINDOW = (
     "non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, "
     "replicated_deduplication_window_seconds = 604800"
 )
-FSYNC = "fsync_after_insert = 1, fsync_part_directory = 1"
+FSYNC = "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1"
 LOADER = {
     "async_insert": 0,
     "deduplicate_insert": "enable",

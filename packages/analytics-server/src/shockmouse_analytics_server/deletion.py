@@ -1,7 +1,7 @@
 """Rows deleted so that their bytes are gone: not hidden, not in the parts that a merge or deletion has left behind.
 
 ALTER … DELETE rewrites the parts that hold such a row; ClickHouse keeps the old ones for minutes, as after a merge.
-prepare()   the tables let go of old parts at once, and sync what takes their place before they do
+prepare()   the tables let go of old parts at once; what takes their place is synced, as after every merge
 delete()    returns when the rewriting is done; the statement names an erasure, never a person, as its text is kept
 clean()     waits until the parts that are no longer used now are gone from the disk
 settle()    the tables are again as the migrations made them
@@ -21,11 +21,7 @@ CLEAN_SECONDS = 600.0
 FAILING_SECONDS = 60.0
 # A partition that no table has: dropping it does nothing but look after parts that are no longer used.
 NO_PARTITION = "190001"
-AT_ONCE = {
-    "old_parts_lifetime": "0",
-    "min_rows_to_fsync_after_merge": "1",
-    "min_compressed_bytes_to_fsync_after_merge": "1",
-}
+AT_ONCE = {"old_parts_lifetime": "0"}
 UNDER_WAY = """
 select countIf(not is_done) as undone, anyIf(latest_fail_reason, latest_fail_reason != '' and not is_done) as failure
 from {mutations}

@@ -30,7 +30,7 @@ create table if not exists migration_journal {{on_cluster}}
 )
 engine = {{EverywhereMergeTree}}
 order by (number, statement, at)
-settings fsync_after_insert = 1, fsync_part_directory = 1
+settings fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1
 """
 READ = """
 select number, name, statement, state, checksum, oldest, release, toString(at) as written_at

@@ -61,6 +61,7 @@ partition by toYYYYMM(at) order by (project, at, event_id)
 ttl toDateTime(at) + toIntervalDay(retention) where retention > 0
 settings
     non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 
 {{distributed(events, cityHash64(device_id))}};

@@ -38,7 +38,8 @@ partition by toYYYYMM(start_day) order by (project, start_day, is_bot, device_id
 ttl start_day + toIntervalDay(retention + 2) where retention > 0
 settings
     non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 
 {{distributed(sessions, cityHash64(device_id))}};
 

@@ -20,7 +20,8 @@ partition by tuple() order by (project, device_id, is_bot)
 ttl toDateTime(last_seen) + toIntervalDay(retention) where retention > 0
 settings
     non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 
 {{distributed(devices, cityHash64(device_id))}};
 

@@ -14,7 +14,8 @@ create table if not exists projects {{on_cluster}}
 engine = {{EverywhereReplacing(version)}}
 order by project
 settings
-    fsync_after_insert = 1, fsync_part_directory = 1;
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 -- no TTL: a project lives until it is deleted
 
 create table if not exists keys {{on_cluster}}
@@ -31,7 +32,8 @@ create table if not exists keys {{on_cluster}}
 engine = {{EverywhereReplacing(version)}}
 order by (project, kind, prefix)
 settings
-    fsync_after_insert = 1, fsync_part_directory = 1;
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 -- no TTL: a revoked key stays known as revoked
 
 create table if not exists secrets {{on_cluster}}
@@ -45,7 +47,8 @@ engine = {{EverywhereReplacing(version)}}
 order by name
 ttl toDateTime(created_at) + toIntervalDay(4) where startsWith(name, 'salt:') -- the second net: salts are deleted sooner
 settings
-    fsync_after_insert = 1, fsync_part_directory = 1;
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 
 create table if not exists tombstones {{on_cluster}}
 (
@@ -58,7 +61,8 @@ engine = {{EverywhereReplacing(at)}}
 order by (project, subject_hash)
 ttl toDateTime(until)
 settings
-    fsync_after_insert = 1, fsync_part_directory = 1;
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 
 create table if not exists audit_log {{on_cluster}}
 (
@@ -72,7 +76,8 @@ engine = {{EverywhereMergeTree}}
 order by (project, at)
 ttl toDateTime(at) + toIntervalYear(3)
 settings
-    fsync_after_insert = 1, fsync_part_directory = 1;
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 
 -- The events of an erasure under way: what is taken from the counts and what is deleted are the same rows, whatever
 -- arrives meanwhile. One partition an erasure, dropped at its end.
@@ -90,4 +95,5 @@ engine = {{EverywhereMergeTree}}
 partition by erasure order by (erasure, at, batch_id, event_id)
 ttl toDateTime(staged_at) + toIntervalDay(30)
 settings
-    fsync_after_insert = 1, fsync_part_directory = 1;
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;

@@ -21,7 +21,8 @@ partition by toYYYYMM(day) order by (project, dimension, day, value, is_bot, ret
 ttl day + toIntervalDay(retention) where retention > 0
 settings
     non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+    replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1;
 
 {{distributed(counts_by_value, rand())}};
 
