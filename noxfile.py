@@ -90,9 +90,15 @@ def run_with_engine(session: nox.Session, *arguments: str, libraries: tuple[str,
     session.run(python, *arguments, *session.posargs, external=True, interrupt_timeout=30, terminate_timeout=10)
 
 
+def sharing(chosen: str) -> list[tuple[str, ...]]:
+    """Return pytest's options for the chosen tests that run beside each other, and for those that must not."""
+    return [(*SIDE_BY_SIDE, "-m", f"({chosen}) and not alone"), ("-m", f"({chosen}) and alone")]
+
+
 def run_tests(session: nox.Session, chosen: str, folder: str) -> None:
-    """Run the chosen tests of a folder in the engine's environment."""
-    run_with_engine(session, "-m", "pytest", *SIDE_BY_SIDE, "-m", chosen, folder, libraries=WITH_ENGINE)
+    """Run the chosen tests of a folder in the engine's environment, then those that measure seconds."""
+    for options in sharing(chosen):
+        run_with_engine(session, "-m", "pytest", *options, folder, libraries=WITH_ENGINE)
 
 
 @nox.session
@@ -140,7 +146,8 @@ def tests(session: nox.Session) -> None:
     chosen = "not engine and not faults" + ("" if is_first else " and not crashes")
     ignored = () if is_first else (f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}",)
     folders = [str(package / "tests") for package in PACKAGES]
-    session.run("pytest", *SIDE_BY_SIDE, "-m", chosen, *ignored, *folders, *session.posargs)
+    for options in sharing(chosen)[: 2 if is_first else 1]:
+        session.run("pytest", *options, *ignored, *folders, *session.posargs)
 
 
 @nox.session(requires=["build"])

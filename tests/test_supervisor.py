@@ -6,6 +6,8 @@ import socket
 import time
 import uuid
 
+import pytest
+
 from tests.oracle import Report, Tally, settle
 from tests.sender import Sender, plain_event
 from tests.server_process import Server, wait_until
@@ -31,6 +33,7 @@ def test_the_next_start_may_come_while_the_old_processes_still_end(server: Serve
     assert server.request("GET", "/readyz").status == 200
 
 
+@pytest.mark.alone
 def test_a_second_start_is_ready_within_five_seconds(server: Server, report: Report) -> None:
     def seconds() -> float:
         server.stop()

@@ -43,6 +43,7 @@ def names(visitor: Visitor, number: int) -> list[str]:
     return [row["name"] for row in visitor.stored(number, "page", "track")]
 
 
+@pytest.mark.alone
 def test_the_cost_of_start_and_click_is_small(visitor: Visitor, report: Report) -> None:
     source = visitor.server.request("GET", "/agent.js").body.decode()
     inline = STARTED.format(key=visitor.server.keys.write_key, source=json.dumps(source).replace("</", "<\\/"))

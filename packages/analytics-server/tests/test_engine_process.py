@@ -116,6 +116,7 @@ def test_many_commands_at_once_find_an_engine(tmp_path):
         assert (outputs, [child.wait(30) for child in children]) == (["inside\n"] * 4, [0] * 4)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_engine_ends_with_its_parent(tmp_path, number):
     """What has ended stays a zombie until init collects it, which may take seconds and hinders nobody."""
@@ -133,6 +134,7 @@ def test_the_engine_ends_with_its_parent(tmp_path, number):
     assert least(seconds, 2) < 2
 
 
+@pytest.mark.alone
 def test_a_running_question_does_not_keep_the_engine_alive(tmp_path):
     async def scenario() -> float:
         child = await start_engine(tmp_path)

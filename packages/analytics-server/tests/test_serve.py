@@ -158,6 +158,7 @@ def test_a_request_that_never_comes_whole_holds_up_no_end(tmp_path: Path) -> Non
             assert time.monotonic() - started < 10
 
 
+@pytest.mark.alone
 def test_children_end_with_a_killed_supervisor_even_stopped_ones(tmp_path: Path) -> None:
     def seconds() -> float:
         with serving(tmp_path / "data") as running:

@@ -6,6 +6,8 @@ import time
 import pytest
 from tests.tries import is_busy, least
 
+pytestmark = pytest.mark.alone
+
 TRACK = """
 from shockmouse_analytics import Analytics
 analytics = Analytics()

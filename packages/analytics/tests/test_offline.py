@@ -40,6 +40,7 @@ def refuse_all(server):
     server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
 
 
+@pytest.mark.alone
 def test_an_event_is_on_disk_within_a_quarter_of_a_second(client, server, tmp_path):
     refuse_all(server)
     analytics = client(debug=False, flush_seconds=3600)
