@@ -27,7 +27,7 @@ from .offline import OfflineStore
 from .store_file import temporary_folder
 from .store_folders import StoreFolders
 
-SEND_SECONDS = 3.0
+SEND_SECONDS = 5.0
 FLUSH_SECONDS = 60.0
 
 
