@@ -15,8 +15,8 @@ from msgspec import Struct
 from shockmouse_analytics_server.assets import NAMES, PAGE
 from shockmouse_analytics_server.dashboard import ATTEMPTS_PER_MINUTE
 from shockmouse_analytics_server.folder import directory_path
-from shockmouse_analytics_server.keys import make_token
-from shockmouse_analytics_server.links import add_link
+from shockmouse_analytics_server.keys import make_token, token_prefix
+from shockmouse_analytics_server.links import Link, add_link
 from shockmouse_analytics_server.projects import COOKIES_SECRET, Directory, make_secret
 from shockmouse_analytics_server.registry import key_row, revoke
 from shockmouse_analytics_server.tickets import MAX_TICKETS, Ticket, sign, tickets, write_cookie
@@ -64,7 +64,8 @@ class Browser:
         return self.ask("POST", "/sign-in", urlencode({"key": key}), **headers)
 
     def link(self) -> str:
-        return "/sign-in?token=" + add_link(directory_path(self.worker.data_dir), "site", time.time())
+        link = Link("site", token_prefix(self.worker.read_key) or "")
+        return "/sign-in?token=" + add_link(directory_path(self.worker.data_dir), link, time.time())
 
 
 @pytest.fixture(scope="module")
@@ -125,15 +126,18 @@ def test_the_cookie_stands_for_a_read_key(browser: Browser) -> None:
 def test_a_cookie_that_was_changed_or_is_too_old_is_worth_nothing(browser: Browser, directory: Directory) -> None:
     good = browser.sign_in(browser.worker.read_key).cookie
     secret = directory.secret(COOKIES_SECRET) or b""
-    old = "shockmouse=" + sign(Ticket("site", "", int(time.time()) - 1), secret)
-    gone = "shockmouse=" + sign(Ticket("nothing", "", int(time.time()) + 60), secret)
-    forged = "shockmouse=" + sign(Ticket("site", "", int(time.time()) + 60), b"")
+    prefix = directory.read_prefix("site")
+    old = "shockmouse=" + sign(Ticket("site", prefix, int(time.time()) - 1), secret)
+    gone = "shockmouse=" + sign(Ticket("nothing", prefix, int(time.time()) + 60), secret)
+    keyless = "shockmouse=" + sign(Ticket("site", "", int(time.time()) + 60), secret)
+    forged = "shockmouse=" + sign(Ticket("site", prefix, int(time.time()) + 60), b"")
     tried = [
         good.replace("site", "other"),
         good[:-1],
         good + "0",
         old,
         gone,
+        keyless,
         forged,
         "shockmouse=",
         "shockmouse=a.b.c.d",
@@ -210,7 +214,7 @@ def test_a_key_is_never_overruled_by_a_project_in_the_address(browser: Browser) 
 
 
 def test_a_cookie_keeps_the_latest_projects(directory: Directory) -> None:
-    held = [Ticket("site", "", 4_000_000_000)] * (MAX_TICKETS + 5)
+    held = [Ticket("site", directory.read_prefix("site"), 4_000_000_000)] * (MAX_TICKETS + 5)
     cookie = write_cookie(held, directory)
     assert len(cookie) < 4000
     assert tickets({"shockmouse": cookie}, directory) == held[:MAX_TICKETS]
@@ -276,8 +280,13 @@ def test_a_browser_that_has_a_file_is_not_sent_it_again(browser: Browser) -> Non
     assert browser.ask("GET", "/static/x/dashboard.html").status == 404
 
 
-def test_a_revoked_key_ends_its_sessions(browser: Browser, directory: Directory) -> None:
-    cookie = browser.sign_in(browser.worker.read_key).cookie
-    assert browser.ask("GET", "/session", Cookie=cookie).status == 200
-    directory.store(keys=[revoke(row) for row in directory.keys("site") if row.kind == "read"])
-    assert browser.ask("GET", "/session", Cookie=cookie).status == 401
+def test_a_revoked_key_ends_its_sessions_and_links(browser: Browser, directory: Directory) -> None:
+    unused = browser.link()
+    cookies = [browser.sign_in(browser.worker.read_key).cookie, browser.ask("GET", browser.link()).cookie]
+    assert [browser.ask("GET", "/session", Cookie=cookie).status for cookie in cookies] == [200, 200]
+    old = [row for row in directory.keys("site") if row.kind == "read"]
+    newer = key_row(directory, "site", "read", make_token("read", "site"))
+    directory.store(keys=[newer, *map(revoke, old)])
+    assert [browser.ask("GET", "/session", Cookie=cookie).status for cookie in cookies] == [401, 401]
+    late = browser.ask("GET", unused)
+    assert (late.status, late.cookie) == (410, "")

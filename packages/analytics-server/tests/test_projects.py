@@ -13,7 +13,7 @@ from shockmouse_analytics_server import registry
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.errors import ServerError, UsageError
 from shockmouse_analytics_server.keys import make_token, token_prefix
-from shockmouse_analytics_server.links import LIFETIME_SECONDS, add_link, use_link
+from shockmouse_analytics_server.links import LIFETIME_SECONDS, Link, add_link, use_link
 from shockmouse_analytics_server.projects import KEYS_SECRET, Directory, Key, KeyRow, Project, make_secret, salt_name
 from shockmouse_analytics_server.registry import ProjectChange, key_row, revoke
 
@@ -149,8 +149,9 @@ def test_a_destroyed_salt_is_nowhere_in_the_files(path: Path, directory: Directo
 
 
 def test_a_link_works_once_and_not_too_late(path: Path, directory: Directory) -> None:
-    token, late = add_link(path, "site", NOON), add_link(path, "site", NOON)
-    assert [use_link(path, token, NOON + 1), use_link(path, token, NOON + 1)] == ["site", None]
+    link = Link("site", "rk_site_abcdef")
+    token, late = add_link(path, link, NOON), add_link(path, link, NOON)
+    assert [use_link(path, token, NOON + 1), use_link(path, token, NOON + 1)] == [link, None]
     assert use_link(path, late, NOON + LIFETIME_SECONDS + 1) is None
     assert use_link(path, "nonsense", NOON) is None
 

@@ -23,7 +23,7 @@ from .access import find_key
 from .clickhouse import Database
 from .erasure_journal import Subject
 from .errors import QuestionError, UsageError
-from .links import add_link, link_url
+from .links import Link, add_link, link_url
 from .mismatch import explain
 from .projects import Directory, Project
 from .registry import FIRST, ProjectChange
@@ -132,7 +132,8 @@ class Administration:
         """Give a one-time link, at the address where `serve` listens: no header of a request says where that is."""
         await self._asked(request, Nothing)
         project = await self._project(request)
-        token = await asyncio.to_thread(add_link, self._folder.directory_path, project.name, time.time())
+        link = Link(project.name, self._directory.read_prefix(project.name))
+        token = await asyncio.to_thread(add_link, self._folder.directory_path, link, time.time())
         url = await asyncio.to_thread(self._folder.url_path.read_text, encoding="utf-8")
         return answer({"project": project.name, "link": link_url(url, token), "path": link_url("", token)})
 

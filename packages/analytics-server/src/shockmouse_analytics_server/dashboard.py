@@ -21,7 +21,7 @@ from .assets import Assets
 from .errors import QuestionError
 from .links import use_link
 from .projects import Directory
-from .tickets import COOKIE, Ticket, is_write_token, tickets, write_cookie, write_token
+from .tickets import COOKIE, Ticket, is_read_key, is_write_token, tickets, write_cookie, write_token
 
 SESSION_DAYS = 7
 FORM_BYTES = 4096
@@ -124,10 +124,10 @@ class Dashboard:
         """Use up a one-time link. The page comes in this answer, as a strict cookie does not survive a redirect."""
         self._count_attempt(request)
         token = request.query_params.get("token", "")
-        project = await asyncio.to_thread(use_link, self._directory_path, token, time.time())
-        if project is None:
+        link = await asyncio.to_thread(use_link, self._directory_path, token, time.time())
+        if link is None or not is_read_key(link.project, link.prefix, self._directory):
             return self._assets.page(request, status=410)
-        return self._welcome(request, project, "", self._assets.page(request))
+        return self._welcome(request, link.project, link.prefix, self._assets.page(request))
 
     async def sign_in_by_key(self, request: Request) -> Response:
         self._count_attempt(request)

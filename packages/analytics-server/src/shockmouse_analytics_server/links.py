@@ -1,6 +1,7 @@
 """One-time links that sign a browser in to a project's dashboard.
 
-Table      links in directory.sqlite: hash of the token, project, end; of this node alone
+Table      key_links in directory.sqlite: hash of the token, project, prefix of the read key that the link stands for,
+           end; of this node alone
 """
 
 import contextlib
@@ -9,30 +10,41 @@ import secrets
 import sqlite3
 from pathlib import Path
 
+from msgspec import Struct
+
 LIFETIME_SECONDS = 24 * 3600.0
 TABLE = """
-create table if not exists links (hash text primary key, project text not null, ends_at real not null)
-strict, without rowid
+create table if not exists key_links (
+    hash text primary key, project text not null, prefix text not null, ends_at real not null
+) strict, without rowid
 """
 
 
-def add_link(directory_path: Path, project: str, now: float) -> str:
+class Link(Struct, frozen=True):
+    """What a link signs in to, and the prefix of the read key with which it ends."""
+
+    project: str
+    prefix: str
+
+
+def add_link(directory_path: Path, link: Link, now: float) -> str:
     """Return a new token; it works once, until LIFETIME_SECONDS from now."""
     token = secrets.token_urlsafe(24)
+    row = (link_hash(token), link.project, link.prefix, now + LIFETIME_SECONDS)
     with contextlib.closing(sqlite3.connect(directory_path, timeout=10)) as connection, connection:
         connection.execute(TABLE)
-        connection.execute("delete from links where ends_at < ?", (now,))
-        connection.execute("insert into links values (?, ?, ?)", (link_hash(token), project, now + LIFETIME_SECONDS))
+        connection.execute("delete from key_links where ends_at < ?", (now,))
+        connection.execute("insert into key_links values (?, ?, ?, ?)", row)
     return token
 
 
-def use_link(directory_path: Path, token: str, now: float) -> str | None:
-    """Return the project of an unused token and make it a used one; None: unknown, used or too old."""
+def use_link(directory_path: Path, token: str, now: float) -> Link | None:
+    """Return what an unused token signs in to and make it a used one; None: unknown, used or too old."""
     with contextlib.closing(sqlite3.connect(directory_path, timeout=10)) as connection, connection:
         connection.execute(TABLE)
-        sql = "delete from links where hash = ? returning project, ends_at"
-        found: list[tuple[str, float]] = connection.execute(sql, (link_hash(token),)).fetchall()
-    return found[0][0] if found and found[0][1] >= now else None
+        sql = "delete from key_links where hash = ? returning project, prefix, ends_at"
+        found: list[tuple[str, str, float]] = connection.execute(sql, (link_hash(token),)).fetchall()
+    return Link(*found[0][:2]) if found and found[0][2] >= now else None
 
 
 def link_url(url: str, token: str) -> str:

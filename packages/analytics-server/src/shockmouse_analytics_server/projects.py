@@ -195,6 +195,16 @@ class Directory:
         rows = [row for group in self._fresh(max_age_seconds=0.0).keys.values() for row in group]
         return sorted((row for row in rows if row.project == project), key=lambda row: (row.kind, -row.version))
 
+    def read_prefix(self, project: str) -> str:
+        """Return the prefix of the project's newest read key.
+
+        Raises UsageError: it has none.
+        """
+        found = next((row.prefix for row in self.keys(project) if row.kind == "read"), None)
+        if found is None:
+            raise UsageError(f"the project {project} has no read key; `project keys {project} --rotate read` makes one")
+        return found
+
     def secret(self, name: str) -> bytes | None:
         return self._fresh().secrets.get(name) or self._fresh(max_age_seconds=0.0).secrets.get(name)
 

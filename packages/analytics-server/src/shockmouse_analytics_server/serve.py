@@ -26,7 +26,7 @@ from .config import PREFIX, ServerConfig, to_environ
 from .damage import set_aside_damaged
 from .errors import ConfigError, DatabaseAwayError, SchemaError, SpoolBrokenError
 from .folder import database_of, defaults_of, directory_path, serve_lock, spool_path, url_path
-from .links import add_link, link_url
+from .links import Link, add_link, link_url
 from .locks import hold
 from .projects import Directory
 from .spool import Spool
@@ -183,7 +183,8 @@ class Supervisor:
             await registry.sync(database, self._directory, time.time())
             keys = await registry.create_first_project(database, self._directory, defaults_of(config))
         if keys is not None:
-            token = add_link(directory_path(config.data_dir), keys.project, time.time())
+            link = Link(keys.project, self._directory.read_prefix(keys.project))
+            token = add_link(directory_path(config.data_dir), link, time.time())
             say(
                 f"project {keys.project}, made for this first start; its keys are shown only now\n"
                 f"  write key  {keys.write_key}\n  read key   {keys.read_key}\n  admin key  {keys.admin_key}\n"

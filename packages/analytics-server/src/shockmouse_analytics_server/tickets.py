@@ -1,8 +1,8 @@
 """Who is signed in to the dashboard, as the cookie says: a ticket for each project.
 
 Cookie     tickets with ~ between, the project signed in to last first, MAX_TICKETS at most
-Ticket     project, prefix of the read key (none after a link), end, HMAC-SHA256 of these under the secret `cookies`.
-           It ends early when the key is revoked or the project deleted
+Ticket     project, prefix of the read key, after a link that of the one it stands for; end, HMAC-SHA256 of
+           these under the secret `cookies`. It ends early when the key is revoked or the project deleted
 """
 
 import hashlib
@@ -21,7 +21,7 @@ MAX_TICKETS = 20  # some 2.5 KB: browsers take 4 KB
 
 
 class Ticket(Struct, frozen=True):
-    """Who is there; `prefix` is empty after a one-time link."""
+    """Who is there, and by which read key."""
 
     project: str
     prefix: str
@@ -46,8 +46,12 @@ def read_ticket(text: str, directory: Directory, now: float) -> Ticket | None:
         directory.project(ticket.project)
     except UsageError:
         return None
-    is_key_good = not ticket.prefix or ticket.prefix in {row.prefix for row in directory.keys(ticket.project)}
-    return ticket if is_key_good else None
+    return ticket if is_read_key(ticket.project, ticket.prefix, directory) else None
+
+
+def is_read_key(project: str, prefix: str, directory: Directory) -> bool:
+    """Tell whether a read key of this prefix is active in the project."""
+    return any(row.kind == "read" and row.prefix == prefix for row in directory.keys(project))
 
 
 def tickets(cookies: Mapping[str, str], directory: Directory) -> list[Ticket]:

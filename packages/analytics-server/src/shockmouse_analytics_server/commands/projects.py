@@ -162,14 +162,14 @@ def run_link(options: argparse.Namespace, config: ServerConfig) -> int:
 async def link(config: ServerConfig, name: str, *, is_placed: bool) -> int:
     from .. import registry
     from ..folder import directory_path, url_path
-    from ..links import add_link, link_url
+    from ..links import Link, add_link, link_url
     from ..serve import url_of
     from .opening import open_projects
 
     async with open_projects(config) as (database, directory):
         await registry.sync(database, directory, time.time())
-        project = directory.project(name)
-    token = add_link(directory_path(config.data_dir), project.name, time.time())
+        made = Link(directory.project(name).name, directory.read_prefix(name))
+    token = add_link(directory_path(config.data_dir), made, time.time())
     served = url_path(config.data_dir)
     url = served.read_text() if served.exists() and not is_placed else url_of(config.host, config.port)
     print(link_url(url, token))
