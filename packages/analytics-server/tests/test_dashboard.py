@@ -108,6 +108,13 @@ def test_a_link_signs_in_once(browser: Browser) -> None:
     assert (second.status, second.cookie) == (410, "")
 
 
+def test_a_look_at_a_link_does_not_use_it_up(browser: Browser) -> None:
+    link = browser.link()
+    looks = [browser.ask("HEAD", link), browser.ask("GET", link, Sec_Purpose="prefetch;prerender")]
+    assert [(look.status, look.cookie) for look in looks] == [(200, ""), (503, "")]
+    assert browser.ask("GET", link).cookie != ""
+
+
 @pytest.mark.parametrize("kind", ["write", "other", "nonsense", "empty"])
 def test_nothing_else_signs_in(browser: Browser, kind: str) -> None:
     worker = browser.worker

@@ -121,7 +121,14 @@ class Dashboard:
         return {"project": project, "timezone": timezone, "write_key": keys[0] if keys else ""}
 
     async def sign_in_by_link(self, request: Request) -> Response:
-        """Use up a one-time link. The page comes in this answer, as a strict cookie does not survive a redirect."""
+        """Use up a one-time link. The page comes in this answer, as a strict cookie does not survive a redirect.
+
+        Whoever only looks whether there is something uses up nothing.
+        """
+        if request.method == "HEAD":
+            return self._assets.page(request)
+        if "prefetch" in request.headers.get("sec-purpose", ""):
+            raise QuestionError("a link that works once is not fetched in advance", code="not_ready", status=503)
         self._count_attempt(request)
         token = request.query_params.get("token", "")
         link = await asyncio.to_thread(use_link, self._directory_path, token, time.time())
