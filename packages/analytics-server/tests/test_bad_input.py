@@ -106,6 +106,7 @@ BAD_EVENTS: dict[str, tuple[bytes, str]] = {
     "no name": (encode({**event(), "name": ""}), "bad_name"),
     "name is null": (encode(event() | {"name": None}), "bad_name"),
     "name of spaces": (encode(event(name=" \t\u2003")), "bad_name"),
+    "name of nothing visible": (encode(event(name="\u200b \u2060")), "bad_name"),
     "name of 256": (encode(event(name="x" * 256)), "bad_name"),
     "name is a number": (encode(event(name=5)), "bad_name"),
     "name is an object": (encode(event(name={"en": "x"})), "bad_name"),
@@ -522,3 +523,9 @@ FORWARDED = {
 def test_odd_forwarded_addresses_do_no_harm(worker: Worker, name: str) -> None:
     reply = worker.post(event(), X_Forwarded_For=FORWARDED[name], Forwarded=FORWARDED[name])
     assert reply.status == (431 if len(FORWARDED[name]) > 16_384 else 200)
+
+
+def test_a_key_that_nobody_knows_is_told_from_none(worker: Worker) -> None:
+    reason = worker.post(event(), key="wk_site_unknown").content["error"]["reason"]
+    assert reason.startswith("the server does not know this key")
+    assert worker.post(event(), key=None).content["error"]["reason"].startswith("a write key is needed")

@@ -155,3 +155,10 @@ def test_only_a_read_key_may_ask_and_only_of_its_project(asker: Asker) -> None:
     assert asker.refusal("/funnel", body=body, key="shop write")[:2] == (403, "wrong_key")
     assert asker.refusal("/funnel", body=body, headers={})[:2] == (401, "unknown_key")
     assert asker.response("/funnel").status_code == 405
+
+
+def test_a_step_of_an_unknown_type_is_refused(asker: Asker) -> None:
+    for part in ({"steps": [{"type": "zz"}, {"name": "x"}]}, CHECKOUT | {"exclude": [{"type": "zz"}]}):
+        status, code, reason = asker.refusal("/funnel", RANGE, body=part)
+        assert (status, code) == (400, "bad_funnel")
+        assert '.type is "zz", but should be one of alias, click, ' in reason

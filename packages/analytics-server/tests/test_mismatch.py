@@ -16,6 +16,8 @@ class Part(Struct, forbid_unknown_fields=True):
 
 class Whole(Struct):
     count: Annotated[int, Meta(ge=1, le=9)] = 1
+    sure: Literal[True] = True
+    mode: Literal["", "low", "high"] = ""
     texts: dict[Annotated[str, Meta(max_length=3)], Annotated[str, Meta(max_length=2)]] = {}
     parts: Annotated[tuple[Part, ...], Meta(min_length=1)] | None = None
 
@@ -35,6 +37,10 @@ TOLD: dict[bytes, str] = {
     b"[1]": "the body is a list of 1, but should be an object",
     b'{"count": ': "the body: not valid JSON: it ends too early",
     b'{"count": }': "the body: not valid JSON: invalid character (byte 10)",
+    rb'{"texts": {"k": "\ud800"}}': "the body: a text is not valid Unicode",
+    rb'{"\\ud800": 1': "the body: not valid JSON: it ends too early",
+    b'{"sure": 1}': "sure is 1, but should be true",
+    b'{"mode": "loud"}': 'mode is "loud", but should be one of high, low or empty',
     b'{"texts": {"k": "\xff"}}': "the body: a text is not valid Unicode",
 }
 

@@ -5,7 +5,6 @@ Memory  a list is never longer in memory than a batch may be, whatever the body 
 Text    a lone surrogate (JavaScript's JSON.stringify writes them) spoils its event only: see _spoil_lone_surrogates
 """
 
-import re
 from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -16,13 +15,9 @@ from msgspec.json import Decoder
 
 from .errors import BodyError
 from .json_limits import field_of
-from .mismatch import explain
+from .mismatch import LONE_SURROGATE, explain
 
 ABSENT = Raw()
-_LONE_SURROGATE = re.compile(
-    rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-)
 # A body of this size cannot hold so many values that a plain list of them would be large.
 _SMALL_BYTES = 64 << 10
 
@@ -140,7 +135,7 @@ def _spoil_lone_surrogates(body: bytes) -> bytes:
     msgspec passes over such a byte where it only looks for an event's end, but not over the half; and refuses it where
     it reads the text: so the event is refused, and its neighbours are not.
     """
-    return _LONE_SURROGATE.sub(b"\xff", body.replace(rb"\\", rb"\u005c"))
+    return LONE_SURROGATE.sub(b"\xff", body.replace(rb"\\", rb"\u005c"))
 
 
 def _refusal(error: ValidationError, body: bytes, max_events: int) -> BodyError:

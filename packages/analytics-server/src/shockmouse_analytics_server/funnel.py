@@ -21,6 +21,7 @@ from .filters import MAX_FILTERS, Conditions, Expression, Filter, compile_filter
 from .mismatch import explain
 from .question import Question
 from .totals import divide, round_count
+from .wire import EventType
 
 MAX_BODY_BYTES = 64 << 10
 MAX_STEPS = 10
@@ -33,7 +34,7 @@ WAYS_NOT_ENDED = "arrayMap((way, hit) -> if(hit >= 2, (toInt64(-1), toInt64(-1),
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an event must be to count as this step."""
 
-    type: str | None = None
+    type: EventType | None = None
     name: str | None = None
     filters: tuple[str, ...] = ()
 

@@ -132,9 +132,9 @@ class Ingest:
     def _write_key(self, token: str) -> Key:
         key = self._directory.find_key(token) if token else None
         if key is None:
-            raise BodyError(
-                401, "unknown_key" if token else "no_key", "a write key is needed: Authorization: Bearer wk_…"
-            )
+            if token:
+                raise BodyError(401, "unknown_key", "the server does not know this key: it is mistyped or revoked")
+            raise BodyError(401, "no_key", "a write key is needed: Authorization: Bearer wk_…")
         if key.kind != "write":
             raise BodyError(403, "wrong_key", f"events need a write key, wk_…, and this is another kind: {key.kind}")
         return key

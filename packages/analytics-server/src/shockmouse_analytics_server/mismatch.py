@@ -25,6 +25,10 @@ _WORDS = {
     "uuid": "a UUID",
     "datetime": "an RFC 3339 time",
 }
+LONE_SURROGATE = re.compile(
+    rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+)
 _AMOUNTS = {"<=": "at most", ">=": "at least", "==": "exactly", "<": "less than", ">": "more than"}
 
 
@@ -39,6 +43,8 @@ def explain(error: Exception, raw: bytes | msgspec.Raw, kind: Any, whole: str, *
     if isinstance(error, RecursionError):
         return f"{whole}: nested too deeply"
     if not isinstance(error, msgspec.ValidationError):
+        if LONE_SURROGATE.search(bytes(raw).replace(rb"\\", rb"\u005c")):  # msgspec says that the text ends
+            return f"{whole}: a text is not valid Unicode"
         ends = isinstance(error, DecodeError) and "truncated" in text
         return f"{whole}: not valid JSON: {'it ends too early' if ends else text.partition('malformed: ')[2] or text}"
     matched = _SPLIT.fullmatch(text)
@@ -58,9 +64,11 @@ def explain(error: Exception, raw: bytes | msgspec.Raw, kind: Any, whole: str, *
 
 def _fitting(found: str, types: list[inspect.Type]) -> str:
     """Return in words what would have fitted."""
-    choices = [str(value) for one in types if isinstance(one, inspect.LiteralType) for value in one.values]
+    choices = [value for one in types if isinstance(one, inspect.LiteralType) for value in one.values]
     if choices:
-        return f"one of {', '.join(choices)}"
+        words = [value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in choices]
+        named = ", ".join(word for word in words if word)
+        return f"{'one of ' if len(words) > 1 else ''}{named}{' or empty' if '' in words else ''}"
     if length := _LENGTH.match(found):
         amount = "at most" if length[2] else _AMOUNTS.get(length[3], "exactly")
         unit = ("character" if length[1] == "str" else "member") + ("" if length[4] == "1" else "s")

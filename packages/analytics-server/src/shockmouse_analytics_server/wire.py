@@ -10,6 +10,7 @@ import hashlib
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from unicodedata import category
 from uuid import UUID
 
 from msgspec import DecodeError, Meta, Raw, Struct
@@ -124,6 +125,7 @@ _identified = Decoder(_Identified)
 _Counts = Annotated[dict[_Word, Annotated[int, Meta(ge=0, le=1 << 53)]], Meta(max_length=64)]
 _dropped: Decoder[dict[str, int]] = Decoder(_Counts)
 _is_uuid = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 # What programs write where an id is missing; as an id it would join strangers into one visitor.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})
 
@@ -177,7 +179,7 @@ def _read_event(raw: Raw, defaults: bytes, limits: Limits, keys: set[str]) -> Ev
     event_id = sent.event_id.lower()
     if not _is_uuid(event_id):
         raise RefusedError("bad_event_id", "event_id: not a UUID")
-    if not sent.name or sent.name.isspace():
+    if not any(category(character) not in _INVISIBLE for character in sent.name):
         _check_nameless(sent)
     if sent.device_id or sent.session_id or sent.user_id:
         _check_ids(sent)
@@ -226,7 +228,7 @@ def _keys(sent: _SentEvent | Envelope[list[Raw]]) -> set[str]:
 
 def _check_nameless(sent: _SentEvent) -> None:
     if sent.type == "track" or sent.name:
-        raise RefusedError("bad_name", "name: empty")
+        raise RefusedError("bad_name", "name: without any visible character" if sent.name else "name: empty")
 
 
 def _check_ids(sent: _SentEvent) -> None:
