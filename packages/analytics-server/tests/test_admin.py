@@ -7,7 +7,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,57 @@ def test_two_keys_work_while_rotating_and_the_oldest_ends_on_every_worker(server
         assert [send(server, keys[-1]) for _ in range(8)] == [200] * 8
     wait_until(lambda: [send(server, keys[0]) for _ in range(8)] == [401] * 8, 30, "both workers refuse the oldest")
     assert [send(server, keys[1]) for _ in range(8)] == [200] * 8
+
+
+def at_once(number: int, call: Callable[[int], Reply]) -> list[Reply]:
+    """Return the answers of calls that begin together."""
+    begin = threading.Barrier(number)
+
+    def one(index: int) -> Reply:
+        begin.wait(30)
+        return call(index)
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(one, range(number)))
+
+
+def test_one_of_many_that_ask_for_a_name_at_once_gets_it(server: Server, data_dir: Path, first: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        typed = pool.submit(command, data_dir, "project", "create", "wanted", "--json")
+        replies = at_once(8, lambda _: ask(server, first, "POST", "/projects", {"name": "wanted"}))
+        made = [reply.json() for reply in replies if reply.status == 201]
+        others = [refusal(reply) for reply in replies if reply.status != 201]
+        made += [typed.result().json()] if typed.result().code == 0 else []
+    assert (len(made), set(others)) == (1, {(409, "name_taken")})
+    shown = ask(server, made[0]["admin_key"], "GET", "/projects/wanted/keys").json()["keys"]
+    assert sorted(row["kind"] for row in shown) == ["admin", "read", "write"]
+
+
+def test_rotations_at_once_leave_two_keys(server: Server, first: str) -> None:
+    made = ask(server, first, "POST", "/projects", {"name": "busy"}).json()
+    rotated = at_once(8, lambda _: ask(server, made["admin_key"], "POST", "/projects/busy/keys", {"rotate": "read"}))
+    assert [reply.status for reply in rotated] == [200] * 8
+    shown = ask(server, made["admin_key"], "GET", "/projects/busy/keys").json()["keys"]
+    active = {row["key"].rstrip("…") for row in shown if row["kind"] == "read"}
+    tokens = [made["read_key"], *(reply.json()["new_key"] for reply in rotated)]
+    assert len(active) == 2
+    wait_until(lambda: len(working(server, tokens)) == 2, 30, "the workers refuse the others")
+    assert {token[:14] for token in working(server, tokens)} == active
+
+
+def test_settings_changed_at_once_are_all_kept(server: Server, first: str) -> None:
+    made = ask(server, first, "POST", "/projects", {"name": "tuned"}).json()
+    wanted: list[dict[str, object]] = [{"timezone": "Europe/Paris"}, {"ip": "drop"}, {"retention_days": 30}]
+    changed = at_once(3, lambda index: ask(server, made["admin_key"], "POST", "/projects/tuned/set", wanted[index]))
+    assert [reply.status for reply in changed] == [200] * 3
+    (row,) = ask(server, made["admin_key"], "GET", "/projects").json()["rows"]
+    assert {**row, **wanted[0], **wanted[1], **wanted[2]} == row
+
+
+def working(server: Server, keys: list[str]) -> list[str]:
+    """Return the read keys that may ask."""
+    answers = {key: ask(server, key, "GET", "/stats?range=today").status for key in keys}
+    return [key for key, status in answers.items() if status != 401]
 
 
 def test_an_admin_key_rotated_twice_ends_itself(server: Server, first: str) -> None:

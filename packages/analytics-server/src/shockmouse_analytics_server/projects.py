@@ -2,6 +2,7 @@
 
 File       directory.sqlite in the data folder: WAL, secure_delete, shared by the node's processes
 projects, keys, secrets   rows of the tables of the same names; a row gives way only to a newer version
+directory.lock   held beside it while a process of the node changes projects or keys, see registry.py
 tombstones   of erased subjects, see tombstones.py; overwritten when they end
 Freshness  another process's write is seen at once by a key that was not known, and within a second otherwise
 Salts      secrets named salt:YYYY-MM-DD, one per UTC day, made a day ahead, destroyed 48 h after their day began
@@ -144,6 +145,7 @@ class Directory:
 
         Raises ServerError: the file cannot be used.
         """
+        self.changes_lock = path.with_suffix(".lock")
         self._clock = clock
         self._lock = threading.RLock()
         path.touch(mode=0o600)

@@ -2,11 +2,14 @@
 
 Versions   a row counts by its greatest version: microseconds since 1970 for projects and keys, so the last change
            wins; counted down from 2^63 for secrets, so that the first one made wins on every node
+Order      changes of projects and keys happen one after another on a node, in whatever process; nodes that share a
+           database have no lock between them
 """
 
+import contextlib
 import time
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,8 +18,9 @@ from msgspec import Struct, structs
 
 from . import audit
 from .clickhouse import Database
-from .errors import NameTakenError, ServerError, UsageError
+from .errors import LockedError, NameTakenError, ServerError, UsageError
 from .keys import KINDS, PROJECT_NAME, make_token, token_hash, token_prefix
+from .locks import hold
 from .projects import (
     COOKIES_SECRET,
     KEYS_SECRET,
@@ -36,6 +40,7 @@ Stored = TypeVar("Stored", Project, KeyRow, Secret, Tombstone)
 COMMAND = "command"  # who did it, in the audit log; else the prefix of the key that asked
 FIRST = "default"  # the project that serve makes, of whoever runs the server
 ACTIVE_KEYS = 2
+CHANGE_SECONDS = 30.0
 IP_MODES = ("truncate", "drop", "keep")
 MAX_DAYS = 65_535
 NO_ZONES = frozenset(("Factory", "localtime"))  # listed with the zones: no zone, and whatever this machine has
@@ -115,6 +120,21 @@ async def sync(database: Database, directory: Directory, now: float) -> None:
         await database.execute(DESTROY_SALTS, params={"before": salt_name(oldest)}, settings={"mutations_sync": 1})
 
 
+@contextlib.asynccontextmanager
+async def changing(database: Database, directory: Directory) -> AsyncIterator[None]:
+    """Inside, nobody else on this node changes projects or keys, and the mirror is what ClickHouse has.
+
+    Raises LockedError: others had their turn for CHANGE_SECONDS.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(hold(directory.changes_lock, CHANGE_SECONDS))
+        except LockedError as exc:
+            raise LockedError("others are changing projects or keys; try again in a moment") from exc
+        await sync(database, directory, time.time())
+        yield
+
+
 async def create_project(
     database: Database, directory: Directory, name: str, defaults: ProjectChange, *, who: str = COMMAND
 ) -> NewKeys:
@@ -123,7 +143,14 @@ async def create_project(
     Raises UsageError: no name for a project. NameTakenError: the name is or was in use.
     """
     check_name(name)
-    await sync(database, directory, time.time())
+    async with changing(database, directory):
+        return await add_project(database, directory, name, defaults, who)
+
+
+async def add_project(
+    database: Database, directory: Directory, name: str, defaults: ProjectChange, who: str
+) -> NewKeys:
+    """Return the keys of a new project. Raises NameTakenError: the name is or was in use."""
     taken = {project.name: project for project in await read_rows(database, READ_PROJECTS, Project)}
     if name in taken:
         state = "was deleted: choose a new name" if taken[name].deleted else "exists"
@@ -159,38 +186,47 @@ async def set_project(
 ) -> Project:
     """Return the project as it is from now on, on this node at once.
 
-    Raises UsageError: a setting that does not fit.
+    Raises UsageError: a setting that does not fit, or the project was deleted meanwhile.
     """
-    new = structs.replace(changed(project, change), version=new_version())
-    await insert_rows(database, "projects", PROJECT_COLUMNS, [new])
-    directory.store(projects=[new])
-    before, after = settings_of(project), settings_of(new)
-    changes: dict[str, object] = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
-    await audit.note(database, project.name, who, "set", changes)
+    async with changing(database, directory):
+        old = directory.project(project.name)
+        new = structs.replace(changed(old, change), version=new_version())
+        await insert_rows(database, "projects", PROJECT_COLUMNS, [new])
+        directory.store(projects=[new])
+        before, after = settings_of(old), settings_of(new)
+        changes: dict[str, object] = {
+            name: [before[name], after[name]] for name in after if before[name] != after[name]
+        }
+        await audit.note(database, project.name, who, "set", changes)
     return new
 
 
 async def rotate_key(database: Database, directory: Directory, project: str, kind: str, *, who: str = COMMAND) -> str:
-    """Return a new key; the one before stays until the next rotation, older ones are revoked."""
+    """Return a new key; the one before stays until the next rotation, all older ones are revoked.
+
+    Raises UsageError: the project was deleted meanwhile.
+    """
     token = make_token(kind, project)
-    active = [row for row in directory.keys(project) if row.kind == kind]
-    revoked = [revoke(row) for row in active[ACTIVE_KEYS - 1 :]]
-    rows = [key_row(directory, project, kind, token), *revoked]
-    await insert_rows(database, "keys", KEY_COLUMNS, rows)
-    directory.store(keys=rows)
-    detail: dict[str, object] = {"key": rows[0].prefix, "revoked": [row.prefix for row in revoked]}
-    await audit.note(database, project, who, "rotate", detail)
+    async with changing(database, directory):
+        active = [row for row in directory.keys(directory.project(project).name) if row.kind == kind]
+        revoked = [revoke(row) for row in active[ACTIVE_KEYS - 1 :]]
+        rows = [key_row(directory, project, kind, token), *revoked]
+        await insert_rows(database, "keys", KEY_COLUMNS, rows)
+        directory.store(keys=rows)
+        detail: dict[str, object] = {"key": rows[0].prefix, "revoked": [row.prefix for row in revoked]}
+        await audit.note(database, project, who, "rotate", detail)
     return token
 
 
 async def delete_project(database: Database, directory: Directory, project: Project, *, who: str = COMMAND) -> None:
     """Revoke the project's keys and end it; its name stays taken, its events end with their retention."""
-    keys = [revoke(row) for row in directory.keys(project.name)]
-    gone = structs.replace(project, deleted=True, version=new_version())
-    await insert_rows(database, "projects", PROJECT_COLUMNS, [gone])
-    await insert_rows(database, "keys", KEY_COLUMNS, keys)
-    directory.store(projects=[gone], keys=keys)
-    await audit.note(database, project.name, who, "delete", {"revoked": [row.prefix for row in keys]})
+    async with changing(database, directory):
+        keys = [revoke(row) for row in directory.keys(project.name)]
+        gone = structs.replace(project, deleted=True, version=new_version())
+        await insert_rows(database, "projects", PROJECT_COLUMNS, [gone])
+        await insert_rows(database, "keys", KEY_COLUMNS, keys)
+        directory.store(projects=[gone], keys=keys)
+        await audit.note(database, project.name, who, "delete", {"revoked": [row.prefix for row in keys]})
 
 
 async def add_tombstones(database: Database, directory: Directory, tombstones: Sequence[Tombstone]) -> None:
