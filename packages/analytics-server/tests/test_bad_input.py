@@ -365,6 +365,16 @@ def status_of(answer: bytes) -> bytes:
     return answer[9:12]
 
 
+def refused(answer: bytes) -> tuple[bytes, str]:
+    """Return status and code of a raw answer that refuses in the usual form and ends the connection."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.lower().splitlines()
+    assert {b"connection: close", b"content-type: application/json", b"content-length: %d" % len(body)} <= set(lines)
+    error = json.loads(body)["error"]
+    assert error["reason"]
+    return status_of(answer), error["code"]
+
+
 def test_a_length_over_the_limit_is_refused_before_any_body(worker: Worker) -> None:
     answer = worker.talk(HEAD % worker.key.encode() + b"Content-Length: 1048577\r\n\r\n")
     assert (status_of(answer), b'"too_large"' in answer) == (b"413", True)
@@ -395,15 +405,31 @@ AMBIGUOUS = {
     "a chunk that ends wrong": b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n",
     "a chunk of no size": b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
     "another transfer encoding": b"Transfer-Encoding: gzip\r\n\r\n{}",
+    "a further transfer encoding": b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "a header without a colon": b"nonsense\r\n\r\n",
     "a header's name with a space": b"Content-Length : 2\r\n\r\n{}",
 }
 
 
+CODES = {"a length beside chunks": "ambiguous_length"}
+
+
 @pytest.mark.parametrize("name", AMBIGUOUS)
 def test_a_request_whose_end_is_unclear_is_refused(worker: Worker, name: str) -> None:
     answer = worker.talk(HEAD % worker.key.encode() + AMBIGUOUS[name])
-    assert status_of(answer) == (b"501" if name == "another transfer encoding" else b"400")
+    assert refused(answer) == (
+        b"400",
+        "bad_transfer_encoding" if "encoding" in name else CODES.get(name, "bad_request"),
+    )
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"GET /healthz HTTP/1.1\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET /healthz\r\n\r\n"],
+    ids=["no host", "two hosts", "HTTP/0.9"],
+)
+def test_what_is_no_request_is_told_so(worker: Worker, head: bytes) -> None:
+    assert refused(worker.talk(head))[0] == b"400"
 
 
 @pytest.mark.parametrize(
@@ -413,7 +439,7 @@ def test_a_request_whose_end_is_unclear_is_refused(worker: Worker, name: str) ->
 )
 def test_too_long_a_head_is_refused(worker: Worker, headers: bytes) -> None:
     answer = worker.talk(HEAD % worker.key.encode() + headers + b"Content-Length: 2\r\n\r\n{}")
-    assert status_of(answer) == b"431"
+    assert refused(answer)[0] == b"431"
 
 
 @pytest.mark.parametrize("target", ["/sessions/%00", "/v1/events%0A", "/v1/events%7f"])

@@ -1,4 +1,4 @@
-"""HTTP connections as Hypercorn keeps them, with six changes that it has no setting for.
+"""HTTP connections as Hypercorn keeps them, with seven changes that it has no setting for.
 
 HTTP/1 only   Hypercorn changes to HTTP/2 when a client asks for it on a plain port
 One write     it writes head, body and an empty end one by one, which costs a small answer a third of its time
@@ -9,12 +9,14 @@ Clear heads   h11 makes one length of two equal ones, and takes lines that end w
 One watch     it begins two tasks for each request to end what stays idle, a sixth of a small request's time; and it
               keeps a connection whose sender has closed it until that watch ends
 Known heads   h11 checks the same few answers' headers each time
+Plain errors  what it refuses itself it answers without a body, and a transfer encoding it does not know with 501
 """
 
 import asyncio
 import contextlib
 import functools
 import re
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -25,6 +27,8 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
 from hypercorn.protocol.h11 import H11Protocol
+
+from .guard import Refusal, written
 
 QUIET_SECONDS = 0.25
 LINGER_SECONDS = 2.0
@@ -74,13 +78,19 @@ class WatchedConnection(TCPServer):
 
 
 class ClearHeads(h11.Connection):
-    """Reads requests, and refuses those whose head can be read in two ways."""
+    """Reads requests, and refuses those whose head can be read in two ways; `reason` is why it refused the last."""
+
+    reason = "the head can be read in two ways"
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         if self.their_state is h11.IDLE and is_ambiguous(self.trailing_data[0]):
             self._process_error(h11.CLIENT)  # what h11 does before it raises
             raise h11.RemoteProtocolError("the head can be read in two ways", error_status_hint=400)
-        return super().next_event()
+        try:
+            return super().next_event()
+        except h11.RemoteProtocolError as exc:
+            self.reason = str(exc)
+            raise
 
 
 def is_ambiguous(received: bytes) -> bool:
@@ -91,6 +101,16 @@ def is_ambiguous(received: bytes) -> bool:
         return True
     lengths = LENGTH.findall(head) if end else []
     return len(lengths) > 1 or any(b"," in length for length in lengths)
+
+
+def refusal_of(hint: int, words: str) -> Refusal:
+    """Return the answer to what h11 refuses with this status and these words."""
+    match hint:
+        case HTTPStatus.NOT_IMPLEMENTED:
+            return Refusal(400, "bad_transfer_encoding", "Transfer-Encoding must be chunked, alone, or absent")
+        case HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            return Refusal(431, "too_large_head", "the request's line and headers are too large")
+    return Refusal(hint, "bad_request", f"this cannot be read as HTTP/1.1: {words}")
 
 
 @functools.lru_cache(KNOWN_HEADS)
@@ -134,6 +154,16 @@ class PlainHTTP(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Leave the offer to upgrade unanswered, as HTTP allows; the guard refuses what already speaks HTTP/2."""
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """Answer what cannot be read as HTTP in the form of every other error."""
+        refusal = refusal_of(status_code, getattr(self.connection, "reason", ""))
+        head, body = written(refusal)
+        headers = [*head, *self.config.response_headers("h11")]
+        self._is_head = True
+        await self._send_h11_event(h11.Response(status_code=refusal.status, headers=headers))
+        await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
 
     async def _write_joined(self, event: Event) -> None:
         if isinstance(event, RawData) and self._is_head:

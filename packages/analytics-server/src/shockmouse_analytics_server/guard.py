@@ -111,10 +111,16 @@ def judge(scope: Scope) -> Refusal | None:
 
 async def answer_error(send: Send, refusal: Refusal, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     """Send the refusal as every error of this server is sent, and end the connection."""
-    body = msgspec.json.encode({"error": {"code": refusal.code, "reason": refusal.reason}})
-    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    head += [(b"connection", b"close"), (b"x-content-type-options", b"nosniff"), *headers]
+    head, body = written(refusal)
+    head += headers
     if refusal.status == 405:
         head.append((b"allow", ", ".join(sorted(METHODS)).encode()))
     await send({"type": "http.response.start", "status": refusal.status, "headers": head})
     await send({"type": "http.response.body", "body": body})
+
+
+def written(refusal: Refusal) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return headers and body of the answer that refuses and ends the connection."""
+    body = msgspec.json.encode({"error": {"code": refusal.code, "reason": refusal.reason}})
+    head = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    return [*head, (b"connection", b"close"), (b"x-content-type-options", b"nosniff")], body
