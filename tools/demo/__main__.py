@@ -1,7 +1,7 @@
 """The whole system on real traffic: server, web site, visitors and command-line programs; Ctrl-C or --seconds ends it.
 
 Two months of earlier visits are sent first. At the end stands what each sender was told to be on the server's disk
-beside what the server counts; whoever looks at the shop in a browser meanwhile is in both.
+beside what the server counts; what others sent to the server meanwhile is told apart.
 
 Everything lives in a temporary folder that is removed at the end.
 """
