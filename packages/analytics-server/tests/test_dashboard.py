@@ -19,7 +19,15 @@ from shockmouse_analytics_server.keys import make_token, token_prefix
 from shockmouse_analytics_server.links import Link, add_link
 from shockmouse_analytics_server.projects import COOKIES_SECRET, Directory, make_secret
 from shockmouse_analytics_server.registry import key_row, revoke
-from shockmouse_analytics_server.tickets import MAX_TICKETS, Ticket, sign, tickets, write_cookie
+from shockmouse_analytics_server.tickets import (
+    MAX_TICKETS,
+    Ticket,
+    end_session,
+    sign,
+    ticket_hash,
+    tickets,
+    write_cookie,
+)
 
 from .worker import Worker, event, running_worker
 
@@ -147,7 +155,7 @@ def test_a_cookie_that_was_changed_or_is_too_old_is_worth_nothing(browser: Brows
         keyless,
         forged,
         "shockmouse=",
-        "shockmouse=a.b.c.d",
+        "shockmouse=a.b.c.d.e",
     ]
     assert [browser.ask("GET", "/session", Cookie=cookie).status for cookie in tried] == [401] * len(tried)
 
@@ -163,6 +171,35 @@ def test_signing_out_needs_the_token_of_our_own_page(browser: Browser) -> None:
     out = browser.ask("POST", "/sign-out", **given)
     assert out.status == 200
     assert "Max-Age=0" in out.headers["set-cookie"]
+
+
+def test_signing_out_ends_every_copy_of_the_cookie_and_no_other(browser: Browser, directory: Directory) -> None:
+    token = make_token("read", "other")
+    directory.store(keys=[key_row(directory, "other", "read", token)])
+    mine, elsewhere = (browser.sign_in(browser.worker.read_key).cookie for _ in range(2))
+    both = browser.sign_in(token, Cookie=mine).cookie
+    given = json.loads(browser.ask("GET", "/session", Cookie=both).body)["token"]
+    assert browser.ask("POST", "/sign-out", Cookie=both, X_CSRF_Token=given).status == 200
+    asked = {"both": both, "the first of them": mine, "another browser's": elsewhere}
+    statuses = {name: browser.ask("GET", "/session", Cookie=cookie).status for name, cookie in asked.items()}
+    assert statuses == {"both": 401, "the first of them": 401, "another browser's": 200}
+    assert browser.ask("GET", "/api/v1/stats", Cookie=both).status == 401
+    assert browser.ask("GET", "/session", Cookie=browser.sign_in(browser.worker.read_key).cookie).status == 200
+
+
+def test_an_ended_ticket_is_remembered_by_every_process_until_its_own_end(directory: Directory) -> None:
+    now = int(time.time())
+    ticket = Ticket("site", directory.read_prefix("site"), now + 60)
+    cookies = {"shockmouse": write_cookie([ticket], directory)}
+    with Directory(directory.changes_lock.with_suffix(".sqlite")) as other:
+        assert tickets(cookies, other) == [ticket]
+        end_session(cookies, directory)
+        assert (tickets(cookies, directory), tickets(cookies, other)) == ([], [])
+        hashed = ticket_hash(cookies["shockmouse"])
+        other.end_tickets({}, now + 59)
+        assert directory.is_ended(hashed)
+        other.end_tickets({}, now + 61)
+        assert not directory.is_ended(hashed)
 
 
 def test_another_site_cannot_sign_a_visitor_in(browser: Browser) -> None:

@@ -47,6 +47,7 @@ from .retention import COHORTS, retention
 from .sessions import session, sessions, sessions_of_device
 from .stats import stats
 from .stream import Streams, parse_place
+from .tickets import choose_project, tickets
 from .timeseries import timeseries
 from .totals import METRICS
 from .turns import Turns
@@ -324,10 +325,14 @@ async def read_small(request: Request) -> bytes:
 def find_project(request: Request, directory: Directory) -> str:
     """Return the project that the request's read key belongs to, or else the one signed in to the dashboard.
 
-    Raises QuestionError: there is no key, it is unknown, or of another kind.
+    Raises QuestionError: there is no key, it is unknown, or of another kind; or the session has ended meanwhile, as a
+    stream asks again while it lasts.
     """
     if "dashboard_project" in request.scope and "authorization" not in request.headers:
-        return str(request.scope["dashboard_project"])
+        project = choose_project(tickets(request.cookies, directory), request.scope["dashboard_project"])
+        if project is None:
+            raise QuestionError("sign in first", code="signed_out", status=401)
+        return project
     return find_key(request.headers.get("authorization", ""), directory, "read").project
 
 

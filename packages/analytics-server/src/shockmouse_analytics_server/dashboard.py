@@ -21,7 +21,7 @@ from .assets import Assets
 from .errors import QuestionError
 from .links import use_link
 from .projects import Directory
-from .tickets import COOKIE, Ticket, is_read_key, is_write_token, tickets, write_cookie, write_token
+from .tickets import COOKIE, Ticket, end_session, is_read_key, is_write_token, tickets, write_cookie, write_token
 
 SESSION_DAYS = 7
 FORM_BYTES = 4096
@@ -150,6 +150,7 @@ class Dashboard:
         given = request.headers.get("x-csrf-token", "")
         if not is_write_token(given, request.cookies.get(COOKIE, ""), self._directory):
             raise QuestionError("the request lacks its token", code="forged", status=403)
+        await asyncio.to_thread(end_session, request.cookies, self._directory)
         response = JSONResponse({"status": "signed out"})
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response

@@ -4,6 +4,7 @@ File       directory.sqlite in the data folder: WAL, secure_delete, shared by th
 projects, keys, secrets   rows of the tables of the same names; a row gives way only to a newer version
 directory.lock   held beside it while a process of the node changes projects or keys, see registry.py
 tombstones   of erased subjects, see tombstones.py; overwritten when they end
+ended_tickets   hashes of dashboard tickets that were signed out on this node, until their own end, see tickets.py
 Freshness  another process's write is seen at once by a key that was not known, and within a second otherwise
 Salts      secrets named salt:YYYY-MM-DD, one per UTC day, made a day ahead, destroyed 48 h after their day began
 """
@@ -13,7 +14,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -48,6 +49,7 @@ create table if not exists tombstones (
     project text not null, subject_hash text not null, at real not null, until real not null,
     primary key (project, subject_hash)
 ) strict, without rowid;
+create table if not exists ended_tickets (hash text primary key, ends_at real not null) strict, without rowid;
 """
 STORE_PROJECT = """
 insert into projects values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set created_at = excluded.created_at,
@@ -123,6 +125,7 @@ class Snapshot(Struct, frozen=True):
     secrets: dict[str, bytes]
     known: dict[str, Key]
     tombstones: dict[str, dict[str, float]]
+    ended_tickets: frozenset[str]
 
     def find(self, token: str, prefix: str) -> Key | None:
         if token in self.known:
@@ -157,7 +160,7 @@ class Directory:
             raise ServerError(f"{path}: {exc}; if it is damaged, serve begins it anew at its start") from exc
         self._version = -1
         self._checked_at = 0.0
-        self._snapshot = Snapshot({}, {}, {}, {}, {})
+        self._snapshot = Snapshot({}, {}, {}, {}, {}, frozenset())
 
     def __enter__(self) -> Self:
         return self
@@ -209,6 +212,16 @@ class Directory:
 
     def secret(self, name: str) -> bytes | None:
         return self._fresh().secrets.get(name) or self._fresh(max_age_seconds=0.0).secrets.get(name)
+
+    def is_ended(self, ticket_hash: str) -> bool:
+        """Tell whether a ticket was signed out here."""
+        return ticket_hash in self._fresh(max_age_seconds=0.0).ended_tickets
+
+    def end_tickets(self, ends: Mapping[str, float], now: float) -> None:
+        """Remember tickets as signed out, by hash and the time of their own end; those past it are forgotten."""
+        with self._transaction():
+            self._connection.execute("delete from ended_tickets where ends_at < ?", (now,))
+            self._connection.executemany("insert or ignore into ended_tickets values (?, ?)", ends.items())
 
     def is_erased(self, project: str, user_id: str, devices: Sequence[str], at: float) -> bool:
         """Tell whether an event of this time was done by an erased user, or on an erased device."""
@@ -300,7 +313,8 @@ class Directory:
         tombstones: dict[str, dict[str, float]] = {}
         for project, hashed, at in read("select project, subject_hash, at from tombstones"):
             tombstones.setdefault(project, {})[hashed] = at
-        return Snapshot(projects, keys, secrets, {}, tombstones)
+        ended = frozenset(hashed for (hashed,) in read("select hash from ended_tickets"))
+        return Snapshot(projects, keys, secrets, {}, tombstones, ended)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -1,35 +1,38 @@
 """Who is signed in to the dashboard, as the cookie says: a ticket for each project.
 
 Cookie     tickets with ~ between, the project signed in to last first, MAX_TICKETS at most
-Ticket     project, prefix of the read key, after a link that of the one it stands for; end, HMAC-SHA256 of
-           these under the secret `cookies`. It ends early when the key is revoked or the project deleted
+Ticket     project, prefix of the read key, after a link that of the one it stands for; end, random letters,
+           HMAC-SHA256 of these under the secret `cookies`. It ends early when the key is revoked, the project deleted,
+           or, on this node, when it is signed out: a copy of it, too
 """
 
 import hashlib
 import hmac
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from .errors import QuestionError, UsageError
 from .projects import COOKIES_SECRET, Directory
 
 COOKIE = "shockmouse"
 SEPARATOR = "~"
-MAX_TICKETS = 20  # some 2.5 KB: browsers take 4 KB
+MAX_TICKETS = 20  # 3.3 KB at most: browsers take 4 KB
 
 
 class Ticket(Struct, frozen=True):
-    """Who is there, and by which read key."""
+    """Who is there, and by which read key; the random letters tell two of one second apart."""
 
     project: str
     prefix: str
     ends_at: int
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(9))
 
 
 def sign(ticket: Ticket, secret: bytes) -> str:
-    text = f"{ticket.project}.{ticket.prefix}.{ticket.ends_at}"
+    text = f"{ticket.project}.{ticket.prefix}.{ticket.ends_at}.{ticket.nonce}"
     return f"{text}.{hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()}"
 
 
@@ -37,16 +40,17 @@ def read_ticket(text: str, directory: Directory, now: float) -> Ticket | None:
     """Return what a signed ticket says, None when it is not ours or no longer good."""
     parts = text.split(".")
     secret = directory.secret(COOKIES_SECRET)
-    if secret is None or len(parts) != 4 or not parts[2].isascii() or not parts[2].isdigit():
+    if secret is None or len(parts) != 5 or not parts[2].isascii() or not parts[2].isdigit():
         return None
-    ticket = Ticket(parts[0], parts[1], int(parts[2]))
+    ticket = Ticket(parts[0], parts[1], int(parts[2]), parts[3])
     if not hmac.compare_digest(sign(ticket, secret).encode(), text.encode()) or ticket.ends_at < now:
         return None
     try:
         directory.project(ticket.project)
     except UsageError:
         return None
-    return ticket if is_read_key(ticket.project, ticket.prefix, directory) else None
+    is_good = is_read_key(ticket.project, ticket.prefix, directory) and not directory.is_ended(ticket_hash(text))
+    return ticket if is_good else None
 
 
 def is_read_key(project: str, prefix: str, directory: Directory) -> bool:
@@ -59,6 +63,20 @@ def tickets(cookies: Mapping[str, str], directory: Directory) -> list[Ticket]:
     texts = cookies.get(COOKIE, "").split(SEPARATOR)[:MAX_TICKETS]
     found = (read_ticket(text, directory, time.time()) for text in texts)
     return [ticket for ticket in found if ticket is not None]
+
+
+def end_session(cookies: Mapping[str, str], directory: Directory) -> None:
+    """End the cookie's tickets on this node, for whoever has a copy, too.
+
+    Raises QuestionError: the secret is not here yet.
+    """
+    secret = cookie_secret(directory)
+    ends = {ticket_hash(sign(ticket, secret)): float(ticket.ends_at) for ticket in tickets(cookies, directory)}
+    directory.end_tickets(ends, time.time())
+
+
+def ticket_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_cookie(held: Iterable[Ticket], directory: Directory) -> str:
