@@ -9,11 +9,12 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from spooled import Totals, make_entry, open_spool, totals
 
 from shockmouse_analytics_server import loader
-from shockmouse_analytics_server.backup import Manifest, backup, restore
+from shockmouse_analytics_server.backup import Manifest, backup, read_manifest, restore
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.counters import Counters
 from shockmouse_analytics_server.errors import LockedError, SchemaError, UsageError
@@ -226,9 +227,9 @@ def test_a_backup_of_a_newer_schema_is_refused(database, folders):
     async def scenario(opened: Database) -> None:
         await filled(opened, old)
         await backup(opened, old, kept)
-        manifest = kept / "manifest.json"
-        manifest.write_text(manifest.read_text().replace('"schema": 5', '"schema": 6'))
-        with pytest.raises(SchemaError, match="the backup has schema 6"):
+        newer = msgspec.structs.replace(read_manifest(kept), schema=99).sealed()
+        (kept / "manifest.json").write_bytes(msgspec.json.encode(newer))
+        with pytest.raises(SchemaError, match="the backup has schema 99"):
             await restore(opened.beside("restored"), new, kept)
 
     database.run(scenario)

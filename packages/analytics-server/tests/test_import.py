@@ -247,9 +247,14 @@ def test_malformed_lines_are_counted_and_told_and_the_others_imported(served: Pa
     counts = {"project": "default", "imported": 3, "duplicates": 0, "erased": 0, "expired": 0, "malformed": 3}
     assert (done.code, json.loads(done.out)) == (1, counts)
     assert [line.removeprefix(f"{file}:").partition(":")[0] for line in done.err.splitlines()] == ["2", "4", "6"]
-    cut.write_bytes(gzip.compress(b"\n".join(good))[:-20])
+    cut.write_bytes(gzip.compress(b"\n".join([*good, b""]))[:-4])
     broken = command(served, "import", "--project", "default", str(cut))
-    assert (broken.code, broken.out, "is damaged" in broken.err, broken.err.count("\n")) == (1, "", True, 1)
+    told = "0 events imported, 3 were there already\n"
+    assert (broken.code, broken.out, "is damaged" in broken.err, broken.err.count("\n")) == (1, told, True, 1)
+    counts |= {"imported": 0, "duplicates": 3, "malformed": 0}
+    assert command(served, "import", "--project", "default", "--json", str(cut)).json() == counts
+    again = command(served, "import", "--project", "default", str(file))
+    assert again.out == told + "3 lines are no events of an export: left out\n"
 
 
 @pytest.mark.engine
@@ -267,6 +272,8 @@ def test_import_and_export_show_how_far_they_are_on_a_terminal(served: Path, tmp
 def test_a_file_that_is_not_there_is_a_wrong_use(tmp_path: Path) -> None:
     done = command(tmp_path / "data", "import", "--project", "shop", str(tmp_path / "none"))
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    folder = command(tmp_path / "data", "import", "--project", "shop", str(tmp_path))
+    assert (folder.code, f"{tmp_path} is a folder" in folder.err) == (2, True)
 
 
 @pytest.mark.engine
@@ -323,6 +330,11 @@ def test_a_line_that_is_no_event_of_an_export_is_refused(wrong: dict[str, Any]) 
     with pytest.raises(RefusedError) as refused:
         read_row(line_of(**wrong), EVER, NOON.timestamp() + 100 * 86_400)
     assert refused.value.reason
+
+
+def test_a_refused_line_is_told_in_our_words() -> None:
+    with pytest.raises(RefusedError, match=r"^seq is -1, but should be a whole number of at least 0$"):
+        read_row(line_of(seq=-1), EVER, NOON.timestamp() + 100 * 86_400)
 
 
 def test_what_is_missing_is_empty(tmp_path: Path) -> None:

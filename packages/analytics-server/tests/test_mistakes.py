@@ -79,6 +79,20 @@ def test_a_backup_that_is_none_is_told_without_the_systems_numbers(tmp_path: Pat
         assert str(caught.value) == f"{tmp_path / name} is not a whole backup: {reason}"
 
 
+@pytest.mark.engine
+def test_a_backup_that_is_not_there_leaves_no_data_folder(tmp_path: Path) -> None:
+    refused = command(tmp_path / "data", "restore", str(tmp_path / "nowhere"))
+    assert (refused.code, "is not a whole backup" in refused.err, list(tmp_path.iterdir())) == (2, True, [])
+
+
+@pytest.mark.engine
+def test_a_project_that_never_was_has_no_log(tmp_path: Path) -> None:
+    assert command(tmp_path, "project", "create", "shop").code == 0
+    assert command(tmp_path, "project", "audit", "shop").code == 0
+    refused = command(tmp_path, "project", "audit", "nope")
+    assert (refused.code, "there is no project 'nope'" in refused.err) == (2, True)
+
+
 def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path) -> None:
     with open_spool(tmp_path), contextlib.closing(socket.create_server(("127.0.0.1", 0))) as nobody:
         address = f"127.0.0.1:{nobody.getsockname()[1]}"

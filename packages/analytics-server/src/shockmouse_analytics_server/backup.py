@@ -183,19 +183,17 @@ async def restore(
     source: Path,
     *,
     cluster: str | None = None,
+    manifest: Manifest | None = None,
     progress: Progress = migrate.silent,
 ) -> Manifest:
     """Database and data folder, both empty before, have what the backup has; every count is compared.
 
+    The manifest is that of read_manifest, where it was read already.
+
     Raises UsageError: the backup is not whole, or the target is not empty. LockedError: `serve` runs.
     """
-    manifest = await asyncio.to_thread(read_manifest, source)
-    known = len(migrate.find())
-    if manifest.schema > known:
-        raise SchemaError(
-            f"the backup has schema {manifest.schema}, made by release {manifest.release}; "
-            f"this is release {__version__} with schema {known}: install {manifest.release} or later"
-        )
+    if manifest is None:
+        manifest = await asyncio.to_thread(read_manifest, source)
     async with (
         hold(serve_lock(data_dir), 0, "; stop serve first"),
         hold(loader_lock(data_dir), 0),
@@ -214,7 +212,10 @@ async def restore(
 
 
 def read_manifest(source: Path) -> Manifest:
-    """Return the manifest of a backup whose every file is as it says. Raises UsageError."""
+    """Return the manifest of a backup whose every file is as it says.
+
+    Raises UsageError: it is not whole. SchemaError: it is of a later release.
+    """
     try:
         manifest = msgspec.json.decode((source / "manifest.json").read_bytes(), type=Manifest)
     except OSError as exc:
@@ -225,6 +226,12 @@ def read_manifest(source: Path) -> Manifest:
         raise UsageError(f"{source} has format {manifest.format}; this release reads {FORMAT}")
     if manifest != manifest.sealed():
         raise UsageError(f"{source / 'manifest.json'} is damaged: nothing was restored")
+    known = len(migrate.find())
+    if manifest.schema > known:
+        raise SchemaError(
+            f"the backup has schema {manifest.schema}, made by release {manifest.release}; "
+            f"this is release {__version__} with schema {known}: install {manifest.release} or later"
+        )
     for file in [*manifest.files, *(file for table in manifest.tables for file in table.files)]:
         path = source / file.path
         if not path.is_file() or digest(source, path) != file:

@@ -16,6 +16,7 @@ from msgspec import Meta, Raw
 
 from .addresses import anonymise
 from .json_limits import EMPTY_OBJECT, MAX_INTEGER, MAX_STRING_BYTES, RefusedError, normalise
+from .mismatch import explain
 from .projects import Project
 from .rows import Row
 from .wire import EventType, Privacy
@@ -76,7 +77,7 @@ def read_row(line: bytes, project: Project, now: float) -> Row:
     except RecursionError as exc:
         raise RefusedError("too_deep", "nested too deeply") from exc
     except msgspec.DecodeError as exc:
-        raise RefusedError("bad_line", str(exc)) from exc
+        raise RefusedError("bad_line", explain(exc, line, _Exported, "the line")) from exc
     columns: dict[str, Any] = msgspec.structs.asdict(exported)
     for name in ("at", "received_at", "session_started", "sent_at"):
         columns[name] = None if columns[name] is None else round(columns[name].timestamp(), 3)

@@ -42,9 +42,10 @@ async def restore(config: ServerConfig, folder: Path) -> int:
     from .. import backup
     from .opening import open_database
 
+    manifest = await asyncio.to_thread(backup.read_manifest, folder)
     async with open_database(config, begins=True) as database:
         cluster = config.clickhouse_cluster
-        manifest = await backup.restore(database, config.data_dir, folder, cluster=cluster, progress=tell)
+        await backup.restore(database, config.data_dir, folder, cluster=cluster, manifest=manifest, progress=tell)
     print(f"{config.data_dir} has {summary(manifest)} of {manifest.made_at}")
     return 0
 

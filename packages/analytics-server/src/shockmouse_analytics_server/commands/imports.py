@@ -39,6 +39,8 @@ def add(commands: Commands) -> None:
 
 def run_import(options: argparse.Namespace, config: ServerConfig) -> int:
     for name in options.files:
+        if Path(name).is_dir():
+            raise UsageError(f"{name} is a folder: give the files in it")
         if name != "-" and not Path(name).is_file():
             raise UsageError(f"there is no file {name}")
     return asyncio.run(import_files(config, options))
@@ -73,6 +75,8 @@ async def import_files(config: ServerConfig, options: argparse.Namespace) -> int
                     await importer.end()
                     stopping.set()
             except ExceptionGroup as failed:
+                if isinstance(failed.exceptions[0], ServerError):
+                    tell(importer, project.name, project.retention_days, as_json=options.json)
                 raise failed.exceptions[0] from failed
     return tell(importer, project.name, project.retention_days, as_json=options.json)
 
@@ -191,6 +195,8 @@ def tell(importer: "Importer", project: str, retention_days: int, *, as_json: bo
             print(f"{tally.erased} are of erased users or devices: left out")
         if tally.expired:
             print(f"{tally.expired} are older than the {retention_days} days that {project} keeps events: left out")
+        if tally.malformed:
+            print(f"{tally.malformed} lines are no events of an export: left out")
     if tally.malformed > SHOWN_LINES:
         sys.stderr.write(f"{tally.malformed - SHOWN_LINES} more lines are no events of an export\n")
     return 1 if tally.malformed else 0

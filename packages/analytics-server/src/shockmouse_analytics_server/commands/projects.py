@@ -201,10 +201,14 @@ def run_audit(options: argparse.Namespace, config: ServerConfig) -> int:
 
 async def show_audit(config: ServerConfig, name: str) -> int:
     """Print the log; a deleted project has one, too."""
-    from .. import audit
+    from .. import audit, registry
     from .opening import open_projects
 
-    async with open_projects(config) as (database, _):
-        for entry in await audit.entries(database, name):
+    async with open_projects(config) as (database, directory):
+        await registry.sync(database, directory, time.time())
+        found = await audit.entries(database, name)
+        if not found:
+            directory.project(name)
+        for entry in found:
             print(json.dumps(structs.asdict(entry)))
     return 0
