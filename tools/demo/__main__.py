@@ -80,27 +80,44 @@ async def ask(server: str, key: str, question: str) -> dict[str, Any]:
         return dict(await answer.json())
 
 
+async def waiting(server: str) -> int:
+    """Return how many events wait in the server's spool."""
+    async with aiohttp.ClientSession() as session, session.get(f"{server}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return sum(int(float(line.split()[-1])) for line in lines if line.startswith("shockmouse_spool_rows"))
+
+
 async def counted(server: str, key: str, sent: dict[str, int]) -> dict[str, int]:
-    """Return how many events are counted of each time once they are as many as were sent, or as it is after 15 s."""
+    """Return how many events are counted of each time once none waits and none is missing, or as it is after 15 s."""
     deadline = time.monotonic() + 15
     begin = f"{datetime.now(UTC) - timedelta(days=70):%Y-%m-%d}"  # bots too: they are stored
     while True:
+        rest = await waiting(server)
         answer = await ask(server, key, f"breakdown?dimension=host&metrics=events&bots=include&from={begin}")
         of_hosts = {row["value"]: row["events"] for row in answer["rows"]}
         before = of_hosts.pop(history.HOST, 0)
         found = {BEFORE: before, NOW: sum(of_hosts.values())}
-        if sum(found.values()) >= sum(sent.values()) or time.monotonic() > deadline:
+        if (not rest and not missing(sent, found)) or time.monotonic() > deadline:
             return found
         await asyncio.sleep(0.2)
 
 
+def missing(sent: dict[str, int], found: dict[str, int]) -> list[str]:
+    """Return the times of which fewer events are counted than were sent."""
+    return [name for name, number in sent.items() if found[name] < number]
+
+
 def summary(sent: dict[str, int], found: dict[str, int], stats: dict[str, Any]) -> bool:
-    """Print what was sent beside what the query API counts; True when they are equal."""
+    """Print what was sent beside what the query API counts; False when something is missing, not when others sent."""
+    lacking = missing(sent, found)
     print(f"\n{'events':18}{'sent':>8}{'counted':>10}")
     for name, number in sent.items():
-        print(f"{name:18}{number:8}{found[name]:10}{'' if number == found[name] else '   differs'}")
+        print(f"{name:18}{number:8}{min(number, found[name]):10}{'   differs' if name in lacking else ''}")
+    others = sum(max(0, found[name] - number) for name, number in sent.items())
+    if others:
+        print(f"and {others} {'event' if others == 1 else 'events'} of others")
     print(f"\n{'visitors':18}{'':8}{stats['visitors']:10}\n{'sessions':18}{'':8}{stats['sessions']:10}", flush=True)
-    return found == sent
+    return not lacking
 
 
 async def traffic(site: str, key: str, known: list[Person], environment: dict[str, str], seconds: float | None) -> int:
