@@ -168,13 +168,17 @@ function stepFields(step, position, length) {
 
 function drawResult(steps, rows, by) {
   const last = rows.at(-1)
-  const lost = (row) => (row.step === 1 ? "" : percent(1 - row.step_conversion))
+  const lost = (row) => (row.step === 1 ? "" : rows[row.step - 2].count ? percent(1 - row.step_conversion) : "–")
   return [
     element(
       "p",
       { class: "outcome" },
-      element("strong", {}, percent(last.conversion)),
-      ` of ${count(rows[0].count)} ${by === "user" ? "users" : "visitors"} take all ${rows.length} steps`,
+      ...(rows[0].count
+        ? [
+            element("strong", {}, percent(last.conversion)),
+            ` of ${count(rows[0].count)} ${by === "user" ? "users" : "visitors"} take all ${rows.length} steps`,
+          ]
+        : [`Nobody took the first step in this period: ${wordsOf(steps[0])}`]),
     ),
     wide(
       table({
@@ -184,7 +188,11 @@ function drawResult(steps, rows, by) {
         columns: [
           { title: "Step", cell: ({ step }) => `${step}. ${wordsOf(steps[step - 1])}` },
           { title: by === "user" ? "Users" : "Visitors", isNumber: true, cell: (row) => count(row.count) },
-          { title: "Of the first", isNumber: true, cell: ({ conversion }) => percent(conversion) },
+          {
+            title: "Of the first",
+            isNumber: true,
+            cell: ({ conversion }) => (rows[0].count ? percent(conversion) : "–"),
+          },
           { title: "Lost before", isNumber: true, cell: lost },
           {
             title: "Median time",

@@ -6,6 +6,7 @@ import { count, percent, wall } from "./figures.js"
 import { LABELS } from "./period.js"
 
 const COHORTS = { day: "Days", week: "Weeks", month: "Months" }
+const UNITS = { day: "Day", week: "Week", month: "Month" }
 const MOST = { day: 31, week: 26, month: 24 }
 
 export async function show(place, { asking, parameters, period }) {
@@ -33,7 +34,7 @@ export async function show(place, { asking, parameters, period }) {
       element(
         "p",
         { class: "quiet" },
-        "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new.",
+        "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new. “All” is the share of the cohorts old enough for that column.",
       ),
       body,
     ),
@@ -47,7 +48,7 @@ export async function show(place, { asking, parameters, period }) {
 function grid(rows, interval) {
   const columns = Math.max(...rows.map(({ retention }) => retention.length - 1), 0)
   const heads = Array.from({ length: columns }, (_, position) =>
-    element("th", { scope: "col", class: "number" }, `+${position + 1}`),
+    element("th", { scope: "col", class: "number" }, `${UNITS[interval]} ${position + 1}`),
   )
   const all = overall(rows, columns)
   const line = (row) =>
@@ -56,21 +57,19 @@ function grid(rows, interval) {
       { class: row === all ? "all" : null },
       element("th", { scope: "row" }, row === all ? "All" : wall(row.start, LABELS[interval].long)),
       element("td", { class: "number" }, count(row.visitors)),
-      ...row.retention
-        .slice(1)
-        .map((rate, position) =>
-          share(
-            element(
-              "td",
-              {
-                class: "number shade",
-                title: `${count(row.returned[position + 1])} of ${count(row.asked?.[position + 1] ?? row.visitors)}`,
-              },
-              row.visitors ? percent(rate) : "–",
-            ),
-            rate,
+      ...row.retention.slice(1).map((rate, position) =>
+        share(
+          element(
+            "td",
+            {
+              class: "number shade",
+              title: `${count(row.returned[position + 1])} of ${count(row.asked?.[position + 1] ?? row.visitors)}`,
+            },
+            row.visitors ? percent(rate) : "–",
           ),
+          rate,
         ),
+      ),
     )
   return element(
     "div",

@@ -45,20 +45,25 @@ export function sessionsTable(rows, zone) {
       },
       {
         title: "Visitor",
+        hides: "narrow",
         cell: (row) =>
           element("a", { href: hrefOf("device", { device: row.device_id }) }, row.user_id || shortId(row.device_id)),
       },
       { title: "Pages", cell: (row) => element("span", { class: "path", title: pagesOf(row) }, pagesOf(row)) },
-      { title: "Source", cell: sourceOf },
-      { title: "Place", cell: ({ country }) => (country ? named("country", country) : "–") },
-      { title: "With", cell: withOf },
       { title: "Views", isNumber: true, cell: ({ pageviews }) => count(pageviews) },
-      { title: "Events", isNumber: true, cell: ({ events }) => count(events) },
       {
         title: "Time",
         isNumber: true,
         cell: (row) => (row.bounce ? element("span", { class: "quiet" }, "bounce") : duration(row.duration_seconds)),
       },
+      { title: "Events", isNumber: true, hides: "narrow", cell: ({ events }) => count(events) },
+      {
+        title: "Source",
+        hides: "narrow",
+        cell: (row) => element("span", { class: "path", title: sourceOf(row) }, sourceOf(row)),
+      },
+      { title: "Place", hides: "narrow", cell: ({ country }) => (country ? named("country", country) : "–") },
+      { title: "With", hides: "middle", cell: withOf },
     ],
   })
 }

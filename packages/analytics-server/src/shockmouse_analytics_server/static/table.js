@@ -2,12 +2,12 @@
 
 import { element, share } from "./element.js"
 
-// columns: {title, cell: row → text or node, isNumber, width}; bar: row → 0 to 1, drawn behind the first column.
+// columns: {title, cell: row → text or node, isNumber, hides: "narrow" on phones, "middle" below 1400 px, too}; bar: row → 0 to 1, drawn behind the first column.
 export function table({ caption, columns, rows, bar, empty = "Nothing in this period.", rowAttributes = () => ({}) }) {
   const head = element(
     "tr",
     {},
-    ...columns.map((column) => element("th", { scope: "col", class: column.isNumber ? "number" : null }, column.title)),
+    ...columns.map((column) => element("th", { scope: "col", class: classOf(column) }, column.title)),
   )
   const body = rows.map((row) =>
     element("tr", rowAttributes(row), ...columns.map((column, position) => cell(column, row, position, bar))),
@@ -22,10 +22,13 @@ export function table({ caption, columns, rows, bar, empty = "Nothing in this pe
   )
 }
 
+const classOf = ({ isNumber, hides }) =>
+  [isNumber && "number", hides && `hides-${hides}`].filter(Boolean).join(" ") || null
+
 function cell(column, row, position, bar) {
   const made = element(
     position ? "td" : "th",
-    { scope: position ? null : "row", class: column.isNumber ? "number" : null },
+    { scope: position ? null : "row", class: classOf(column) },
     column.cell(row),
   )
   return bar && !position ? share(made, bar(row)) : made
