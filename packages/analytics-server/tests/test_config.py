@@ -58,6 +58,11 @@ def test_what_is_unknown_or_bad_is_named(name: str, value: str):
         config.load({}, {name: value})
 
 
+def test_a_mistyped_variable_is_told_what_it_may_mean():
+    with pytest.raises(ConfigError, match=r"did you mean SHOCKMOUSE_RETENTION_DAYS\?$"):
+        config.load({}, {"SHOCKMOUSE_RETENTION_DAY": "30"})
+
+
 def test_a_bad_flag_is_named_as_a_flag():
     with pytest.raises(ConfigError, match=r"^--max-body-bytes: "):
         config.load({"max_body_bytes": "1MB"}, {})

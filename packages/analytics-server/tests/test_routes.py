@@ -130,6 +130,7 @@ def test_the_document_is_served_as_the_command_prints_it(worker: Worker) -> None
 def test_what_is_not_there_is_a_plain_404(worker: Worker, target: str) -> None:
     answer = worker.ask("GET", target)
     assert (answer.status, answer.content["error"]["code"]) == (404, "not_found")
+    assert ("no such file" if "static" in target else "/openapi.json") in answer.content["error"]["reason"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "BREW"])

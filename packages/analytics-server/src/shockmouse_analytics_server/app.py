@@ -182,7 +182,9 @@ async def answer_http(_: Request, error: Exception) -> Response:
     """Answer what Starlette refuses: no such path, or another method."""
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name.lower()
-    return error_answer(error.status_code, code, error.detail, error.headers)
+    is_unknown = error.detail == HTTPStatus.NOT_FOUND.phrase
+    reason = "there is no such path; /openapi.json names them all" if is_unknown else error.detail
+    return error_answer(error.status_code, code, reason, error.headers)
 
 
 async def answer_nobody(_: Request, __: Exception) -> Response:

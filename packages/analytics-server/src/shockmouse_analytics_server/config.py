@@ -3,6 +3,7 @@
 An unknown name or a bad value is an error that names it. SHOCKMOUSE_CLIENT_… and SHOCKMOUSE_TEST_… belong to others.
 """
 
+import difflib
 import ipaddress
 import os
 import re
@@ -70,7 +71,9 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> ServerC
     """
     for name in environ:
         if name.startswith(PREFIX) and not name.startswith(FOREIGN_PREFIXES) and variable_field(name) not in FIELDS:
-            raise ConfigError(f"{name} is not a setting; see `shockmouse-analytics-server serve --help`")
+            near = difflib.get_close_matches(name.upper(), map(variable_name, FIELDS), n=1)
+            advice = f"did you mean {near[0]}?" if near else "see `shockmouse-analytics-server serve --help`"
+            raise ConfigError(f"{name} is not a setting; {advice}")
     given: dict[str, Any] = {}
     for name in FIELDS:
         flag, value = flags.get(name), environ.get(variable_name(name))
