@@ -161,6 +161,18 @@ def test_finishing_again_changes_nothing(spool: Spool) -> None:
     assert spool.status() == before
 
 
+def test_finishing_again_leaves_the_segment_that_has_the_number_now(spool: Spool) -> None:
+    spool.append([make_entry(2)])
+    first = cut(spool)
+    segments.finish(spool.file, first)
+    spool.append([make_entry(3)])
+    second = cut(spool)
+    segments.finish(spool.file, first)
+    with pytest.raises(LockedError):
+        segments.divide(spool.file, first, None, 0)
+    assert (first.number, unfinished(spool)) == (second.number, [second])
+
+
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=1, max_size=6),
     choices=st.lists(st.tuples(st.integers(0, 20), st.none() | st.integers(0, 30)), max_size=12),

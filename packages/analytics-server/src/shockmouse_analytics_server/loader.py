@@ -1,6 +1,7 @@
 """The way from the spool to ClickHouse: segment → INSERT with its token → finished, each row exactly once.
 
-round      all that waits at its start, oldest first; at most two rounds a second, so that segments are not tiny
+round      all that waits at its start, oldest first; at most one round a second, as an insert of one row costs
+           the engine as much as one of hundreds
 unclear    no answer, or an error that says nothing about the rows: the same token, bytes and settings again, for ever
 refused    rows that ClickHouse cannot read: the segment is divided until the row at fault stands alone, which goes to
            quarantine; parts take turns with fresh segments, so the neighbours of a bad row wait for seconds only
@@ -28,7 +29,7 @@ from .segments import Segment
 from .spool import FORGOTTEN_AT_ONCE, Spool
 from .spool_file import SpoolFile
 
-ROUND_SECONDS = 0.5
+ROUND_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 PARTS_SECONDS = 0.5
 FORGET_SECONDS = 60.0

@@ -41,12 +41,13 @@ class Reason(Struct, frozen=True):
 
 
 def set_aside(file: SpoolFile, segment: Segment, reason: str, now: float) -> None:
-    """Move the only row of a refused segment here."""
+    """Move the only row of a refused segment here, unless another loader has."""
     row = name_of(segment.body)
     with file.transaction() as connection:
+        if not remove(connection, segment):
+            return
         kept = (row.project, row.event_id, segment.range.partition, reason, now, segment.body)
         connection.execute(KEEP, kept)
-        remove(connection, segment)
         connection.execute("update waiting set bytes = bytes + ?", (len(segment.body),))
 
 

@@ -185,22 +185,32 @@ def finish(file: SpoolFile, segment: Segment) -> None:
         remove(connection, segment)
 
 
-def remove(connection: sqlite3.Connection, segment: Segment) -> None:
-    """Remove a segment, and the pieces that no other segment covers."""
-    connection.execute("delete from segments where number = ?", (segment.number,))
+def remove(connection: sqlite3.Connection, segment: Segment) -> bool:
+    """Remove a segment, and the pieces that no other segment covers; False: another loader has done so.
+
+    By its id, because SQLite gives the number of a removed segment to the next one.
+    """
+    if not connection.execute("delete from segments where id = ?", (segment.id,)).rowcount:
+        return False
     where = (segment.range.partition, segment.range.first, segment.range.last)
     rows, size = connection.execute(COUNT_UNCOVERED, where).fetchone()
     connection.execute(DELETE_UNCOVERED, where)
     connection.execute("update waiting set rows = rows - ?, bytes = bytes - ?", (rows, size))
+    return True
 
 
 def divide(file: SpoolFile, segment: Segment, bad_row: int | None, block: int) -> list[Segment]:
-    """Replace a refused segment of several rows by parts: around the row at fault when it is known, else by halves."""
+    """Replace a refused segment of several rows by parts: around the row at fault when it is known, else by halves.
+
+    Raises LockedError: another loader is done with it.
+    """
     parts = []
     rows = segment.range.rows
     ends = [rows // 2, rows] if bad_row is None else [bad_row, bad_row + 1, rows]
     lines = split_lines(segment.body)
     with file.transaction() as connection:
+        if connection.execute("select 1 from segments where id = ?", (segment.id,)).fetchone() is None:
+            raise LockedError(f"{file.path}: another loader is at work")
         pieces = find_pieces(connection, segment.range)
         for start, end in zip([0, *ends], ends, strict=False):
             if start < end:
