@@ -28,7 +28,12 @@ def event(dice: random.Random, **given: Any) -> dict[str, Any]:
         "type": dice.choice(TYPES),
         "name": f"step {dice.randrange(20)}",
         "timestamp": at.isoformat(timespec="milliseconds"),
-        "properties": {"price": dice.random(), "plan": dice.choice(("free", "pro")), "nested": {"list": [1, "two"]}},
+        "properties": {
+            "price": dice.random(),
+            "plan": dice.choice(("free", "pro")),
+            "nested": {"list": [1, "two"]},
+            "value": dice.random(),  # so that each performance event is one of the measures
+        },
         "context": {"page": {"url": f"https://example.com/{dice.randrange(50)}?utm_source=test", "title": "Test"}},
     }
     if dice.random() < 0.8:

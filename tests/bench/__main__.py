@@ -19,7 +19,6 @@ from tests.bench import erasure, exports
 from tests.bench.delivery import measure
 from tests.bench.ingestion import Ingestion, Result, Size
 from tests.bench.questions import Questions, accuracy
-from tests.oracle import count_events
 from tests.server_process import Server
 
 
@@ -69,7 +68,7 @@ def questions(folder: Path, sizes: Sizes) -> Iterator[Result]:
         yield from measured.growth()
         yield from accuracy(server.data_dir, sizes.visitors)
         for form in exports.FORMATS:
-            yield exports.measure(server, form, count_events(server.data_dir))
+            yield exports.measure(server, form)
         yield erasure.measure(server)
 
 

@@ -61,6 +61,9 @@ def test_where_the_clock_moves_by_half_an_hour_hours_follow_the_clock() -> None:
         "2026-10-04T03:00:00+11:00",
         "2026-10-04T04:00:00+11:00",
     ]
+    put_back, put_forward = "2026-04-05T01:45:00+10:30", "2026-10-04T02:45:00+11:00"
+    assert starts("Australia/Lord_Howe", put_back, "2026-04-05T01:50:00+10:30", "hour") == ["2026-04-05T01:00:00+11:00"]
+    assert starts("Australia/Lord_Howe", put_forward, "2026-10-04T02:50", "hour") == ["2026-10-04T02:30:00+11:00"]
 
 
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:

@@ -194,10 +194,17 @@ def next_date(day: date, interval: str) -> date:
 
 
 def clock_floor(at: datetime, zone: zoneinfo.ZoneInfo, interval: str) -> datetime:
+    """Return where the clock's minute or hour began; a clock put by half an hour within it does not begin a new one."""
     past = into_hour(at, zone)
     if interval == "minute":
-        past = timedelta(seconds=past.seconds % 60, microseconds=past.microseconds)
-    return at - past
+        return at - timedelta(seconds=past.seconds % 60, microseconds=past.microseconds)
+    floor = at - past
+    local, begun = at.astimezone(zone), floor.astimezone(zone)
+    if into_hour(floor, zone) and begun.hour == local.hour:  # put back: the hour had begun before
+        return floor - into_hour(floor, zone)
+    if into_hour(floor, zone):  # put forward: the hour begins where the clock was put
+        return floor + (local.utcoffset() or timedelta()) - (begun.utcoffset() or timedelta())
+    return floor
 
 
 def next_minute(at: datetime, zone: zoneinfo.ZoneInfo) -> datetime:
