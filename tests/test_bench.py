@@ -44,6 +44,7 @@ def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> 
         *(["query_growth"] * 11),
         "sketch_accuracy",
         *(["export"] * 3),
+        "erasure",
     ]
     assert [line["answers_equal"] for line in lines if "answers_equal" in line] == [True] * 10
     assert [line["lost"] for line in lines if "lost" in line] == [0]
