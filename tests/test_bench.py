@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.server_process import clean_environment
 
 ROOT = Path(__file__).parent.parent
@@ -20,9 +22,10 @@ QUESTIONS = [
 ]
 
 
+@pytest.mark.timeout(600)
 def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> None:
     command = [sys.executable, "-m", "tests.bench", "--quick"]
-    printed = subprocess.check_output(command, cwd=ROOT, env=clean_environment(), text=True, timeout=280)
+    printed = subprocess.check_output(command, cwd=ROOT, env=clean_environment(), text=True, timeout=580)
     lines = [json.loads(line) for line in printed.splitlines()]
     assert [line["bench"] for line in lines] == [
         "machine",

@@ -89,6 +89,7 @@ def test_all_five_equal_the_library_and_again_after_the_back_forward_cache(visit
     assert lives[1] == pytest.approx(restored, abs=0.0001)
 
 
+@pytest.mark.alone
 def test_those_of_a_prerendered_page_count_from_when_it_is_shown(
     visitor: Visitor, web_vitals: bytes, tmp_path: Path
 ) -> None:
