@@ -53,3 +53,6 @@ def test_a_quick_run_prints_every_figure_and_views_answer_as_raw_events_do() -> 
     assert [line["lost"] for line in lines if "lost" in line] == [0]
     assert [line["arrived"] for line in lines if "arrived" in line] == [8000]
     assert all(line["ratio"] > 0 for line in lines if "ratio" in line)
+    judged = [line for line in lines if "target_p50" in line or "target_events_per_second" in line]
+    assert all(line["encode_us"] > 0 for line in judged)
+    assert all(any(name.endswith("_at_reference") for name in line) for line in judged)

@@ -2,6 +2,7 @@
 
 The parts are ingest, client and questions, which ends with exports; all of them without arguments. Server, engine and
 load generator run on this machine at the same time, so read the ratios: both sides of each were measured in this run.
+`encode_us` tells the machine's speed; a figure `…_at_reference` is what it would be on the machine of the targets.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import erasure, exports
+from tests.bench import erasure, exports, reference
 from tests.bench.delivery import measure
 from tests.bench.ingestion import Ingestion, Result, Size
 from tests.bench.questions import Questions, accuracy
@@ -81,7 +82,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all when none is named")
     arguments = parser.parse_args()
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "workers": 1, "quick": arguments.quick}
-    print(json.dumps({"bench": "machine"} | machine), flush=True)
+    speed = {"encode_us": round(reference.encode_us(), 3)}
+    print(json.dumps({"bench": "machine"} | machine | speed), flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with it
     for part in arguments.parts or PARTS:
         with tempfile.TemporaryDirectory(prefix="shockmouse-bench-") as folder:

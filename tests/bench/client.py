@@ -22,21 +22,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from shockmouse_analytics import Analytics
+from tests.bench.reference import PROPERTIES, Result, beside_reference
 
-Result = dict[str, object]
-
-PROPERTIES = {
-    "plan": "pro",
-    "format": "pdf",
-    "pages": 12,
-    "price": 19.99,
-    "currency": "EUR",
-    "first": True,
-    "campaign": "autumn",
-    "source": "newsletter",
-    "items": 3,
-    "discount": 0.15,
-}
 IMPORT = """
 import time
 wall, cpu = time.perf_counter(), time.process_time()
@@ -150,5 +137,5 @@ PARTS: dict[str, Callable[[int], Iterator[Result]]] = {
 
 
 if __name__ == "__main__":
-    for result in PARTS[sys.argv[1]](int(sys.argv[2])):
+    for result in beside_reference(PARTS[sys.argv[1]](int(sys.argv[2]))):
         print(json.dumps(result), flush=True)

@@ -9,12 +9,13 @@ request for an HTML page, by a browser's 14 headers. Each round times the bare a
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median, quantiles
 from typing import Any
 
 from shockmouse_analytics import Analytics
 from shockmouse_analytics.autotrack import asgi, wsgi
+from tests.bench.reference import Result, beside_reference
 
 PAGE = b"<!doctype html><html><head><title>Pricing</title></head><body>" + b"<p>text</p>" * 400 + b"</body></html>"
 HEADERS = {
@@ -86,7 +87,7 @@ def microseconds(call: Callable[[], None]) -> float:
     return (time.perf_counter_ns() - started) / 1000
 
 
-def added(front: str, bare: Callable[[], None], wrapped: Callable[[], None], requests: int) -> dict[str, object]:
+def added(front: str, bare: Callable[[], None], wrapped: Callable[[], None], requests: int) -> Result:
     """Return the microseconds added to a request; both sides are timed in turn."""
     for _ in range(min(1000, requests)):
         bare(), wrapped()
@@ -99,16 +100,18 @@ def added(front: str, bare: Callable[[], None], wrapped: Callable[[], None], req
     return {"bench": "middleware_us", "front": front, "p50": p50, "p99": p99, "target_p50": 30.0, "requests": requests}
 
 
-def main(requests: int) -> None:
+def measure(requests: int) -> Iterator[Result]:
+    """Yield what each front door adds."""
     with Analytics() as analytics:
         sides = (
             ("asgi", asgi_call(asgi_page), asgi_call(asgi.AnalyticsMiddleware(asgi_page, analytics))),
             ("wsgi", wsgi_call(wsgi_page), wsgi_call(wsgi.AnalyticsMiddleware(wsgi_page, analytics))),
         )
         for front, bare, wrapped in sides:
-            print(json.dumps(added(front, bare, wrapped, requests)))
+            yield added(front, bare, wrapped, requests)
             analytics.flush(timeout=60)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    for result in beside_reference(measure(int(sys.argv[1]))):
+        print(json.dumps(result), flush=True)
