@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -243,21 +244,40 @@ STEPS = [name for name, _ in person_erasure.STEPS]
 CHILD = Path(__file__).with_name("erasing_child.py")
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_an_erasure_killed_in_any_step_goes_on_and_has_the_right_receipt(node: Node, step: str) -> None:
-    """The step has run, but nobody has noted it: it runs again."""
+def killed_in(node: Node, step: str) -> None:
+    """Begin to erase the user anna by a process that dies when the step has run, before that is noted."""
     engine = node.database.engine
     if engine.socket_path is None:
         pytest.skip("the child speaks to the embedded engine")
+    arguments = [str(node.data_dir), str(engine.socket_path), node.database.name, step]
+    killed = subprocess.run([sys.executable, str(CHILD), *arguments], check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+
+
+def test_who_erases_again_is_shown_the_receipt_that_another_process_has_earned(node: Node) -> None:
+    """The loader goes on with an erasure that was killed, and has nobody to give its receipt to."""
+    node.load(event(device_id="own", user_id="anna"), event(device_id="other", user_id="ben"))
+    killed_in(node, "counts")
+    (earned,) = node.run(erasure.resume)
+    again = node.erase(user_id="anna")
+    assert counted(earned)["events"] == (1, 1, 0)
+    assert counted(again) == {}
+    assert again.earlier == [earned]
+    assert node.erase(user_id="ben").earlier == []
+    assert node.erase(user_id="anna").earlier == [earned, msgspec.structs.replace(again, earlier=[])]
+    assert "anna" not in str(node.fetch("select * from audit_log"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_erasure_killed_in_any_step_goes_on_and_has_the_right_receipt(node: Node, step: str) -> None:
+    """The step has run, but nobody has noted it: it runs again."""
     node.load(
         event(device_id="own", user_id="anna", sample_rate=0.3),
         event(device_id="own", type="track", name="Bought"),
         event(device_id="kiosk", user_id="anna"),
         *(event(device_id="kiosk", user_id="ben") for _ in range(2)),
     )
-    arguments = [str(node.data_dir), str(engine.socket_path), node.database.name, step]
-    killed = subprocess.run([sys.executable, str(CHILD), *arguments], check=False, timeout=120)
-    assert killed.returncode == -signal.SIGKILL
+    killed_in(node, step)
     node.load(event(device_id="kiosk", user_id="ben"), event(device_id="late"))
     (receipt,) = node.run(erasure.resume)
     assert counted(receipt) == {

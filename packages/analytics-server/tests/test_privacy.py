@@ -142,9 +142,13 @@ def test_a_killed_erase_command_is_brought_to_its_end_by_the_server(site: Site) 
         wait_until(lambda: unfinished(directory_path(site.data_dir)) != [], 40, "the erasure is under way")
         child.send_signal(signal.SIGKILL)
     wait_until(lambda: site.events("-killed") == 0, 40, "the event is gone")
-    wait_until(lambda: erasures(site) >= 1, 40, "the erasure is in the audit log")
-
-
-def erasures(site: Site) -> int:
-    entries = [json.loads(line) for line in command(site.data_dir, "project", "audit", "default").out.splitlines()]
-    return sum(entry["action"] == "erase" and entry["who"] == "command" for entry in entries)
+    wait_until(lambda: command(site.data_dir, *arguments, "--receipts").out != "", 40, "there is a receipt")
+    (earned,) = map(json.loads, command(site.data_dir, *arguments, "--receipts").out.splitlines())
+    assert earned["subject"] == {"project": "default", "user_id": "anna-killed"}
+    assert {"name": "events", "rows_before": 1, "rows_removed": 1, "rows_left": 0} in earned["tables"]
+    again = command(site.data_dir, *arguments).json()
+    assert {line["rows_before"] for line in again["tables"]} == {0}
+    assert again["earlier"] == [earned]
+    logged = command(site.data_dir, "project", "audit", "default").out
+    assert earned["erasure"] in logged
+    assert "anna-killed" not in logged

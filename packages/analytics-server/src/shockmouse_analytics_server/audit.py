@@ -19,9 +19,9 @@ READ = """
 select toUnixTimestamp64Milli(at) / 1000 as at, project, who, action, detail from audit_log
 where project = {project:String} order by at
 """
-READ_RECEIPT = """
+READ_RECEIPTS = """
 select detail from audit_log where project = {project:String} and action = 'erase'
-and JSONExtractString(detail, 'erasure') = {id:String}
+and JSONExtractString(detail, {member:String}) = {text:String} order by at
 """
 
 
@@ -49,8 +49,18 @@ async def entries(database: Database, project: str) -> list[Entry]:
 
 async def receipt(database: Database, project: str, erasure: str) -> dict[str, Any] | None:
     """Return what the log has of an erasure of the project."""
-    rows = await database.fetch(READ_RECEIPT, params={"project": project, "id": erasure})
-    return decode(rows[0]["detail"]) if rows else None
+    found = await _receipts(database, project, "erasure", erasure)
+    return found[0] if found else None
+
+
+async def receipts_of(database: Database, project: str, subject: str) -> list[dict[str, Any]]:
+    """Return what the log has of all erasures of a subject, named by its hash, the oldest first."""
+    return await _receipts(database, project, "subject", subject)
+
+
+async def _receipts(database: Database, project: str, member: str, text: str) -> list[dict[str, Any]]:
+    rows = await database.fetch(READ_RECEIPTS, params={"project": project, "member": member, "text": text})
+    return [decode(row["detail"]) for row in rows]
 
 
 async def has(database: Database, erasure: str) -> bool:

@@ -35,13 +35,19 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 
-class Receipt(Struct, frozen=True):
-    """What was erased; every table counted before and after."""
+class Receipt(Struct, frozen=True, omit_defaults=True):
+    """What was erased; every table counted before and after. `erasure` is its id, as in the audit log.
+
+    earlier: the receipts of the same subject before this one, the oldest first. An erasure that was killed may have
+    been finished by another process, which had nobody to give its receipt to: it stands here.
+    """
 
     subject: Subject
+    erasure: str
     tables: list[TableCount]
     started_at: str
     finished_at: str
+    earlier: list["Receipt"] = []
 
 
 def silent(_: str) -> None:
@@ -51,6 +57,10 @@ def silent(_: str) -> None:
 def begin(place: Place, subject: Subject, who: str) -> Erasure:
     """Return the erasure of this subject that is under way, else a new one; it will be done, whoever dies."""
     return erasure_journal.begin(place.journal, subject, who, time.time())
+
+
+def is_under_way(place: Place, subject: Subject) -> bool:
+    return any(each.subject == subject for each in erasure_journal.unfinished(place.journal))
 
 
 async def erase(place: Place, subject: Subject, who: str, *, progress: Progress = silent) -> Receipt:
@@ -63,9 +73,16 @@ async def erase(place: Place, subject: Subject, who: str, *, progress: Progress 
         # Another process may have been at it while we waited.
         erasure = await asyncio.to_thread(erasure_journal.find, place.journal, begun.id)
         if erasure is not None:
-            return await carry_on(place, erasure, progress)
-    told = await audit.receipt(place.database, subject.project, begun.id)
-    return msgspec.convert({**(told or {}), "subject": subject}, Receipt)
+            await carry_on(place, erasure, progress)
+    finished = {each.erasure: each for each in await receipts(place, subject)}
+    receipt = finished.pop(begun.id)
+    return msgspec.structs.replace(receipt, earlier=[*finished.values()])
+
+
+async def receipts(place: Place, subject: Subject) -> list[Receipt]:
+    """Return the receipts of all erasures of this subject that are finished, the oldest first."""
+    found = await audit.receipts_of(place.database, subject.project, hashed(place.directory, subject))
+    return [msgspec.convert({**told, "subject": subject}, Receipt) for told in found]
 
 
 async def resume(place: Place, *, progress: Progress = silent) -> list[Receipt]:
@@ -97,12 +114,11 @@ async def finish(work: Work) -> Receipt:
     erasure, now = work.erasure, time.time()
     for table in erasure.tables.values():
         table.rows_removed = table.rows_before - table.rows_left
-    receipt = Receipt(
-        erasure.subject, list(erasure.tables.values()), audit.written(erasure.started_at), audit.written(now)
-    )
+    tables, times = list(erasure.tables.values()), (audit.written(erasure.started_at), audit.written(now))
+    receipt = Receipt(erasure.subject, erasure.id, tables, *times)
     if not await audit.has(work.database, erasure.id):
-        told = {"erasure": erasure.id, "subject": hashed(work.place.directory, erasure.subject)}
-        told |= {name: getattr(receipt, name) for name in ("tables", "started_at", "finished_at")}
+        told = msgspec.structs.asdict(receipt) | {"subject": hashed(work.place.directory, erasure.subject)}
+        del told["earlier"]
         await audit.note(work.database, erasure.subject.project, erasure.who, "erase", told)
     await asyncio.to_thread(erasure_journal.forget, work.place.journal, erasure)
     await asyncio.to_thread(work.place.directory.checkpoint)

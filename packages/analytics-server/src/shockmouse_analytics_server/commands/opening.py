@@ -74,8 +74,8 @@ async def open_projects(config: ServerConfig, *, begins: bool = False) -> AsyncI
 
 
 @contextlib.asynccontextmanager
-async def open_place(config: ServerConfig) -> AsyncIterator[Place]:
-    """Yield all that erasures need; one that was cut off is brought to its end first."""
+async def open_place(config: ServerConfig, *, resumes: bool = True) -> AsyncIterator[Place]:
+    """Yield all that erasures need; one that was cut off is brought to its end first, unless the caller sees to it."""
     async with open_projects(config) as (database, directory):
         await registry.sync(database, directory, time.time())
         with Spool(spool_path(config.data_dir), max_bytes=config.spool_max_bytes) as spool:
@@ -87,5 +87,6 @@ async def open_place(config: ServerConfig) -> AsyncIterator[Place]:
                 config.clickhouse_cluster,
                 has_other_nodes=config.clickhouse_url is not None,
             )
-            await resume(place, progress=tell)
+            if resumes:
+                await resume(place, progress=tell)
             yield place

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the commands about persons."""
     about = "delete everything about one user or device, wait until it is gone, print a receipt as JSON"
-    add_subject(add_command(commands, "erase", run_erase, about))
+    erase = add_command(commands, "erase", run_erase, about)
+    add_subject(erase)
+    erase.add_argument(
+        "--receipts", action="store_true", help="erase nothing: print the receipts there are, one a line"
+    )
     about = "write everything held about one user or device to standard output as JSON Lines, a manifest first"
     add_subject(add_command(commands, "export-subject", run_export, about))
 
@@ -39,10 +43,15 @@ async def erase(config: ServerConfig, options: argparse.Namespace) -> int:
     from .opening import open_place
 
     subject = subject_of(options)
-    async with open_place(config) as place:
+    async with open_place(config, resumes=options.receipts) as place:
         place.directory.project(subject.project)
-        receipt = await erasure.erase(place, subject, "command", progress=tell)
-    print(msgspec.json.encode(receipt).decode())
+        if options.receipts:
+            receipts = await erasure.receipts(place, subject)
+        else:
+            receipts = [await erasure.erase(place, subject, "command", progress=tell)]
+            await erasure.resume(place, progress=tell)
+    for receipt in receipts:
+        print(msgspec.json.encode(receipt).decode())
     return 0
 
 

@@ -187,9 +187,12 @@ async def delete(config: ServerConfig, name: str) -> int:
     from ..erasure_journal import Subject
     from .opening import open_place
 
-    async with open_place(config) as place:
-        place.directory.project(name)
-        receipt = await erasure.erase(place, Subject(project=name), "command", progress=tell)
+    subject = Subject(project=name)
+    async with open_place(config, resumes=False) as place:
+        if not erasure.is_under_way(place, subject):
+            place.directory.project(name)
+        receipt = await erasure.erase(place, subject, "command", progress=tell)
+        await erasure.resume(place, progress=tell)
     removed = ", ".join(f"{each.rows_removed} {each.name}" for each in receipt.tables if each.rows_removed)
     print(f"project {name} is deleted" + (f" with {removed}" if removed else ""))
     return 0
