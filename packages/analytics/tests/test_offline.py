@@ -73,6 +73,77 @@ def test_what_waits_is_delivered_by_the_next_run(client, server):
     assert numbers(server) == list(range(250))
 
 
+def leave(client, server, events, **settings):
+    """Have a run of a client end while the server postpones everything for an hour."""
+    refuse_all(server)
+    first = client(debug=False, **settings)
+    for number in range(events):
+        first.track("n", {"number": number})
+    assert not first.flush(timeout=0.5)
+    first.close()
+    assert first.stats().stored == events
+
+
+def test_flush_sends_what_an_earlier_run_left_before_its_next_attempt_is_due(client, server, tmp_path):
+    leave(client, server, 250)
+    server.reply = lambda number, body: None
+    again = client()
+    assert again.flush(timeout=20)
+    assert numbers(server) == list(range(250))
+    again.close()
+    assert (again.stats().stored, stored(queue_file(tmp_path / "state"))) == (0, 0)
+
+
+def test_flush_goes_on_with_what_is_left_after_a_failure_in_between(client, server):
+    leave(client, server, 1200, flush_events=100)
+    asked = len(server.requests)
+    server.reply = lambda number, body: (500, {}, {}) if number == asked + 2 else None
+    again = client(debug=False)
+    again.track("n", {"number": 1200})
+    assert again.flush(timeout=30)
+    assert numbers(server) == list(range(1201))
+
+
+def test_flush_is_false_while_something_is_left_that_it_could_have_sent(client, server):
+    leave(client, server, 10)
+    again = client(debug=False)
+    assert not again.flush(timeout=0.5)  # the server asks for an hour still
+    asked = len(server.requests)
+    again.close()
+    assert again.stats().stored == 10
+    assert len(server.requests) <= asked + 1
+
+
+def test_flush_takes_no_longer_than_its_time_on_a_large_backlog_and_sends_its_own_first(client, server):
+    leave(client, server, 400, batch_bytes=1000)
+
+    def reply(number, body):
+        time.sleep(0.1)
+
+    server.reply = reply
+    again = client(debug=False)
+    again.track("n", {"number": 400})
+    started = time.monotonic()
+    assert not again.flush(timeout=1)
+    assert time.monotonic() - started < 2
+    assert (400 in numbers(server), len(numbers(server)) < 400) == (True, True)
+    server.reply = lambda number, body: None
+    assert again.flush(timeout=30)
+    assert numbers(server) == list(range(401))
+
+
+def test_flush_leaves_to_another_process_what_that_one_is_sending(client, server, tmp_path):
+    leave(client, server, 10)
+    db = sqlite3.connect(queue_file(tmp_path / "state"), isolation_level=None)
+    db.execute("update batches set lease_owner = 'another', lease_until = ?", (time.time() + 40,))
+    db.close()
+    server.reply = lambda number, body: None
+    again = client()
+    again.track("n", {"number": 10})
+    assert again.flush(timeout=20)
+    assert (numbers(server), again.stats().stored) == ([10], 10)
+
+
 def test_the_next_run_sends_what_waits_without_being_asked(client, server):
     refuse_all(server)
     analytics = client(debug=False)

@@ -50,7 +50,9 @@ def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     properties = dict(_property(text) for text in arguments.properties)
     with Analytics(**settings, debug=True) as analytics:
         analytics.track(arguments.name, properties)
-        is_acknowledged = analytics.flush(SEND_SECONDS)  # by whichever process that shares the queue sent it
+        is_acknowledged = analytics.flush(
+            SEND_SECONDS, earlier=False
+        )  # whichever process that shares the queue sent it
         stats = analytics.stats()
     if stats.dropped:
         raise AnalyticsError(f"not sent: {', '.join(stats.dropped)}")

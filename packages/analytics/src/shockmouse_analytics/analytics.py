@@ -112,8 +112,7 @@ class Analytics:
             redact=config.redact,
         )
         self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
-        if self.is_collecting and not self._awaits_consent:
-            self._manager.deliver_left()
+        self._deliver_left()
         is_asked = config.enabled and config.vitals_seconds > 0
         self._vitals = Vitals(self._record_vitals, config.vitals_seconds) if is_asked else None
 
@@ -369,17 +368,20 @@ class Analytics:
         return {session_header.NAME: value} if value else {}
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> bool:
-        """Send what waits; return True when everything of this process is acknowledged within so many seconds.
+        """Send what waits; return True when all of it is acknowledged within so many seconds.
 
-        Raises ClosedError; with `debug`, the DeliveryError that kept it from being acknowledged.
+        That is what this process has tracked and what lies on disk from earlier runs, but for what another process is
+        sending or collecting at this moment. Raises ClosedError; with `debug`, the DeliveryError that kept something
+        from being acknowledged.
 
         >>> analytics.track("Report exported")
         >>> analytics.flush(timeout=5)
         True
         """
+        self._deliver_left()
         return self._judge(self._manager.flush(timeout))
 
-    async def aflush(self, timeout: float = FLUSH_SECONDS) -> bool:  # noqa: ASYNC109 - the same as flush()
+    async def aflush(self, timeout: float = FLUSH_SECONDS) -> bool:  # noqa: ASYNC109 - as flush()
         """Return what flush() returns without blocking the running loop.
 
         >>> async def main():
@@ -388,6 +390,7 @@ class Analytics:
         >>> asyncio.run(main())
         True
         """
+        self._deliver_left()
         return self._judge(await self._manager.aflush(timeout))
 
     def deliver_stored(self, timeout: float = FLUSH_SECONDS) -> bool:
@@ -512,6 +515,15 @@ class Analytics:
             self._keep_undecided(encoded)
         else:
             self._manager.put(encoded)
+
+    def _flush_own(self, timeout: float) -> bool:
+        """Return whether what this process has tracked is acknowledged within so many seconds. Raises as flush()."""
+        return self._judge(self._manager.flush_own(timeout))
+
+    def _deliver_left(self) -> None:
+        """Begin to deliver what earlier runs have left on disk, unless nothing may be sent now."""
+        if self.is_collecting and not self._awaits_consent:
+            self._manager.deliver_left()
 
     def _keep_undecided(self, encoded: bytes) -> None:
         self._manager.drop("queue_full", self._undecided.put(encoded))

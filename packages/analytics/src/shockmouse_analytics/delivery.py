@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Literal
 
 from msgspec import Struct
 
@@ -35,14 +36,23 @@ REUSED = "batch_id_reused"  # after an unclear attempt: it came, and then a user
 DRAIN_EVENTS = 4000  # at most between two looks at the network
 
 
+Covers = Literal["own", "store", "everything"]
+
+
 class _Flush(Struct):
-    """Somebody waits until the first `mark` events are acknowledged; `ids` are their batches, once all are cut."""
+    """Somebody waits until the first `mark` events are acknowledged; `ids` are their batches, once all are cut.
+
+    own         this process's events
+    store       and what lay in the store by then, its first `last` batches; but for what other processes hold
+    everything  until nothing is left in the store, or sending fails
+    """
 
     future: Future[bool]
     mark: int
-    everyones: bool  # what other processes left on disk is waited for too
+    covers: Covers
     lost: int  # how many events were lost before
     ids: set[str] | None = None
+    last: int = 0
 
 
 class Delivery:
@@ -112,11 +122,13 @@ class Delivery:
         self._passed.append(batch)
         self._news.set()
 
-    def flush(self, future: Future[bool], *, everyones: bool = False) -> None:
+    def flush(self, future: Future[bool], *, covers: Covers) -> None:
         """Send at once what waits; the future says True when all of it is acknowledged, False if it cannot be."""
         self._drain(len(self._queue))
+        if covers != "own":
+            self._look()
         mark = self._ledger.left + len(self._ledger.pending)
-        self._flushes.append(_Flush(future, mark, everyones, self._counts.lost()))
+        self._flushes.append(_Flush(future, mark, covers, self._counts.lost()))
         self._breaker.hurry()
         self._hurries, self._hurried_at = True, time.time()
         self._news.set()
@@ -125,7 +137,7 @@ class Delivery:
         """Flush, until this monotonic time at most or until it fails, and end run()."""
         self._close_at = at
         self._breaker.is_failing = False
-        self.flush(Future())
+        self.flush(Future(), covers="own")
 
     def purge(self, future: Future[bool]) -> None:
         """Forget every event that waits in memory or on disk; the future says whether that succeeded."""
@@ -150,6 +162,12 @@ class Delivery:
             _tell(future, False)
         else:
             _tell(future, True)
+
+    def _look(self) -> None:
+        try:
+            self._ledger.look()
+        except StoreError as exc:
+            self._ledger.give_up_disk(exc)
 
     async def _connect(self, loaded: Callable[[], object]) -> None:
         try:
@@ -274,7 +292,8 @@ class Delivery:
 
     def _take_stored(self, free: int) -> list[Flight]:
         ledger = self._ledger
-        before_due = self._breaker.is_failing or self._hurries  # one tries for all, or somebody asked to try
+        is_asked = self._hurries or any(flush.covers != "own" for flush in self._flushes)
+        before_due = self._breaker.is_failing or is_asked  # one tries for all, or somebody asked to try
         if ledger.store_next is None or not (before_due or ledger.store_next <= time.time()):
             return []
         flights = ledger.take(free, before_due=before_due, own_first=bool(self._flushes))
@@ -329,7 +348,7 @@ class Delivery:
     def _halve(self, flight: Flight) -> None:
         ids = self._ledger.halve(flight.held.batch)
         for flush in self._flushes:
-            if flush.ids and flight.held.batch.id in flush.ids:
+            if flush.ids is not None and (flush.covers == "store" or flight.held.batch.id in flush.ids):
                 flush.ids.update(ids)
 
     def _set_aside(self, flight: Flight, error: TooLargeError | RejectedError) -> None:
@@ -369,15 +388,18 @@ class Delivery:
             return False
         if self._ledger.left < flush.mark:
             return None
-        if flush.everyones:
-            ledger = self._ledger
+        ledger = self._ledger
+        if flush.covers == "everything":
             is_empty = not ledger.flying and ledger.store_next is None and ledger.orphan_next is None
             return False if self._breaker.is_failing or ledger.has_left_events else is_empty or None
-        waiting = self._ledger.own_ids()
+        waiting = ledger.own_ids()
+        if flush.ids is None and flush.covers == "store":
+            flush.last = ledger.last_number()
         flush.ids = waiting if flush.ids is None else flush.ids & waiting
-        if flush.ids:
+        if flush.ids or ledger.has_free(flush.last):
             return None
-        is_kept = self._ledger.has_left_own or self._ledger.has_set_aside()
+        has_left = ledger.has_left_own if flush.covers == "own" else ledger.has_left_events
+        is_kept = has_left or ledger.has_set_aside()
         return flush.lost == self._counts.lost() and not is_kept
 
 

@@ -90,7 +90,7 @@ class Ledger:
         if self._has_disk and self._store.path is None:
             self._return_later()
         self._bring_home()
-        self._look()
+        self.look()
 
     def close(self, passed: Sequence[Batch] = ()) -> None:
         """Put everything on disk, others' batches too, and let go of it, so that the next process finds it at once."""
@@ -231,6 +231,14 @@ class Ledger:
         """Return whether a batch of this process was refused."""
         return bool(self._store.own_ids("rejected"))
 
+    def last_number(self) -> int:
+        """Return the number of the youngest batch in the store."""
+        return self._store.last_number()
+
+    def has_free(self, last: int) -> bool:
+        """Return whether a batch up to this number is neither acknowledged nor in the hands of another process."""
+        return last > 0 and bool(self._store.free_ids(last, len(self.acknowledged) + 1) - self.acknowledged.keys())
+
     # --- what became of a flight
 
     def acknowledge(self, flight: Flight) -> None:
@@ -306,7 +314,7 @@ class Ledger:
                 if exc.busy:
                     return False
             else:
-                self._look()
+                self.look()
                 return True
         return False
 
@@ -357,9 +365,10 @@ class Ledger:
             trimmed = self._store.trim()
         self.acknowledged.clear()
         self._counts.drop("offline_full", trimmed)
-        self._look()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See what is in the store: other processes use it too."""
         self.is_on_disk = self._store.path is not None
         self.store_next = self._store.next_attempt()
         self.orphan_next = self._store.next_orphan()

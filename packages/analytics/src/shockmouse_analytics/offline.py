@@ -55,6 +55,10 @@ create trigger if not exists group_removed after delete on groups
 """
 _TAKE = "select id, content, events, unclear_since from batches where state = 'waiting'"
 _FREE = " and (lease_until <= :now or lease_until > :far)"  # far ahead: the clock was set back since
+_LEFT = (
+    "select id from batches where state = 'waiting' and number <= :last"
+    " and (lease_until <= :now or lease_until > :far or lease_owner = :owner) limit :limit"
+)
 
 
 class Held(Struct, frozen=True):
@@ -260,6 +264,18 @@ class OfflineStore:
         with using_sqlite():
             query = "select id from batches where origin = ? and state = ?"
             return {row[0] for row in self._db.execute(query, (self._owner, state))}
+
+    def last_number(self) -> int:
+        """Return the number of the youngest batch; 0 when there is none."""
+        with using_sqlite():
+            return int(self._one("select coalesce(max(number), 0) from batches"))
+
+    def free_ids(self, last: int, limit: int) -> set[str]:
+        """Return the ids of waiting batches up to this number, so many at most, but those that others hold."""
+        now = self._clock()
+        values = {"now": now, "far": now + 10 * LEASE_SECONDS, "owner": self._owner, "last": last, "limit": limit}
+        with using_sqlite():
+            return {row[0] for row in self._db.execute(_LEFT, values)}
 
     def own_events(self) -> int:
         """Return how many events of the batches that this process cut wait."""

@@ -110,7 +110,7 @@ class RequestsManager:
     def deliver_left(self) -> None:
         """Begin to deliver what earlier runs have left on disk, if there is any: one look at the disk."""
         to = self._delivering
-        if to.offline_dir is None:
+        if to.offline_dir is None or self._background is not None or self._closed:
             return
         path = to.offline_dir / to.queue_name
         if path.exists():
@@ -124,24 +124,31 @@ class RequestsManager:
         self.counts.drop(reason, events, why=why)
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Return whether all events of this process are acknowledged within the time. Raises ClosedError."""
-        if self._background is None and not len(self._queue):
-            self._check_open()
+        """Return whether what waits, on disk too, is acknowledged within the time. Raises ClosedError.
+
+        What was on disk is looked at once the background runs: deliver_left() starts it.
+        """
+        if self._has_nothing():
             return True
-        return self._wait_for(lambda delivery, future: delivery.flush(future), timeout_seconds)
+        return self._wait_for(lambda delivery, future: delivery.flush(future, covers="store"), timeout_seconds)
+
+    def flush_own(self, timeout_seconds: float) -> bool:
+        """Return whether this process's events are acknowledged within the time. Raises ClosedError."""
+        if self._has_nothing():
+            return True
+        return self._wait_for(lambda delivery, future: delivery.flush(future, covers="own"), timeout_seconds)
 
     def deliver_stored(self, timeout_seconds: float) -> bool:
         """Return whether nothing of any process waits on disk within the time; False at the first failure."""
-        return self._wait_for(lambda delivery, future: delivery.flush(future, everyones=True), timeout_seconds)
+        return self._wait_for(lambda delivery, future: delivery.flush(future, covers="everything"), timeout_seconds)
 
     async def aflush(self, timeout_seconds: float) -> bool:
         """Return the same as flush() without blocking the running loop. Raises ClosedError."""
         import asyncio
 
-        if self._background is None and not len(self._queue):
-            self._check_open()
+        if self._has_nothing():
             return True
-        future = self._ask(lambda delivery, future: delivery.flush(future))
+        future = self._ask(lambda delivery, future: delivery.flush(future, covers="store"))
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), timeout_seconds)
         except TimeoutError:
@@ -296,6 +303,11 @@ class RequestsManager:
         except TimeoutError:
             future.cancel()
             return False
+
+    def _has_nothing(self) -> bool:
+        """Return whether nothing was ever queued, nor found on disk. Raises ClosedError."""
+        self._check_open()
+        return self._background is None and not len(self._queue)
 
     def _check_open(self) -> None:
         if self._closed:
