@@ -7,15 +7,17 @@ import sys
 
 import pytest
 
+from shockmouse_analytics.__main__ import WAITS_FOR_KEY
+
 
 @pytest.fixture
 def command(server, tmp_path):
     """Runs the command for the test's server; returns exit code, output and errors."""
 
-    def run(*arguments: str, endpoint: str | None = None) -> tuple[int, str, str]:
+    def run(*arguments: str, endpoint: str | None = None, key: str = "wk_shop_0123456789") -> tuple[int, str, str]:
         environ = {
             **os.environ,
-            "SHOCKMOUSE_CLIENT_WRITE_KEY": "wk_shop_0123456789",
+            "SHOCKMOUSE_CLIENT_WRITE_KEY": key,
             "SHOCKMOUSE_CLIENT_ENDPOINT": endpoint or server.endpoint,
             "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(tmp_path / "state"),
         }
@@ -53,7 +55,7 @@ def test_queue_flush_sends_what_waits(command, server):
 def test_queue_clear_forgets_what_waits(command, server):
     server.stop()
     command("send", "Never")
-    assert command("queue", "clear") == (0, "1 events forgotten\n", "")
+    assert command("queue", "clear") == (0, "1 event forgotten\n", "")
     server.start()
     assert command("queue", "flush") == (0, "0 events wait\n", "")
     assert server.names() == []
@@ -63,11 +65,12 @@ def test_queue_clear_forgets_what_waits(command, server):
     ("arguments", "code", "error"),
     [
         (("send", "Name", "no-value"), 2, "shockmouse-analytics: 'no-value' should be key=value\n"),
-        (("send", " "), 1, "shockmouse-analytics: name should have 1 to 255 characters\n"),
+        (("send", ""), 2, "shockmouse-analytics: name should have 1 to 255 characters\n"),
+        (("send", " "), 2, "shockmouse-analytics: name should have 1 to 255 characters\n"),
         (
             ("send", "Name", "--endpoint", "nowhere"),
             2,
-            "shockmouse-analytics: endpoint is 'nowhere', but should be like https://stats.example.com\n",
+            "shockmouse-analytics: --endpoint is 'nowhere', but should be like https://stats.example.com\n",
         ),
         (
             ("send",),
@@ -93,11 +96,39 @@ def test_wrong_usage_exits_with_2(command, arguments):
     assert (code, output, len(errors.splitlines())) == (2, "", 1)
 
 
-@pytest.mark.parametrize("arguments", [("send", "Refused"), ("queue", "flush")])
-def test_a_wrong_key_is_told_once(command, server, arguments):
+@pytest.mark.parametrize(("arguments", "hint"), [(("send", "Refused"), f"; {WAITS_FOR_KEY}"), (("queue", "flush"), "")])
+def test_a_wrong_key_is_told_once(command, server, arguments, hint):
     server.reply = lambda number, body: (401, {}, {"error": {"code": "unknown_key", "reason": "no such key"}})
     command("send", "Earlier")
-    assert command(*arguments) == (1, "", "shockmouse-analytics: 401 unknown_key: no such key\n")
+    assert command(*arguments) == (1, "", f"shockmouse-analytics: 401 unknown_key: no such key{hint}\n")
+
+
+def test_an_event_that_waits_for_its_key_goes_out_with_a_right_one_of_the_project(command, server):
+    server.reply = lambda number, body: (401, {}, {"error": {"code": "unknown_key", "reason": "no such key"}})
+    assert command("send", "Waiting", "--write-key", "wk_shop_wrong")[0] == 1
+    server.reply = lambda number, body: None
+    assert command("queue", "flush", "--write-key", "wk_shop_right") == (0, "0 events wait\n", "")
+    assert server.names() == ["Waiting"]
+
+
+@pytest.mark.parametrize(
+    ("key", "error"),
+    [
+        ("", "--write-key is missing: give it or set SHOCKMOUSE_CLIENT_WRITE_KEY"),
+        ("sk_shop_0123456789", "SHOCKMOUSE_CLIENT_WRITE_KEY should begin with wk_"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [("send", "Name"), ("queue", "status"), ("doctor",)])
+def test_a_setting_is_called_as_it_is_given_to_a_command(command, arguments, key, error):
+    code, output, errors = command(*arguments, key=key)
+    assert (code, output, len(errors.splitlines())) == (2, "", 1)
+    assert errors.startswith(f"shockmouse-analytics: {error}")
+
+
+def test_fingerprint_without_a_key_says_that_its_ids_are_not_those_sent(command):
+    code, output, errors = command("fingerprint", key="")
+    assert (code, json.loads(output)["privacy"], len(errors.splitlines())) == (0, "balanced", 1)
+    assert "give --write-key or set SHOCKMOUSE_CLIENT_WRITE_KEY" in errors
 
 
 def test_fingerprint_prints_what_is_sent(command, server):
@@ -129,7 +160,7 @@ def test_doctor_without_a_server_names_it_and_goes_on(command, server):
     command("send", "Waiting", endpoint=endpoint)
     code, output, errors = command("doctor", endpoint=endpoint)
     assert (code, errors, checks(output)) == (1, "", {"endpoint": "failed", "folder": "ok", "queue": "ok"})
-    assert output.endswith("queue: 1 events wait\n")
+    assert output.endswith("queue: 1 event waits\n")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -19,9 +20,9 @@ from typing import Any, NoReturn
 import msgspec
 
 from . import Analytics, __version__
-from .config import ClientConfig
-from .doctor import examine
-from .errors import AnalyticsError, ConfigError, StoreError
+from .config import PREFIX, ClientConfig
+from .doctor import examine, waiting
+from .errors import AnalyticsError, ConfigError, RejectedError, StoreError
 from .fingerprint import Fingerprinter
 from .offline import OfflineStore
 from .store_file import temporary_folder
@@ -29,6 +30,9 @@ from .store_folders import StoreFolders
 
 SEND_SECONDS = 5.0
 FLUSH_SECONDS = 60.0
+WAITS_FOR_KEY = (
+    "the event waits on disk, as a key can be corrected: it goes out once the server takes one of this project"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments, settings))
     except ConfigError as exc:
-        return _fail(exc, 2)
+        return _fail(_for_a_shell(str(exc), settings), 2)
     except (AnalyticsError, ValueError, TypeError) as exc:
         return _fail(exc, 1)
 
@@ -48,12 +52,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Deliver one event; what could not be delivered waits on disk."""
     properties = dict(_property(text) for text in arguments.properties)
+    refused: RejectedError | None = None
+    is_acknowledged = False
     with Analytics(**settings, debug=True) as analytics:
-        analytics.track(arguments.name, properties)
-        is_acknowledged = analytics.flush(
-            SEND_SECONDS, earlier=False
-        )  # whichever process that shares the queue sent it
-        stats = analytics.stats()
+        try:
+            analytics.track(arguments.name, properties)
+        except (ValueError, TypeError) as exc:
+            raise ConfigError(str(exc)) from exc
+        try:  # whichever process that shares the queue sends it
+            is_acknowledged = analytics._flush_own(SEND_SECONDS)
+        except RejectedError as exc:
+            refused = exc
+    stats = analytics.stats()
+    if refused is not None:
+        waits = f"; {WAITS_FOR_KEY}" if refused.mendable and stats.stored else ""
+        raise AnalyticsError(f"{refused}{waits}") from refused
     if stats.dropped:
         raise AnalyticsError(f"not sent: {', '.join(stats.dropped)}")
     if not is_acknowledged:
@@ -67,6 +80,8 @@ def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     state_dir = None if config.privacy == "strict" else config.state_dir()
     known = Fingerprinter(privacy=config.privacy, project=config.project, state_dir=state_dir).fingerprint()
     print(msgspec.json.format(msgspec.json.encode(known)).decode())
+    if not config.write_key:
+        _say(f"ids belong to a project: give --write-key or set {PREFIX}WRITE_KEY to see those that are sent")
     return 0
 
 
@@ -82,7 +97,7 @@ def queue_flush(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     with Analytics(**settings, debug=True) as analytics:
         is_empty = analytics.deliver_stored(FLUSH_SECONDS)
         left = analytics.stats().stored
-    print(f"{left} events wait")
+    print(waiting(left))
     return 0 if is_empty else 1
 
 
@@ -92,7 +107,7 @@ def queue_clear(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     for store in _queues(settings):
         with store.writing():
             forgotten += store.clear()
-    print(f"{forgotten} events forgotten")
+    print(f"{forgotten} event{'' if forgotten == 1 else 's'} forgotten")
     return 0
 
 
@@ -187,8 +202,22 @@ def _property(text: str) -> tuple[str, Any]:
 
 
 def _fail(what: Exception | str, code: int) -> int:
-    print(f"shockmouse-analytics: {' '.join(str(what).split())}", file=sys.stderr)
+    _say(str(what))
     return code
+
+
+def _say(what: str) -> None:
+    print(f"shockmouse-analytics: {' '.join(what.split())}", file=sys.stderr)
+
+
+def _for_a_shell(what: str, settings: dict[str, Any]) -> str:
+    """Return the message with the setting that it begins with called as it was given: by its flag or its variable."""
+    name = re.split("[^a-z_]", what, maxsplit=1)[0]
+    if name not in ClientConfig.__struct_fields__:
+        return what
+    variable = f"{PREFIX}{name.upper()}"
+    is_variable = name not in settings and bool(os.environ.get(variable))
+    return (variable if is_variable else f"--{name.replace('_', '-')}") + what.removeprefix(name)
 
 
 if __name__ == "__main__":

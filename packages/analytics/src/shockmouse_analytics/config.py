@@ -69,7 +69,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if unknown := sorted(set(rated) - set(get_args(EventType))):
             raise ConfigError(f"sample_rate names {unknown[0]!r}, which is no type of event")
         if self.enabled and not self.write_key:
-            raise ConfigError(f"write_key is missing: give it as an argument or as {PREFIX}WRITE_KEY")
+            raise ConfigError(f"write_key is missing: give it or set {PREFIX}WRITE_KEY")
         if self.write_key and not self.write_key.startswith("wk_"):  # programs are given away with their keys
             raise ConfigError("write_key should begin with wk_: another may read or change a project, keep it secret")
         return self

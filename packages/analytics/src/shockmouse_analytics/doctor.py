@@ -125,10 +125,15 @@ def _check_queue(open_queues: Callable[[], Sequence[OfflineStore]]) -> Check:
         return Check("queue", False, f"cannot be read: {exc}")
     status = sum(others, status)
     refused = sum(status.rejected.values())
-    told = f"{status.events} events wait" + (f", {refused} were refused by the server" if refused else "")
+    told = waiting(status.events) + (f", {refused} were refused by the server" if refused else "")
     return Check("queue", not refused, told)
 
 
 def _read(store: OfflineStore) -> StoreStatus:
     with contextlib.closing(store):
         return store.status()
+
+
+def waiting(events: int) -> str:
+    """Return how many events wait, in words."""
+    return "1 event waits" if events == 1 else f"{events} events wait"
