@@ -146,6 +146,7 @@ class Visit:
             left -= 1
 
     def _measured(self, path: str) -> Iterator[dict[str, Any]]:
+        self._at += timedelta(seconds=2)
         for name, (middle, spread) in VITALS.items():
             value = self._rng.lognormvariate(math.log(middle * self._machine.speed), spread)
             yield self._event("performance", path, name, value=round(value, 3 if name == "CLS" else 0))

@@ -1,5 +1,6 @@
 """Every other view of the dashboard: what it shows equals the API's answer, and its state is in the address."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import reading
 from tests.browser.reader import Reader, number
-from tests.browser.shop import BOT, MACHINES
+from tests.browser.shop import BOT, MACHINES, VITALS
 from tests.server_process import Server
 
 pytestmark = pytest.mark.browser
@@ -23,18 +24,23 @@ def percentage(text: str) -> float:
 def test_a_session_is_one_click_from_the_list_and_tells_its_events_in_order(reader: Reader) -> None:
     page = reader.open("?view=sessions&filter=name:is:Order placed")
     answer = reader.server.ask("sessions", limit="1000", filter="name:is:Order placed", **reader.range("sessions"))
-    rows = reader.rows("#room")
-    assert len(rows) == min(50, len(answer["rows"]))
+    shown = reader.rows("#room")
+    assert len(shown) == min(50, len(answer["rows"]))
     reader.click(page.locator("#room tbody a").first)
     chosen = answer["rows"][0]
     assert reader.address["session"] == [chosen["session_id"]]
     told = reader.server.ask(f"sessions/{chosen['session_id']}")["events"]
     kinds = page.locator("#timeline li .kind").all_text_contents()
-    assert kinds == [event["type"] for event in told]
+    others = [event["type"] for event in told if event["name"] not in VITALS]
+    assert [kind for kind in kinds if kind != "performance"] == [kind for kind in others if kind != "performance"]
+    vitals = [event["name"] for event in told if event["name"] in VITALS]
+    rows = page.locator("#timeline li.step-performance").all_text_contents()
+    assert (len(rows), len(vitals)) == (1, len(VITALS))  # of the page that the visit began with
+    assert re.findall(r"(\w+) [\d.]+", rows[0]) == ["LCP", "INP", "CLS", "FCP", "TTFB"]
     assert page.locator("#views [aria-current]").inner_text() == "Sessions"
     page.go_back()
     reader.ready()
-    assert reader.rows("#room") == rows
+    assert reader.rows("#room") == shown
 
 
 def test_the_list_of_sessions_goes_on_and_back(reader: Reader) -> None:

@@ -5,9 +5,19 @@ import { disclosure, element, fact, outward, replace } from "./element.js"
 import { clock, count, duration, moment, named } from "./figures.js"
 import { happening, shortId } from "./live.js"
 import { sourceOf, withOf } from "./sessions.js"
+import { measured, VITALS } from "./vitals.js"
 
 const MOST_IN_LINE = 4
 const SHORT = 120
+const KINDS = {
+  page: ["page view", "page views"],
+  screen: ["screen", "screens"],
+  track: ["event", "events"],
+  click: ["click", "clicks"],
+  form: ["form", "forms"],
+  performance: ["measurement", "measurements"],
+  error: ["error", "errors"],
+}
 
 export async function show(place, { asking, parameters, zone }) {
   const id = parameters.get("session") || ""
@@ -25,7 +35,7 @@ export async function show(place, { asking, parameters, zone }) {
         element("h2", {}, "What happened"),
         element("p", { class: "quiet" }, kinds(session.counts)),
       ),
-      element("ol", { class: "timeline" }, ...events.map((event) => step(event, session, zone))),
+      element("ol", { class: "timeline" }, ...folded(events).map((event) => step(event, session, zone))),
       next ? element("p", { class: "quiet" }, `The first ${count(events.length)} events are shown.`) : null,
     ),
   )
@@ -33,7 +43,7 @@ export async function show(place, { asking, parameters, zone }) {
 
 const kinds = (counts) =>
   Object.entries(counts)
-    .map(([type, number]) => `${count(number)} ${type}`)
+    .map(([type, number]) => `${count(number)} ${(KINDS[type] || [type, type])[number === 1 ? 0 : 1]}`)
     .join(" · ")
 
 function facts(session, zone) {
@@ -57,6 +67,31 @@ function facts(session, zone) {
     session.bot ? fact("Bot", "left out of the statistics") : null,
   )
 }
+
+// The vitals of a page as one event, where the first of them stands: a page's events until its next view.
+function folded(events) {
+  const rows = []
+  const open = new Map()
+  for (const event of events) {
+    if (event.type === "page") open.delete(event.path)
+    if (!isVital(event)) rows.push(event)
+    else if (open.has(event.path)) open.get(event.path).vitals.push(event)
+    else {
+      const row = { ...event, properties: {}, vitals: [event] }
+      open.set(event.path, row)
+      rows.push(row)
+    }
+  }
+  return rows.map((row) => (row.vitals ? { ...row, name: vitalsOf(row.vitals) } : row))
+}
+
+const isVital = ({ type, name, properties }) => type === "performance" && name in VITALS && "value" in (properties || {})
+
+const vitalsOf = (vitals) =>
+  Object.keys(VITALS)
+    .flatMap((each) => vitals.filter(({ name }) => name === each))
+    .map(({ name, properties }) => `${name} ${measured(name, Number(properties.value))}`)
+    .join(" · ")
 
 function step(event, session, zone) {
   const since = (Date.parse(event.at) - Date.parse(session.started_at)) / 1000
