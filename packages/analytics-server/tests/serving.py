@@ -100,6 +100,14 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Return the process's arguments; none when it has ended meanwhile."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
+
+
 class Server:
     """One running `serve`."""
 
@@ -120,8 +128,8 @@ class Server:
 
     def children(self, role: str) -> list[psutil.Process]:
         """Return the living children of this role: http, loader or engine."""
-        alive = psutil.Process(self.process.pid).children()
-        return [child for child in alive if child.status() != psutil.STATUS_ZOMBIE and f"_{role}" in child.cmdline()]
+        found = psutil.Process(self.process.pid).children()
+        return [child for child in found if is_alive(child) and f"_{role}" in words_of(child)]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -5,7 +5,9 @@ manifest.json     format, release, schema, and of each file: SHA-256 and size; o
 tables/NAME.N     one partition of one table in ClickHouse's Native format, views left out: their targets are there
 spool.sqlite      batches that ClickHouse does not have yet, batch ids, quarantine, derived sessions
 directory.sqlite  the mirror of projects and keys, from which ingestion starts while ClickHouse is away
-Promise           an accepted event is in exactly one of tables and spool: the loader waits while they are copied
+Promise           an accepted event is in exactly one of tables and spool: the loader waits while they are copied, and
+                  what it had begun to store is in every view. Nobody is half erased: erasures and a backup wait for
+                  each other
 """
 
 import asyncio
@@ -23,16 +25,20 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from . import __version__, migrate
+from . import __version__, erasure_journal, migrate
 from .clickhouse import Database
+from .counters import Counters
 from .errors import DatabaseError, LockedError, SchemaError, UsageError, in_words
-from .folder import directory_path, loader_lock, loading_lock, serve_lock, spool_path
+from .folder import counters_path, directory_path, erasing_lock, loader_lock, loading_lock, serve_lock, spool_path
 from .journal import UNKNOWN_DATABASE, read
-from .locks import hold, try_lock
+from .loader import REST_LOOK_SECONDS, REST_SECONDS, Loader
+from .locks import hold
+from .spool import Spool
 
 FORMAT = 1
-LOADER_SECONDS = 120.0
-LOOK_SECONDS = 0.005  # the loader lets go for some milliseconds between two segments
+ERASING_SECONDS = 3600.0
+CUT_OFF_SECONDS = 30.0
+RETRY_SECONDS = 0.5
 TRIES = 5
 CHUNK_BYTES = 1 << 20
 # A restored table knows no token: a segment that was tried before is looked up by its batch ids first.
@@ -97,7 +103,7 @@ async def backup(database: Database, data_dir: Path, target: Path, *, progress: 
     await asyncio.to_thread(make_folder, target)
     migrate.check(journal := await read(database), migrate.find())
     schema = max((entry.number for entry in journal.entries if entry.statement == 0), default=0)
-    async with loader_waits(data_dir):
+    async with no_erasure(data_dir, progress=progress), loading_rests(database, data_dir):
         tables = [await dump(database, name, merges, target, progress) for name, merges in await tables_of(database)]
         progress("spool and directory")
         paths = [path for path in (spool_path(data_dir), directory_path(data_dir)) if path.exists()]
@@ -118,18 +124,53 @@ def make_folder(target: Path) -> None:
 
 
 @contextlib.asynccontextmanager
+async def no_erasure(
+    data_dir: Path, *, patience_seconds: float = CUT_OFF_SECONDS, progress: Progress = migrate.silent
+) -> AsyncIterator[None]:
+    """Inside, nobody is being erased: neither at this moment nor by an erasure that was cut off.
+
+    Raises LockedError: one was cut off, and nobody goes on with it.
+    """
+    if await asyncio.to_thread(is_erasing, data_dir):
+        progress("an erasure is under way: its end is waited for")
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        async with hold(erasing_lock(data_dir), ERASING_SECONDS):
+            if not await asyncio.to_thread(is_erasing, data_dir):
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise LockedError(
+                "an erasure was cut off and does not go on: start serve, or give that command again, first"
+            )
+        await asyncio.sleep(RETRY_SECONDS)  # serve goes on with it
+
+
+def is_erasing(data_dir: Path) -> bool:
+    path = directory_path(data_dir)
+    return path.exists() and bool(erasure_journal.unfinished(path))
+
+
+@contextlib.asynccontextmanager
+async def loading_rests(database: Database, data_dir: Path) -> AsyncIterator[None]:
+    """Inside, nothing goes from the spool to ClickHouse, and nothing is in events and not in every view.
+
+    Raises LockedError, DatabaseError.
+    """
+    if not spool_path(data_dir).exists():
+        async with loader_waits(data_dir):
+            yield
+        return
+    with Spool(spool_path(data_dir), max_bytes=0) as spool, Counters(counters_path(data_dir)) as counters:
+        async with Loader(spool, database, loading_lock(data_dir), counters).at_rest():
+            yield
+
+
+@contextlib.asynccontextmanager
 async def loader_waits(data_dir: Path) -> AsyncIterator[None]:
     """Inside, nothing goes from the spool to ClickHouse. Raises LockedError."""
-    file = os.open(loading_lock(data_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + LOADER_SECONDS
-    try:
-        while not try_lock(file):
-            if time.monotonic() > deadline:
-                raise LockedError(f"the loader has held {loading_lock(data_dir)} for {LOADER_SECONDS:g} s")
-            await asyncio.sleep(LOOK_SECONDS)
+    async with hold(loading_lock(data_dir), REST_SECONDS, retry_seconds=REST_LOOK_SECONDS):
         yield
-    finally:
-        os.close(file)
 
 
 async def tables_of(database: Database) -> list[tuple[str, bool]]:

@@ -23,8 +23,6 @@ from .spool import Spool
 from .spool_search import Ids
 from .tombstones import Kind, subject_hash
 
-LOADING_SECONDS = 120.0
-LOOK_SECONDS = 0.005  # the loader lets go for some milliseconds between two segments
 DRAIN_SECONDS = 600.0
 POLL_SECONDS = 0.2
 # Workers look into the mirror once a second; what they had in hand by then is committed soon after.
@@ -118,15 +116,22 @@ async def drain(place: Place) -> None:
 
 async def load_all(place: Place) -> None:
     with Counters(counters_path(place.data_dir)) as counters:
-        loader = Loader(place.spool, place.database, loading_lock(place.data_dir), counters)
-        await loader.load_round(asyncio.Event())
+        await loader_of(place, counters).load_round(asyncio.Event())
 
 
 @contextlib.asynccontextmanager
 async def loader_waits(place: Place) -> AsyncIterator[None]:
-    """Inside, nothing goes from this node's spool to ClickHouse. Raises LockedError."""
-    async with hold(loading_lock(place.data_dir), LOADING_SECONDS, retry_seconds=LOOK_SECONDS):
-        yield
+    """Inside, nothing goes from this node's spool to ClickHouse, and nothing is half there.
+
+    Raises LockedError, DatabaseError.
+    """
+    with Counters(counters_path(place.data_dir)) as counters:
+        async with loader_of(place, counters).at_rest():
+            yield
+
+
+def loader_of(place: Place, counters: Counters) -> Loader:
+    return Loader(place.spool, place.database, loading_lock(place.data_dir), counters)
 
 
 async def clean_tables(work: Work) -> None:

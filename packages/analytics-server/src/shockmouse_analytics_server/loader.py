@@ -14,7 +14,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import backoff
@@ -35,6 +35,8 @@ PARTS_SECONDS = 0.5
 FORGET_SECONDS = 60.0
 BACKOFF_SECONDS = 5.0
 LOCK_SECONDS = 2.0
+REST_SECONDS = 120.0
+REST_LOOK_SECONDS = 0.005  # the loader lets go for some milliseconds between two segments
 TOKEN_BLOCKS = 5_000  # half of the tables' non_replicated_deduplication_window
 LOOKED_UP_ROWS = 100
 REASON_CHARACTERS = 500
@@ -147,17 +149,38 @@ class Loader:
         Raises DatabaseError: the outcome is unclear.
         """
         async with locks.hold(self._loading_lock, LOCK_SECONDS):
-            if not self.is_token_known(segment, block) and await self.is_stored(segment):
-                logger.warning("segment %s was stored at an earlier attempt, and its token is forgotten", segment.id)
-            else:
-                try:
-                    await self.insert(segment)
-                except BadRowsError as exc:
-                    await self.refuse(segment, exc, block)
-                    return
-            await asyncio.to_thread(segments.finish, self._file, segment)
+            await self.load_alone(segment, block)
+
+    async def load_alone(self, segment: Segment, block: int) -> None:
+        """The same, by who holds the lock."""
+        if not self.is_token_known(segment, block) and await self.is_stored(segment):
+            logger.warning("segment %s was stored at an earlier attempt, and its token is forgotten", segment.id)
+        else:
+            try:
+                await self.insert(segment)
+            except BadRowsError as exc:
+                await self.refuse(segment, exc, block)
+                return
+        await asyncio.to_thread(segments.finish, self._file, segment)
         self._counters.add("loaded_segments")
         self._counters.add("loaded_rows", amount=segment.range.rows)
+
+    @contextlib.asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Inside, no loader works, and what is in events is in every view, too.
+
+        A segment whose attempt was cut off may be in events and not in a view. Whoever makes a table anew from events
+        then, or copies it, would have it counted twice or never when it is tried again: so it is first tried again.
+
+        Raises LockedError: the loader is busy for minutes. DatabaseError: the outcome is unclear again.
+        """
+        async with locks.hold(self._loading_lock, REST_SECONDS, retry_seconds=REST_LOOK_SECONDS):
+            block = await self.newest_block()
+            for find in (segments.find_fresh, segments.find_part):  # of each kind the first alone is ever tried
+                segment = await asyncio.to_thread(find, self._file)
+                if segment is not None:
+                    await self.load_alone(segment, block)
+            yield
 
     async def insert(self, segment: Segment) -> None:
         """Give the segment to ClickHouse; once or several times, its rows count once.
