@@ -55,6 +55,16 @@ def test_the_list_of_sessions_goes_on_and_back(reader: Reader) -> None:
     assert reader.rows("#room") == first
 
 
+def test_a_view_that_does_not_exist_says_so(reader: Reader) -> None:
+    page = reader.open("?view=<b>nonsense&period=7d")
+    assert page.locator("h1").inner_text() == "No such view"
+    assert "no view “<b>nonsense”" in page.locator("#room").inner_text()
+    assert page.locator("#views [aria-current]").count() == 0
+    reader.click("text=Open the overview")
+    assert reader.address == {"period": ["7d"]}
+    assert page.locator(".total").count() == 7
+
+
 def test_a_device_has_its_hours_its_fingerprint_and_its_sessions(reader: Reader) -> None:
     page = reader.open("?view=devices")
     summary = reader.server.ask("devices/summary", **reader.range("devices/summary"))

@@ -35,6 +35,7 @@ NAMES = (
     "health.js",
     "icon.svg",
     "live.js",
+    "no_view.js",
     "overview.js",
     "own_visits.js",
     "paths.js",
