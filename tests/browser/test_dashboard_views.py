@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import reading
 from tests.browser.reader import Reader, number
 from tests.browser.shop import BOT, MACHINES, VITALS
-from tests.server_process import Server
+from tests.server_process import Server, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -220,6 +220,26 @@ def test_events_appear_as_they_come(watcher: Reader) -> None:
     assert page.locator("#stream tbody").inner_text().count("Meanwhile") == 1
     watcher.click(page.get_by_role("link", name="Overview", exact=True))
     assert number(page.locator(".total strong").nth(3).inner_text()) == 5
+
+
+def test_a_session_of_many_events_goes_on(watcher: Reader) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=20)
+    members = {"type": "track", "session_id": "long", "device_id": "patient", "session_started_at": began.isoformat()}
+    events = [
+        members
+        | {"event_id": str(uuid4()), "name": f"Step {n}", "timestamp": (began + timedelta(seconds=n)).isoformat()}
+        for n in range(1001)
+    ]
+    for part in (events[:500], events[500:]):
+        assert watcher.server.post({"events": part}).json()["accepted"] == len(part)
+    asked = watcher.server.ask
+    wait_until(lambda: asked("events", filter="name:is:Step 1000", limit="1")["rows"], 30, "all is stored", every=0.2)
+    page = watcher.open("?view=session&session=long")
+    expect(page.locator("#timeline footer")).to_contain_text("1,000 of 1,001 events are shown")
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator("#timeline li")).to_have_count(1001)
+    assert "Step 1000" in page.locator("#timeline li").last.inner_text()
+    assert not page.locator("#timeline footer").is_visible()
 
 
 def test_data_health_tells_what_was_rejected_and_why(watcher: Reader) -> None:

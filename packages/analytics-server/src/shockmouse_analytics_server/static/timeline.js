@@ -1,7 +1,8 @@
 // One session: who and how, then its events in order, each with the time since the first.
 
 import { hrefOf } from "./address.js"
-import { disclosure, element, fact, outward, replace } from "./element.js"
+import { button, disclosure, element, fact, outward, replace } from "./element.js"
+import { failure } from "./failure.js"
 import { clock, count, duration, moment, named } from "./figures.js"
 import { happening, shortId } from "./live.js"
 import { sourceOf, withOf } from "./sessions.js"
@@ -22,7 +23,10 @@ const KINDS = {
 export async function show(place, { asking, parameters, zone }) {
   const id = parameters.get("session") || ""
   const asked = { from: null, to: null, device_id: parameters.get("device") || null, bots: "include" }
-  const { session, events, next } = await asking.withoutFilters().ask(`sessions/${encodeURIComponent(id)}`, asked)
+  const look = (cursor) => asking.withoutFilters().ask(`sessions/${encodeURIComponent(id)}`, { ...asked, cursor })
+  const { session, events, next } = await look(null)
+  const list = element("ol", { class: "timeline" })
+  const rest = element("footer", { class: "steps" })
   replace(
     place,
     element("section", { class: "card" }, facts(session, zone)),
@@ -35,10 +39,31 @@ export async function show(place, { asking, parameters, zone }) {
         element("h2", {}, "What happened"),
         element("p", { class: "quiet" }, kinds(session.counts)),
       ),
-      element("ol", { class: "timeline" }, ...folded(events).map((event) => step(event, session, zone))),
-      next ? element("p", { class: "quiet" }, `The first ${count(events.length)} events are shown.`) : null,
+      list,
+      rest,
     ),
   )
+  tell(list, rest, look, { session, events, next, zone })
+}
+
+// Writes the events so far, and below them the way to the next ones.
+function tell(list, rest, look, { session, events, next, zone }) {
+  replace(list, ...folded(events).map((event) => step(event, session, zone)))
+  rest.hidden = !next
+  const follow = async () => {
+    try {
+      const more = await look(next)
+      tell(list, rest, look, { session, events: [...events, ...more.events], next: more.next, zone })
+    } catch (error) {
+      if (error.name !== "AbortError") replace(rest, failure(error))
+    }
+  }
+  if (next)
+    replace(
+      rest,
+      button("Show more", follow),
+      element("p", { class: "quiet" }, `${count(events.length)} of ${count(session.events)} events are shown.`),
+    )
 }
 
 const kinds = (counts) =>
