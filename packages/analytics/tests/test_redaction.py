@@ -1,12 +1,16 @@
 """The values of keys that look like secrets are replaced before anything is sent; everything else stays."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shockmouse_analytics.privacy import redact, redact_encoded
+from shockmouse_analytics.event import Event, encode
+from shockmouse_analytics.fingerprint import Fingerprinter
+from shockmouse_analytics.privacy import Consent, redact, redact_encoded
+from shockmouse_analytics.steps import Steps
 
 SECRET_KEYS = (
     "password", "PASSWORD", "new_password2", "passwordConfirmation", "dbPassword", "userpassword", "pass word",
@@ -88,3 +92,27 @@ def test_redacting_encoded_or_decoded_is_the_same_and_twice_is_once(value: dict[
     once = redact(value)
     assert json.loads(redact_encoded(json.dumps(value).encode("utf-8"))) == once
     assert redact(once) == once
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.dictionaries(keys | texts, leaves | json_values, max_size=4), min_size=1, max_size=4),
+    st.sampled_from((1.0, {"track": 0.5})),
+    st.booleans(),
+)
+def test_what_is_known_of_keys_already_changes_nothing(
+    tracked: list[dict[str, object]], sample_rate: float | dict[str, float], asks: bool
+) -> None:
+    steps = Steps(
+        fingerprinter=Fingerprinter(privacy="strict", project="shop", state_dir=None),
+        consent=Consent(project="shop", state_dir=None, environ={}),
+        sample_rate=sample_rate,
+        before_send=(lambda event: event) if asks else None,
+        library={},
+    )
+    for properties in tracked * 2:  # of keys that are new, and of the same again
+        event = encode(
+            Event(event_id="0190", type="page", timestamp=datetime(2026, 1, 1, tzinfo=UTC), properties=properties)
+        )
+        (finished,) = steps.finish([steps.mark(event, properties)]).events
+        assert json.loads(finished)["properties"] == redact(properties)

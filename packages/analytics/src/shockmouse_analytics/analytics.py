@@ -561,7 +561,7 @@ class Analytics:
         return Event(
             event_id=boot.event_id(int(at * 1000), seq),
             type=kind,
-            timestamp=datetime.fromtimestamp(at, UTC),
+            timestamp=datetime.now(UTC),
             name=name,
             boot_id=boot.id,
             seq=seq,

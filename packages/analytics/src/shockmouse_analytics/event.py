@@ -3,14 +3,15 @@
 Event     one JSON object; made and encoded at track(), completed in the background with what needs the disk
 Batch     its content is cut once: `"library":…,"context":…,"events":[…]}`; each attempt puts a fresh head before it:
           `{"batch_id":…,"sent_at":…,"dropped":…,` so that the server can correct a wrong clock
-Ids       UUIDv7: 48 bits of milliseconds, then the low 12 and all 48 bits of a counter that starts at random, and 14
-          random bits of the process; unique within a process by the counter, between processes by 74 random bits
+Ids       UUIDv7: 48 bits of milliseconds, 26 random bits of the process, and 48 bits of a counter that starts at
+          random; unique within a process by the counter, between processes by 74 random bits
 """
 
 import itertools
 import os
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -30,7 +31,7 @@ MAX_USER_ID_CHARACTERS = 256
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that happened, as `before_send` sees it; `msgspec.structs.replace` makes a changed one.
 
     >>> event = Event(event_id="0190…", type="track", timestamp=datetime(2026, 1, 1), name="Exported", user_id="ann")
@@ -64,12 +65,11 @@ class Boot:
     """One run of a process: its id, the sequence numbers of its events, and their ids."""
 
     def __init__(self) -> None:
-        start = int.from_bytes(os.urandom(5))  # 40 of 48 bits: room to count
         self._counter = itertools.count(1)
-        self._start = start
-        self._tail = f"-{0x8000 | int.from_bytes(os.urandom(2)) & 0x3FFF:04x}-"
-        self._salt = int.from_bytes(os.urandom(2))
-        self.id = self.event_id(int(datetime.now(UTC).timestamp() * 1000), 0)
+        self._start = int.from_bytes(os.urandom(5))  # 40 of 48 bits: room to count
+        random = int.from_bytes(os.urandom(4))
+        self._process = f"-{0x7000 | random >> 20:04x}-{0x8000 | random & 0x3FFF:04x}-"
+        self.id = self.event_id(int(time.time() * 1000), 0)
 
     def next(self) -> int:
         """Return the next sequence number: 1, 2, 3…; safe from any thread."""
@@ -77,8 +77,8 @@ class Boot:
 
     def event_id(self, unix_ms: int, seq: int) -> str:
         """Return the UUIDv7 of the event with this sequence number."""
-        number = self._start + seq
-        return f"{unix_ms >> 16:08x}-{unix_ms & 0xFFFF:04x}-7{number + self._salt & 0xFFF:03x}{self._tail}{number:012x}"
+        ms = unix_ms.to_bytes(6).hex()
+        return f"{ms[:8]}-{ms[8:]}{self._process}{(self._start + seq).to_bytes(6).hex()}"
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -97,7 +97,10 @@ class _Content(Struct):
 
 def cut_batch(batch_id: str, head: bytes, events: Sequence[bytes]) -> Batch:
     """Return the batch of these encoded events; `head` is what encode_head() returned."""
-    return Batch(id=batch_id, content=b'%b"events":[%b]}' % (head, b",".join(events)), events=len(events))
+    parts = list(events) or [b""]
+    parts[0] = b'%b"events":[%b' % (head, parts[0])
+    parts[-1] += b"]}"
+    return Batch(id=batch_id, content=b",".join(parts), events=len(events))  # copied once only
 
 
 def encode_head(library: Mapping[str, str], context: Mapping[str, Any]) -> bytes:

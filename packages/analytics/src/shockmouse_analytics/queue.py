@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import repeat, starmap
 
 _YIELD_EVENTS = 256
 _YIELD_SECONDS = 0.0002
@@ -65,7 +66,7 @@ class EventQueue:
             self._bytes = 0
         taken: list[bytes] = []
         with contextlib.suppress(IndexError):  # a producer over the bound takes from the same end
-            taken.extend(self._events.popleft() for _ in range(min(count, most)))
+            taken.extend(starmap(self._events.popleft, repeat((), min(count, most))))
         if count > most:
             self._bytes -= sum(map(len, taken))
         return taken

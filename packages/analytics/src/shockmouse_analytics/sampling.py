@@ -15,7 +15,6 @@ The same in JavaScript:
     }
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 _MASK = 0xFFFFFFFF
@@ -26,9 +25,9 @@ def keeps(device_id: str, rate: float) -> bool:
     return rate >= 1 or _hash(device_id) < rate * 4294967296
 
 
-def rate_for(sample_rate: float | Mapping[str, float], type: str) -> float:  # noqa: A002 - the event's own word
+def rate_for(sample_rate: float | dict[str, float], type: str) -> float:  # noqa: A002 - the event's own word
     """Return the share of devices whose events of this type are kept; a type that is not named is kept whole."""
-    return sample_rate.get(type, 1.0) if isinstance(sample_rate, Mapping) else sample_rate
+    return sample_rate.get(type, 1.0) if isinstance(sample_rate, dict) else sample_rate
 
 
 @lru_cache(maxsize=4096)  # a program asks for one device again and again, a web server for its recent visitors

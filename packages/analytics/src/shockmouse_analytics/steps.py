@@ -7,17 +7,18 @@ identify    adds the device id and the privacy mode
 before_send the program's own function, the last to see and to change an event before it leaves
 
 Most events of a program have the same few keys. Once these are known to be harmless, track() says so of an event by
-leaving out its opening brace, and there is nothing to look for in it. An event of a visitor (visitor.py) has `@` before
+leaving out its opening brace, and there is nothing to look for in it. One with other keys, but no object among its
+properties, has `?` before it: its keys are all there is to look at. An event of a visitor (visitor.py) has `@` before
 it: its device is not this program's, so it is neither identified nor sampled here.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from .event import MAX_EVENT_BYTES, Event, decode, encode, encode_head
 from .fingerprint import Fingerprint, Fingerprinter
@@ -31,7 +32,8 @@ Redact = Literal["none", "keys", "values"]
 BeforeSend = Callable[[Event], Event | None]
 
 _MAX_HARMLESS_KEYS = 10_000
-_OPENING = ord("{")
+_QUOTE = ord('"')
+_FLAT = ord("?")
 _VISITOR = ord("@")
 
 
@@ -51,7 +53,10 @@ class _Typed(Struct):
 
 
 class _Propertied(Struct):
-    properties: dict[str, Any] = {}
+    properties: dict[str, Raw] = {}
+
+
+_read_properties = msgspec.json.Decoder(_Propertied).decode
 
 
 class Steps:
@@ -62,7 +67,7 @@ class Steps:
         *,
         fingerprinter: Fingerprinter,
         consent: Consent,
-        sample_rate: float | Mapping[str, float],
+        sample_rate: float | dict[str, float],
         before_send: BeforeSend | None,
         library: Mapping[str, str],
         redact: Redact = "keys",
@@ -77,11 +82,10 @@ class Steps:
         self._harmless: set[str] = set()
 
     def mark(self, event: bytes, properties: Collection[str]) -> bytes:
-        """Return the event, without its opening brace if its properties are harmless and none of them is nested."""
-        if self._redacts == "values":
+        """Return the event, marked by what is known of its properties; they must be the only object in it, if any."""
+        if self._redacts != "keys" or event.find(b"{", 1) != event.rfind(b"{", 1):  # one of them is an object too
             return event
-        is_harmless = self._harmless.issuperset(properties) and event.count(b"{") <= 2
-        return event[1:] if is_harmless else event
+        return event[1:] if self._harmless.issuperset(properties) else b"?" + event
 
     def device_id(self) -> str:
         """Return this program's device id; the first call may touch the disk."""
@@ -118,16 +122,21 @@ class Steps:
             outcomes = [self._finish_with_care(event, start, known.device_id) for event in events]
             dropped = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, _Drop))
             return Finished([outcome for outcome in outcomes if isinstance(outcome, bytes)], dict(dropped))
-        return Finished([self._identify(event, start) for event in events], {})
+        return Finished([start + e if e[0] == _QUOTE else self._identify(e, start) for e in events], {})
 
     def _identify(self, event: bytes, start: bytes) -> bytes:
         if event[0] == _VISITOR:
             return self._redact(event[1:])
-        return start + (self._redact(event)[1:] if event[0] == _OPENING else event)
+        if event[0] == _QUOTE:
+            return start + event
+        if event[0] == _FLAT:
+            event = event[1:]
+            return start + (event if self._is_harmless(event) else self._redact(event))[1:]
+        return start + self._redact(event)[1:]
 
     def _finish_with_care(self, event: bytes, start: bytes, device_id: str) -> bytes | _Drop:
         if event[0] != _VISITOR:
-            whole = event if event[0] == _OPENING else b"{" + event
+            whole = b"{" + event if event[0] == _QUOTE else event.removeprefix(b"?")
             kind = msgspec.json.decode(whole, type=_Typed).type
             if not keeps(device_id, rate_for(self._sample_rate, kind)):
                 return _Drop("sampled")
@@ -135,16 +144,17 @@ class Steps:
         return finished if self._before_send is None else _ask(self._before_send, finished)
 
     def _redact(self, event: bytes) -> bytes:
-        """Return the event without secrets, and remember its harmless keys."""
         if self._redacts == "none":
             return event
-        if self._redacts == "values":
-            return _redact_values(redact_encoded(event))
         clean = redact_encoded(event)
+        return _redact_values(clean) if self._redacts == "values" else clean
+
+    def _is_harmless(self, event: bytes) -> bool:
+        """Return whether no property's key looks like a secret, and remember those that do not."""
+        keys = _read_properties(event).properties.keys()
         if len(self._harmless) < _MAX_HARMLESS_KEYS:
-            keys = set(msgspec.json.decode(event, type=_Propertied).properties) - self._harmless
-            self._harmless.update(key for key in keys if redact({key: ""}) == {key: ""})
-        return clean
+            self._harmless.update(key for key in keys - self._harmless if redact({key: ""}) == {key: ""})
+        return self._harmless.issuperset(keys)
 
 
 def _redact_values(event: bytes) -> bytes:
