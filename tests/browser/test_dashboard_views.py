@@ -65,6 +65,14 @@ def test_a_view_that_does_not_exist_says_so(reader: Reader) -> None:
     assert page.locator(".total").count() == 7
 
 
+def test_on_a_phone_the_list_of_views_shows_the_chosen_one(chromium: Browser, shop_server: Server) -> None:
+    with reading(chromium, shop_server, viewport={"width": 390, "height": 844}) as reader:
+        reader.sign_in()
+        chosen = reader.open("?view=health").locator("#views [aria-current]")
+        expect(chosen).to_have_text("Data health")
+        expect(chosen).to_be_in_viewport(ratio=1)
+
+
 def test_a_device_has_its_hours_its_fingerprint_and_its_sessions(reader: Reader) -> None:
     page = reader.open("?view=devices")
     summary = reader.server.ask("devices/summary", **reader.range("devices/summary"))
@@ -122,9 +130,13 @@ def test_retention_is_a_grid_of_cohorts(reader: Reader) -> None:
     shown = reader.rows(".retention")
     rows = reader.server.ask("retention", interval="week", **reader.range("retention"))["rows"]
     assert [number(row[1]) for row in shown[1:]] == [row["visitors"] for row in rows][-len(shown) + 1 :]
-    again = sum(row["returned"][1] for row in rows if len(row["returned"]) > 1)
-    asked = sum(row["visitors"] for row in rows if len(row["returned"]) > 1)
+    over = [row for row in rows if len(row["returned"]) > 2]  # the last one's week after still runs
+    again, asked = (
+        sum(numbers) for numbers in zip(*((row["returned"][1], row["visitors"]) for row in over), strict=True)
+    )
     assert (shown[0][0], percentage(shown[0][2])) == ("All", pytest.approx(again / asked, abs=0.001))
+    assert page.locator(".retention .running").count() == len([row for row in shown[1:] if len(row) > 2])
+    assert page.locator(".retention .running").last.get_attribute("title").endswith(" so far")
     page.get_by_label("Cohorts by").select_option("month")
     reader.ready()
     assert reader.address["cohort"] == ["month"]

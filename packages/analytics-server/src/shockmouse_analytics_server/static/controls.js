@@ -51,6 +51,8 @@ export function drawViews(place, parent) {
       ),
     ),
   )
+  const chosen = place.querySelector("[aria-current]") // on a narrow screen the list scrolls
+  if (chosen) place.scrollLeft = chosen.offsetLeft - (place.clientWidth - chosen.offsetWidth) / 2
 }
 
 // session: what /session told; the project shown is chosen among those signed in to.

@@ -47,7 +47,7 @@ function draw(place, { project, server }, zone) {
         "An accepted event is on disk. A duplicate came again, after an unclear answer, and counts once.",
       ),
     ),
-    ...KINDS.filter(([name]) => Object.keys(project[name]).length || name === "rejected").map(([name, title, hint]) =>
+    ...KINDS.filter(([name]) => Object.keys(project[name]).length).map(([name, title, hint]) =>
       section(title, hint, reasonsTable(title, project[name])),
     ),
     project.quarantine.length

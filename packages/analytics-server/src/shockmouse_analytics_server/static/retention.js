@@ -35,22 +35,26 @@ export async function show(place, { asking, parameters, period }) {
         "p",
         { class: "quiet" },
         "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new. “All” is the share of the cohorts old enough for that column.",
+        period.isRunning ? ` The last cell of a row is of the ${interval} that still runs: “All” leaves it out.` : null,
       ),
       body,
     ),
   )
   const { rows } = await asking.ask("retention", { interval })
   const first = rows.findIndex(({ visitors }) => visitors)
-  replace(body, grid(rows.slice(Math.max(first, rows.length - MOST[interval], 0)), interval))
+  replace(body, grid(rows.slice(Math.max(first, rows.length - MOST[interval], 0)), interval, period.isRunning))
   body.removeAttribute("aria-busy")
 }
 
-function grid(rows, interval) {
+function grid(rows, interval, isRunning) {
   const columns = Math.max(...rows.map(({ retention }) => retention.length - 1), 0)
   const heads = Array.from({ length: columns }, (_, position) =>
     element("th", { scope: "col", class: "number" }, `${UNITS[interval]} ${position + 1}`),
   )
-  const all = overall(rows, columns)
+  const all = overall(rows, columns, isRunning)
+  const runs = (row, position) => isRunning && row !== all && position === row.retention.length - 1
+  const told = (row, position) =>
+    `${count(row.returned[position])} of ${count(row.asked?.[position] ?? row.visitors)}${runs(row, position) ? " so far" : ""}`
   const line = (row) =>
     element(
       "tr",
@@ -62,10 +66,10 @@ function grid(rows, interval) {
           element(
             "td",
             {
-              class: "number shade",
-              title: `${count(row.returned[position + 1])} of ${count(row.asked?.[position + 1] ?? row.visitors)}`,
+              class: runs(row, position + 1) ? "number shade running" : "number shade",
+              title: told(row, position + 1),
             },
-            row.visitors ? percent(rate) : "–",
+            (row.asked?.[position + 1] ?? row.visitors) ? percent(rate) : "–",
           ),
           rate,
         ),
@@ -94,13 +98,13 @@ function grid(rows, interval) {
   )
 }
 
-// All cohorts together: of those whose interval has come, how many returned.
-function overall(rows, columns) {
+// All cohorts together: of those whose interval has come, and ended where the period runs, how many returned.
+function overall(rows, columns, isRunning) {
   const positions = Array.from({ length: columns + 1 }, (_, position) => position)
-  const returned = positions.map((position) => rows.reduce((sum, row) => sum + (row.returned[position] ?? 0), 0))
-  const asked = positions.map((position) =>
-    rows.reduce((sum, row) => sum + (position < row.returned.length ? row.visitors : 0), 0),
-  )
+  const isOver = (row, position) => position < row.returned.length - (isRunning && position ? 1 : 0)
+  const sums = (number) => positions.map((at) => rows.reduce((sum, row) => sum + (isOver(row, at) ? number(row, at) : 0), 0))
+  const returned = sums((row, position) => row.returned[position])
+  const asked = sums((row) => row.visitors)
   const retention = returned.map((number, position) => (asked[position] ? number / asked[position] : 0))
   return { visitors: asked[0], returned, asked, retention }
 }
