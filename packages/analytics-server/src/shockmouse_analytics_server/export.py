@@ -29,7 +29,9 @@ INTERVALS = 4000  # looked at in one go
 SETTINGS = {
     **UNESCAPE,
     "prefer_column_name_to_alias": 1,  # filters mean what is stored, not how it is shown
-    "max_block_size": 1024,  # with 8192 it was 50 MB more in the engine, and slower
+    "max_block_size": 512,  # with 8192 it was 60 MB more in the engine, and slower
+    "max_read_buffer_size": 8192,  # each of some hundred columns and paths has one: 128 KiB of them were 20 MB more
+    "max_read_buffer_size_local_fs": 8192,
     "max_threads": 1,  # as fast when rows leave in order, and each thread would hold blocks of its own
     # An export may take as long as it needs; its memory stays bounded.
     "max_execution_time": 0,
