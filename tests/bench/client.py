@@ -120,9 +120,10 @@ def memory_mib(name: str) -> float:
 
 
 def import_(runs: int) -> Iterator[Result]:
-    """Yield the median of importing in new interpreters."""
+    """Yield the median of importing in new interpreters; a first run compiles the package, as installing it does."""
     command = [sys.executable, "-c", IMPORT]
-    printed = [subprocess.check_output(command, env=os.environ, text=True).split() for _ in range(runs)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    printed = [subprocess.check_output(command, env=environment, text=True).split() for _ in range(runs + 1)][1:]
     wall, cpu = (round(median(float(one[part]) * 1000 for one in printed), 1) for part in (0, 1))
     yield {"bench": "client_import_ms", "p50": wall, "cpu_p50": cpu, "target_p50": 60.0, "runs": runs}
 

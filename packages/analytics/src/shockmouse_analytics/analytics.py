@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
@@ -38,7 +38,9 @@ from .session_header import Joint
 from .steps import BeforeSend, Redact, Steps
 from .undecided import Undecided
 from .visitor import Visitor
-from .vitals import Vitals
+
+if TYPE_CHECKING:
+    from .vitals import Vitals
 
 Properties = Mapping[str, Any]
 
@@ -114,7 +116,7 @@ class Analytics:
         self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
         self._deliver_left()
         is_asked = config.enabled and config.vitals_seconds > 0
-        self._vitals = Vitals(self._record_vitals, config.vitals_seconds) if is_asked else None
+        self._vitals = self._start_vitals(config.vitals_seconds) if is_asked else None
 
     def track(self, name: str, properties: Properties | None = None, *, visitor: Visitor | None = None) -> None:
         """Record that something happened: `track("Report exported", {"format": "pdf"})`.
@@ -587,6 +589,11 @@ class Analytics:
 
     def _record_vitals(self, name: str, vitals: dict[str, Any]) -> None:
         self._record("performance", name, None, made=vitals)
+
+    def _start_vitals(self, every_seconds: float) -> "Vitals":
+        from .vitals import Vitals
+
+        return Vitals(self._record_vitals, every_seconds)
 
     def _is_user_id(self, user_id: str) -> bool:
         given: object = user_id  # whoever has no type checker may pass anything

@@ -14,7 +14,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ class Background:
         Raises RuntimeError: the interpreter is ending.
         """
         import concurrent.futures.thread  # noqa: F401
+        from queue import SimpleQueue
 
         self._prepare = prepare
         self._calls: deque[Call] = deque()

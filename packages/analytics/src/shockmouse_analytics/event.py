@@ -26,6 +26,7 @@ MAX_EVENT_BYTES = 64 * 1024
 MAX_BATCH_EVENTS = 1000
 MAX_NAME_CHARACTERS = 255
 MAX_USER_ID_CHARACTERS = 256
+REDACTED = "[redacted]"  # in the place of a value that looks like a secret
 
 # What programs write where an id is missing; as an id it would join strangers into one visitor.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})

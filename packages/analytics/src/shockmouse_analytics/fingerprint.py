@@ -11,7 +11,6 @@ install-id-<project hash>   32 hexadecimal digits, 0600; written whole or not at
 """
 
 import hashlib
-import hmac
 import logging
 import os
 import platform
@@ -168,6 +167,8 @@ class Fingerprinter:
         if self._privacy == "full" and not copied:
             key = facts.machine_id(self._machine)
             if key:
+                import hmac
+
                 digest = hmac.digest(key.encode(), b"\0".join((b"shockmouse", self._project, _VERSION)), "sha256")
                 return digest.hex()[:32], {"machine_id": "HMAC-SHA256, keyed by the machine's id"}, 0.99
             copied = "no machine id"

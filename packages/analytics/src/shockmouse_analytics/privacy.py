@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from .secret_values import REDACTED
+from .event import REDACTED
 
 logger = logging.getLogger("shockmouse_analytics")
 
@@ -25,9 +25,7 @@ _SENSITIVE = (
     r"|\w*(?:pass ?words?|passwd|passcode|passphrase|secrets?|token)"
     r"|(?:access|api|encryption|private|signing|ssh) ?key|(?:account|card) ?number|credit ?card)\b"
 )
-_HAS_SENSITIVE = re.compile(_SENSITIVE).search
-_ENDS_SENSITIVE = re.compile(_SENSITIVE + "$").search
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
+_WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
 
 
 COLLECTING = "analytics"  # the purpose that a person must agree to
@@ -150,5 +148,5 @@ def _is_secret(key: str, value: object) -> bool:
 @lru_cache(maxsize=4096)  # a program's events have the same few keys
 def _sensitivity(key: str) -> int:
     """Return 0 for a key that names no secret, 1 for one that mentions a secret, 2 for one whose last word is it."""
-    words = " ".join(_WORDS(key)).lower()
-    return 2 if _ENDS_SENSITIVE(words) else 1 if _HAS_SENSITIVE(words) else 0
+    words = " ".join(re.findall(_WORDS, key)).lower()  # compiled by the first event, not by whoever imports this
+    return 2 if re.search(_SENSITIVE + "$", words) else 1 if re.search(_SENSITIVE, words) else 0

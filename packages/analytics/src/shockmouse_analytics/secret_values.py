@@ -9,7 +9,7 @@ Ids in small letters, such as UUIDs and hashes in hex, are left alone.
 
 import re
 
-REDACTED = "[redacted]"
+from .event import REDACTED
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _JWT = re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")

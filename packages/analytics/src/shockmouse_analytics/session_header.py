@@ -7,13 +7,14 @@ the header is the other side's own claim, as its events are.
 """
 
 import re
+from functools import partial
 
 from msgspec import Struct
 
 NAME = "Shockmouse-Session"
 
 _ID = r"[A-Za-z0-9._~-]{1,64}"
-_read = re.compile(f"01;s=({_ID})(?:;d=({_ID}))?").fullmatch
+_read = partial(re.fullmatch, f"01;s=({_ID})(?:;d=({_ID}))?")
 
 
 class Joint(Struct, frozen=True):

@@ -24,7 +24,6 @@ from .event import MAX_EVENT_BYTES, Event, decode, encode, encode_head
 from .fingerprint import Fingerprint, Fingerprinter
 from .privacy import Consent, redact, redact_encoded
 from .sampling import keeps, rate_for
-from .secret_values import redact_values
 
 logger = logging.getLogger("shockmouse_analytics")
 
@@ -79,6 +78,10 @@ class Steps:
         self._before_send = before_send
         self._library = library
         self._redacts = redact
+        if redact == "values":
+            from .secret_values import redact_values
+
+            self._redact_value = redact_values
         self._harmless: set[str] = set()
 
     def mark(self, event: bytes, properties: Collection[str]) -> bytes:
@@ -147,7 +150,15 @@ class Steps:
         if self._redacts == "none":
             return event
         clean = redact_encoded(event)
-        return _redact_values(clean) if self._redacts == "values" else clean
+        return self._redact_values(clean) if self._redacts == "values" else clean
+
+    def _redact_values(self, event: bytes) -> bytes:
+        """Return the event with its values redacted; ids and names are the program's own choice."""
+        told = msgspec.json.decode(event)
+        for part in ("properties", "user_properties", "context"):
+            if part in told:
+                told[part] = self._redact_value(told[part])
+        return encode(told)
 
     def _is_harmless(self, event: bytes) -> bool:
         """Return whether no property's key looks like a secret, and remember those that do not."""
@@ -155,15 +166,6 @@ class Steps:
         if len(self._harmless) < _MAX_HARMLESS_KEYS:
             self._harmless.update(key for key in keys - self._harmless if redact({key: ""}) == {key: ""})
         return self._harmless.issuperset(keys)
-
-
-def _redact_values(event: bytes) -> bytes:
-    """Return the event with its values redacted; ids and names are the program's own choice."""
-    told = msgspec.json.decode(event)
-    for part in ("properties", "user_properties", "context"):
-        if part in told:
-            told[part] = redact_values(told[part])
-    return encode(told)
 
 
 def _ask(before_send: BeforeSend, event: bytes) -> bytes | _Drop:
