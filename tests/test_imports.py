@@ -23,7 +23,7 @@ CLIENT_ROWS = (
     {"queue", "steps", "store_folders"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
     {"store_file"},
-    {"machine", "counts", "background", "secret_values", "undecided", "session_header", "misuse"},
+    {"machine", "counts", "background", "secret_values", "undecided", "session_header", "misuse", "left_files"},
     {"event", "executor"},
     {"errors"},
 )

@@ -1,5 +1,6 @@
 """Undelivered events are on disk, within bounds, whatever happens to the disk or to other processes."""
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -329,6 +330,69 @@ print(analytics.stats().dropped, analytics.stats().stored >= 99)
     assert numbers(server) == list(range(100))
 
 
+FILL = """
+import tempfile, time
+from pathlib import Path
+from shockmouse_analytics import Analytics
+tempfile.tempdir = "/proc"  # nothing can be written there
+analytics = Analytics()
+analytics.track("n", {{"number": 0}})
+{until}
+while analytics.stats().stored < 1:
+    time.sleep(0.01)
+filler = Path({folder!r}, "filler").open("wb", buffering=0)
+try:
+    while True:
+        filler.write(bytes(4096))
+except OSError:
+    pass
+for number in range(1, 10):
+    analytics.track("n", {{"number": number, "noise": "x" * 40_000}})
+print(analytics.flush(3), analytics.stats())
+analytics.close()
+print(analytics.stats())
+"""
+KEPT = "Stats(queued=0, sent=0, stored=1, dropped={'not_kept': 9}, rejected={})\n"
+
+
+@pytest.mark.parametrize(
+    ("reply", "until"),
+    [
+        pytest.param((503, {"Retry-After": "3600"}, {}), "analytics.flush(1)", id="it waits there"),
+        pytest.param("hang", "", id="it is on its way"),
+    ],
+)
+def test_what_lies_on_a_disk_that_is_full_is_counted_as_stored(program, server, small_disk, reply, until):
+    server.reply = lambda number, body: reply
+    ended = program.run(FILL.format(folder=str(small_disk), until=until))
+    assert ended.code == 0, ended.errors
+    assert ended.output == "False Stats(queued=9, sent=0, stored=1, dropped={}, rejected={})\n" + KEPT
+    assert f"1 events wait in {queue_file(small_disk)}: " in ended.errors
+    (small_disk / "filler").unlink()
+    server.reply = lambda number, body: None
+    assert program.run(DELIVER).code == 0
+    assert numbers(server) == [0]
+
+
+def test_what_lies_on_a_disk_that_was_full_before_is_counted_as_stored(client, program, server, small_disk):
+    leave(client, server, 3)
+    server.reply = lambda number, body: None
+    unusable = TEMPORARY.format(temporary="/proc")
+    command = "import sys\nfrom shockmouse_analytics.__main__ import main\nsys.exit(main(['queue', {!r}]))\n"
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    ended = program.run(unusable + ONE.format(number=3) + "print(analytics.flush(5), analytics.stats())\n")
+    assert ended.output == "False Stats(queued=0, sent=1, stored=3, dropped={}, rejected={})\n", ended.errors
+    for action in ("status", "flush"):
+        ended = program.run(unusable + command.format(action))
+        assert (ended.code, ended.output, len(ended.errors.splitlines())) == (1, "", 1)
+        assert f"{small_disk} cannot be used (" in ended.errors
+    (small_disk / "filler").unlink()
+    assert program.run(unusable + command.format("flush")).output == "0 events wait\n"
+    assert numbers(server) == [0, 1, 2, 3]
+
+
 def test_a_full_disk_loses_nothing_while_the_program_runs(program, server):
     ended = program.run(
         """
@@ -368,10 +432,11 @@ def test_a_locked_file_blocks_nobody(client, server, tmp_path):
         analytics.track("n", {"number": number})
         waits.append(time.monotonic() - started)
     assert sorted(waits)[-10] < 0.01  # a few may meet a busy machine
-    assert analytics.flush(timeout=20)
+    server.wait_for(lambda: numbers(server) == list(range(1, 1000)))
+    assert not analytics.flush(timeout=0.5)  # one event lies in the file
+    server.wait_for(lambda: analytics.stats() == Stats(queued=0, sent=999, stored=1, dropped={}, rejected={}))
     db.execute("rollback")
     db.close()
-    assert set(range(1, 1000)) <= set(numbers(server))
     # The disk is in use again, with what was on it, which may have gone out at once.
     server.wait_for(lambda: analytics.stats().stored == 1 or 0 in numbers(server))
     assert analytics.flush(timeout=20)
@@ -398,6 +463,58 @@ def test_a_file_that_is_locked_at_the_start_is_used_later(client, server, tmp_pa
     assert numbers(server) == [0, 1, 2]
     analytics.close()
     assert stored(path) == 0
+
+
+@pytest.fixture
+def locked(client, server, tmp_path):
+    """Leave an event in the store and lock it, for writers or for all, until the connection is closed."""
+    connections = []
+
+    def lock(mode):
+        leave(client, server, 1)
+        db = sqlite3.connect(queue_file(tmp_path / "state"), isolation_level=None)
+        db.execute(f"pragma locking_mode = {mode}")
+        db.execute("begin immediate")
+        connections.append(db)
+        return db
+
+    yield lock
+    for db in connections:
+        db.close()
+
+
+@pytest.mark.parametrize("mode", ["normal", "exclusive"])
+def test_nothing_is_said_to_be_delivered_while_others_lock_the_file(client, server, locked, mode):
+    db = locked(mode)
+    server.reply = lambda number, body: None
+    analytics = client(debug=False)
+    assert not analytics.flush(timeout=1)
+    assert not analytics.deliver_stored(timeout=1)
+    assert numbers(server) == []
+    db.close()
+    assert analytics.deliver_stored(timeout=20)
+    assert numbers(server) == [0]
+
+
+@pytest.mark.parametrize("mode", ["normal", "exclusive"])
+def test_what_a_program_has_when_the_file_is_locked_to_its_end_goes_out_with_the_next(
+    client, program, server, locked, mode
+):
+    db = locked(mode)
+    ended = program.run(
+        "from shockmouse_analytics import Analytics\nanalytics = Analytics()\n"
+        "for number in range(1, 11):\n    analytics.track('n', {'number': number})\n"
+        "analytics.close()\nprint(analytics.stats())\n"
+    )
+    assert ended.code == 0, ended.errors
+    (apart,) = program.state.glob("*.apart-*.sqlite")
+    assert f"10 events wait in {apart}: " in ended.errors
+    assert stat.S_IMODE(apart.stat().st_mode) == 0o600
+    db.close()
+    server.reply = lambda number, body: None
+    assert client().flush(timeout=20)  # and nothing is tracked
+    assert numbers(server) == list(range(11))
+    assert list(program.state.glob("*.apart-*")) == []
 
 
 def test_memory_lets_go_of_what_the_disk_has(program, server):

@@ -21,10 +21,10 @@ import msgspec
 
 from . import Analytics, __version__
 from .config import PREFIX, ClientConfig
-from .doctor import examine, waiting
+from .doctor import examine, told
 from .errors import AnalyticsError, ConfigError, RejectedError, StoreError
 from .fingerprint import Fingerprinter
-from .offline import OfflineStore
+from .offline import OfflineStore, StoreStatus
 from .store_file import temporary_folder
 from .store_folders import StoreFolders
 
@@ -87,8 +87,7 @@ def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
 
 def queue_status(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Print what waits on disk as one JSON object."""
-    status, *others = (store.status() for store in _queues(settings))
-    print(msgspec.json.format(msgspec.json.encode(sum(others, status))).decode())
+    print(msgspec.json.format(msgspec.json.encode(_status(settings))).decode())
     return 0
 
 
@@ -96,8 +95,7 @@ def queue_flush(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Send what waits on disk, of every process that has ended."""
     with Analytics(**settings, debug=True) as analytics:
         is_empty = analytics.deliver_stored(FLUSH_SECONDS)
-        left = analytics.stats().stored
-    print(waiting(left))
+    print(told(_status(settings)))
     return 0 if is_empty else 1
 
 
@@ -122,12 +120,18 @@ def open_queues(config: ClientConfig) -> list[OfflineStore]:
         config.queue_name,
         owner=f"command {os.getpid()}",
         max_bytes=config.offline_bytes,
-        complain=lambda folder, why: complaints.append(f"{folder}: {why}"),
+        complain=lambda folder, why: complaints.append(f"{folder} cannot be used ({why})"),
     )
     best = next(folders.open(), None)
-    if best is None:
+    others = list(folders.left_behind(best)) if best else []
+    if best is None or folders.unusable:
         raise StoreError("; ".join(complaints) or "the queue is in use")
-    return [best, *folders.left_behind(best)]
+    return [best, *others]
+
+
+def _status(settings: dict[str, Any]) -> StoreStatus:
+    status, *others = (store.status() for store in _queues(settings))
+    return sum(others, status)
 
 
 def _queues(settings: dict[str, Any]) -> Iterator[OfflineStore]:

@@ -53,6 +53,7 @@ class _Flush(Struct):
     lost: int  # how many events were lost before
     ids: set[str] | None = None
     last: int = 0
+    is_short: bool = False  # something lies where this process cannot send it
 
 
 class Delivery:
@@ -67,6 +68,7 @@ class Delivery:
         self._tasks: set[asyncio.Task[None]] = set()
         self._flushes: list[_Flush] = []
         self._passed: list[Batch] = []  # of others, not on disk yet
+        self._in_steps = 0  # between queue and pending
         self._breaker = Breaker()
         self._is_connected = self._hurries = False
         self._hurried_at = 0.0
@@ -77,15 +79,13 @@ class Delivery:
     @property
     def queued(self) -> int:
         """How many events are in memory only; from any thread."""
-        in_memory_store = 0 if self._ledger.is_on_disk else self._ledger.stored
-        passed = sum(batch.events for batch in list(self._passed))
-        return len(self._queue) + self._ledger.unsaved + in_memory_store + passed
+        on_the_way = len(self._queue) + self._in_steps  # in their order: one that moves on meanwhile is not missed
+        return on_the_way + self._ledger.in_memory + sum(batch.events for batch in list(self._passed))
 
     @property
     def stored(self) -> int:
         """How many events are on disk and not acknowledged; from any thread."""
-        stored = self._ledger.stored - sum(list(self._ledger.acknowledged.values()))
-        return stored if self._ledger.is_on_disk else 0
+        return self._ledger.on_disk
 
     # --- the life of the loop
 
@@ -161,7 +161,7 @@ class Delivery:
             self._ledger.give_up_disk(exc)
             _tell(future, False)
         else:
-            _tell(future, True)
+            _tell(future, not self._ledger.left_files.events)
 
     def _look(self) -> None:
         try:
@@ -199,9 +199,8 @@ class Delivery:
         self._drain(len(self._queue))
         self._ledger.close(self._passed)
         why = self._trouble or "the program ended before the server had them"
-        waiting = self._ledger.own_stored if self._trouble is None else self._ledger.stored
-        if waiting and self._ledger.is_on_disk:
-            logger.warning("%d events wait in %s: %s", waiting, self._ledger.path, why)
+        for path, events in self._ledger.remains(own=self._trouble is None).items():
+            logger.warning("%d events wait in %s: %s", events, path, why)
         for flush in self._flushes:
             _tell(flush.future, False)
         with contextlib.suppress(TimeoutError):
@@ -224,6 +223,8 @@ class Delivery:
         self._dispatch()
         if self._ledger.is_saving_due(time.monotonic(), hurried=self._is_hurried()):
             self._ledger.save(cut_all=self._is_hurried())
+        if self._close_at is None:
+            self._ledger.bring_home()
         self._answer_flushes()
 
     def _due_in(self, at: float) -> float:
@@ -243,8 +244,7 @@ class Delivery:
             due.append(at + ledger.store_next - time.time())
         if ledger.orphan_next is not None:
             due.append(at + ledger.orphan_next - time.time())
-        if ledger.return_at is not None:
-            due.append(ledger.return_at)
+        due += [moment for moment in (ledger.return_at, ledger.home_at) if moment is not None]
         if at < self._breaker.until:
             due.append(self._breaker.until)
         if self._close_at is not None:
@@ -256,11 +256,13 @@ class Delivery:
 
     def _drain(self, most: int) -> None:
         since = self._queue.since or time.monotonic()
+        self._in_steps = min(len(self._queue), most)
         finished = self._steps.finish(self._queue.take(most))
         for reason, events in finished.dropped.items():
             self._counts.drop(reason, events)
         if finished.events:
             self._ledger.pending.add(finished.events, since)
+        self._in_steps = 0
 
     def _is_hurried(self) -> bool:
         """Return whether what is pending must not wait for more: it is old, or somebody waits for it."""
@@ -312,12 +314,13 @@ class Delivery:
             outcome = UnreachableError(repr(exc))
         if isinstance(outcome, DeliveryError):
             self._counts.not_told(dropped)
-        del self._ledger.flying[flight.held.batch.id]
         try:
             self._land(flight, outcome)
         except StoreError as exc:
             self._ledger.give_up_disk(exc)
             self._land(flight, outcome)
+        finally:
+            del self._ledger.flying[flight.held.batch.id]
         self._news.set()
 
     def _land(self, flight: Flight, outcome: Answer | DeliveryError) -> None:
@@ -389,18 +392,22 @@ class Delivery:
         if self._ledger.left < flush.mark:
             return None
         ledger = self._ledger
+        left = ledger.left_files
+        if flush.covers != "own" and ledger.home_at is not None:
+            return None
+        if ledger.is_locked_out and (flush.covers != "own" or left.has_own):
+            return False if flush.covers == "everything" and self._breaker.is_failing else None
         if flush.covers == "everything":
             is_empty = not ledger.flying and ledger.store_next is None and ledger.orphan_next is None
-            return False if self._breaker.is_failing or ledger.has_left_events else is_empty or None
+            return False if self._breaker.is_failing or left.has_events else is_empty or None
         waiting = ledger.own_ids()
         if flush.ids is None and flush.covers == "store":
             flush.last = ledger.last_number()
         flush.ids = waiting if flush.ids is None else flush.ids & waiting
+        flush.is_short |= left.has_own if flush.covers == "own" else left.has_events
         if flush.ids or ledger.has_free(flush.last):
             return None
-        has_left = ledger.has_left_own if flush.covers == "own" else ledger.has_left_events
-        is_kept = has_left or ledger.has_set_aside()
-        return flush.lost == self._counts.lost() and not is_kept
+        return flush.lost == self._counts.lost() and not (flush.is_short or ledger.has_set_aside())
 
 
 def _tell(future: Future[bool], answer: bool) -> None:

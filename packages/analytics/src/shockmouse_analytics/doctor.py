@@ -124,9 +124,7 @@ def _check_queue(open_queues: Callable[[], Sequence[OfflineStore]]) -> Check:
     except StoreError as exc:
         return Check("queue", False, f"cannot be read: {exc}")
     status = sum(others, status)
-    refused = sum(status.rejected.values())
-    told = waiting(status.events) + (f", {refused} were refused by the server" if refused else "")
-    return Check("queue", not refused, told)
+    return Check("queue", not status.rejected, told(status))
 
 
 def _read(store: OfflineStore) -> StoreStatus:
@@ -134,6 +132,8 @@ def _read(store: OfflineStore) -> StoreStatus:
         return store.status()
 
 
-def waiting(events: int) -> str:
+def told(status: StoreStatus) -> str:
     """Return how many events wait, in words."""
-    return "1 event waits" if events == 1 else f"{events} events wait"
+    refused = sum(status.rejected.values())
+    waiting = "1 event waits" if status.events == 1 else f"{status.events} events wait"
+    return waiting + (f", {refused} were refused by the server" if refused else "")

@@ -2,13 +2,14 @@
 
 Durable  save() puts on disk what has been in memory only for PERSIST_SECONDS, in one transaction
 Once     a group becomes a batch on disk before that batch is sent; memory changes only after the transaction
-Fallback when the disk fails the store of another folder takes its place, else one in memory until a disk can be used
+Fallback when the disk fails the store of another folder takes its place, else one in memory until a disk can be used;
+         what is in memory at the end, as others lock the store, is kept apart in a file of this process alone
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from msgspec import Struct
 from .counts import Counts
 from .errors import StoreError
 from .event import Batch, Boot, cut_batch, halve, is_of_user, without_user
+from .left_files import LeftFile, LeftFiles
 from .offline import Group, Held, OfflineStore
 from .pending import Pending
 from .steps import Steps
@@ -27,7 +29,8 @@ logger = logging.getLogger("shockmouse_analytics")
 PERSIST_SECONDS = 0.1
 GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
 RETURN_SECONDS = 2.0
-LAST_BUSY_SECONDS = 5.0  # at the end there is no later time to try
+LOCKED_SECONDS = 1.0
+LAST_BUSY_SECONDS = 1.0  # at the end there is no later time to try
 LONGEST_RETURN_SECONDS = 60.0
 
 
@@ -71,69 +74,98 @@ class Ledger:
         self.acknowledged: dict[str, int] = {}  # batches that are on disk still, and their events
         self.left = 0  # how many events have left `pending`
         self.stored = 0  # events in the store
-        self.own_stored = 0  # of which this process cut the batch; known once it is closed
+        self._own_stored = 0  # of which this process cut the batch; known once it is closed
+        self.left_files = LeftFiles()
         self.is_on_disk = True  # whether the store outlives the process
+        self.is_locked_out = False  # in memory, because others hold the store; it will be free again
         self.store_next: float | None = None  # wall time at which a batch in the store may be taken
         self.orphan_next: float | None = None  # wall time at which a group in the store may be adopted
         self.return_at: float | None = None  # monotonic time at which the disk is tried again
         self._return_seconds = RETURN_SECONDS
         self._failed: Path | None = None  # the store that has just failed, not to be tried next
         self._failed_at = 0.0
-        self._left_in: Path | None = None
-        self.has_left_events = False  # in a store that has failed since; they wait there for a later run
-        self.has_left_own = False
+        self._apart: Path | None = None
+        self._left_behind: Iterator[OfflineStore] | None = None
+        self.home_at: float | None = None  # monotonic time at which bring_home() has something to do
 
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
         self._head = self._steps.head()
         self._store = next(self._folders.open(), None) or self._folders.in_memory(self._limits.queue_bytes)
         if self._has_disk and self._store.path is None:
+            self.is_locked_out = self._folders.is_locked
             self._return_later()
-        self._bring_home()
+        for path, events in self._folders.unusable.items():
+            self.left_files.leave(path, LeftFile(events, False, {}, {}))
+        self._look_for_left_behind()
         self.look()
 
     def close(self, passed: Sequence[Batch] = ()) -> None:
         """Put everything on disk, others' batches too, and let go of it, so that the next process finds it at once."""
         try:
-            self._save_all(passed)
+            self._save_all(passed, is_locked=False)
         except StoreError as exc:
             try:
                 self.give_up_disk(exc)
-                self._save_all(passed)
+                self._save_all(passed, is_locked=exc.busy)
             except StoreError as last:
-                lost = self.unsaved + sum(batch.events for batch in passed)
+                lost = max(self.unsaved - self.left_files.copies, 0) + sum(batch.events for batch in passed)
                 self._counts.drop("store_failed", lost)
                 logger.warning("%d events could not be kept on disk: %s", lost, last)
-        if self._store.path is None:
-            self._counts.drop("not_kept", self.stored)
+        if self._store.path is None and self.stored > self.left_files.copies:
+            self._keep_apart()
         self._store.close()
 
-    def _save_all(self, passed: Sequence[Batch]) -> None:
-        if self._has_disk and self._store.path is None:
+    def _save_all(self, passed: Sequence[Batch], *, is_locked: bool) -> None:
+        if self._has_disk and self._store.path is None and not is_locked:
             self._move_to_disk(LAST_BUSY_SECONDS)
         self._store.wait_longer(LAST_BUSY_SECONDS)
         self.keep(passed)
         self.save(cut_all=True, everything=True)
-        with self._store.writing():
-            self._store.release()
-        self.own_stored = self._store.own_events()
+        self._own_stored = self._store.own_events()
+
+    def _keep_apart(self) -> None:
+        self._apart = self._folders.keep_apart(self._store)
+        if self._apart is None:
+            self._counts.drop("not_kept", self.stored - self.left_files.copies)
+            self.stored = self.left_files.copies
+            return
+        self.left_files.settle(self._store.own_ids("waiting"))
+        self.is_on_disk = True
+
+    def remains(self, *, own: bool) -> dict[Path, int]:
+        """Return how many events wait in which file once it is closed, or only those of this process."""
+        found = self.left_files.by_path(own=own)
+        path = self._store.path or self._apart
+        if path is not None:
+            found[path] = self._own_stored if own else self.stored
+        return {path: events for path, events in found.items() if events}
 
     @property
-    def path(self) -> Path | None:
-        """Where the store is; None while it is in memory."""
-        return self._store.path
+    def on_disk(self) -> int:
+        """How many events are on disk and not acknowledged; from any thread."""
+        return (self._waiting() if self.is_on_disk else 0) + self.left_files.events
+
+    @property
+    def in_memory(self) -> int:
+        """How many events are in memory only; from any thread."""
+        in_store = 0 if self.is_on_disk else self._waiting()
+        return max(self.unsaved + in_store - self.left_files.copies, 0)
+
+    def _waiting(self) -> int:
+        return self.stored - sum(list(self.acknowledged.values()))
 
     @property
     def unsaved(self) -> int:
-        """How many events are in memory only."""
+        """How many events are in no store."""
         return self.pending.unsaved + sum(f.held.batch.events for f in list(self.flying.values()) if not f.stored)
 
     def cut(self) -> Flight:
         """Take the oldest pending events as a batch that is in memory only; none of them may be in a group."""
         events, since = self.pending.first(), self.pending.unsaved_since
         flight = Flight(Held(self._batch(events)), since, stored=False, attempted_at=time.time())
-        self._leave(len(events))
         self.flying[flight.held.batch.id] = flight
+        self._leave(len(events))
         return flight
 
     def take(self, most: int, *, before_due: bool, own_first: bool) -> list[Flight]:
@@ -178,10 +210,13 @@ class Ledger:
             if rest:
                 lease_seconds = GROUP_LEASE_SECONDS + self._limits.flush_seconds
                 self._store.collect(Group(len(rest), b",".join(rest)), lease_seconds=lease_seconds)
+            if everything:
+                self._store.release()
         self._leave(cut)
         pending.grouped = len(pending)
         for flight in flights:
             flight.stored = True
+        self._settle(flight.held.batch.id for flight in flights)
 
     def adopt(self) -> None:
         """Make batches of what a process that is gone had collected."""
@@ -245,16 +280,19 @@ class Ledger:
         """Forget the batch: the server has it."""
         if flight.stored:
             self.acknowledged[flight.held.batch.id] = flight.held.batch.events
+        self.left_files.settle([flight.held.batch.id])
 
     def put_back(self, held: Held, *, next_attempt: float, reason: str) -> None:
         """Keep the batch in the store until it is tried again."""
         with self._saving():
             self._store.put_back(held, next_attempt=next_attempt, reason=reason)
+        self._settle([held.batch.id])
 
     def set_aside(self, held: Held, reason: str) -> None:
         """Keep the batch in the store, not to be sent again."""
         with self._saving():
             self._store.set_aside(held, reason)
+        self._settle([held.batch.id])
 
     def halve(self, batch: Batch) -> tuple[str, str]:
         """Replace the batch by two in the store, and return their ids."""
@@ -263,6 +301,7 @@ class Ledger:
             self._store.remove([batch.id])
             for half in (first, second):
                 self._store.add(Held(half), leased=False)
+        self.left_files.settle([batch.id])
         self.pending.batch_bytes = max(len(batch.content) // 2, 1)
         return first.id, second.id
 
@@ -271,37 +310,49 @@ class Ledger:
     def give_up_disk(self, exc: StoreError) -> None:
         """Go on in memory until a disk is found. What is on disk stays there; what flies is in memory as well."""
         path, kept = self._store.path, self._store.take_all() if self._store.path is None else []
-        stored, grouped = self.stored, self.pending.grouped
         where = path.parent if path else "memory"
         self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
+        left = self._left_file() if path else None
         self._store.close()
         if path is not None and exc.damaged:
             set_aside(path)
         self._store = self._folders.in_memory(self._limits.queue_bytes)
-        if path is None:
-            self.pending.grouped = 0  # groups in memory are gone with the store, the events are pending still
-        self._leave(self.pending.grouped)
+        if path is not None and left is not None and not exc.damaged:
+            self.left_files.leave(path, left)
+            self._leave(self.pending.grouped)
+        elif left is not None:
+            self._counts.drop("store_failed", max((left.events or 0) - self.pending.grouped, 0))
+        self.pending.grouped = 0  # of a store that is gone: the events are pending still
         self.acknowledged.clear()
         for flight in self.flying.values():
             flight.stored = False
         self._add_all(kept)
+        self.is_locked_out = exc.busy
         self._return_later()
         at, failed_at = time.monotonic(), self._failed_at
         if path is not None and not exc.busy:
             self._failed, self._failed_at = None if exc.damaged else path, at
-            self._left_in = path
-            self.has_left_events |= stored > 0
-            self.has_left_own |= grouped > 0
             if at - failed_at > RETURN_SECONDS:
                 self.return_at = at  # another folder may do
+
+    def _left_file(self) -> LeftFile:
+        """Return what lies in the store at this moment."""
+        copies = {id_: flight.held.batch.events for id_, flight in self.flying.items() if flight.stored}
+        events = max(self.stored - sum(copies.values()) - sum(self.acknowledged.values()), 0)
+        try:
+            has_own = bool(self._store.own_ids("waiting") - copies.keys() - self.acknowledged.keys())
+        except StoreError:
+            has_own = events > 0
+        return LeftFile(events, has_own or self.pending.grouped > 0, copies, dict(self.acknowledged))
 
     def return_to_disk(self) -> None:
         """Move what is kept in memory to the disk, when it is time to try and a disk can be used."""
         if self.return_at is None or time.monotonic() < self.return_at:
             return
-        self._return_later()
         if self._move_to_disk(BUSY_SECONDS):
             self.return_at, self._return_seconds = None, RETURN_SECONDS
+        else:
+            self._return_later()
 
     def _move_to_disk(self, busy_seconds: float) -> bool:
         avoid, self._failed = self._failed, None
@@ -312,10 +363,14 @@ class Ledger:
                 self._counts.warn("memory", f"events stay in memory ({exc})")
                 store.close()
                 if exc.busy:
+                    self.is_locked_out = True
                     return False
             else:
+                self.is_locked_out = False
+                self._look_for_left_behind()
                 self.look()
                 return True
+        self.is_locked_out = self._folders.is_locked
         return False
 
     def _move_to(self, store: OfflineStore) -> None:
@@ -326,21 +381,48 @@ class Ledger:
             for held in kept:
                 store.add(held, leased=held.batch.id in self.flying)
         self._store = store
-        if store.path == self._left_in:
-            self._left_in, self.has_left_events, self.has_left_own = None, False, False
+        self._take_back(self.left_files.return_to(store.path))
+        self._settle(held.batch.id for held in kept)
         self.pending.grouped = 0  # they were in memory only
         memory.close()
 
-    def _bring_home(self) -> None:
-        """Move here what an earlier run had to leave in a worse folder; if that fails it stays there for the next."""
-        for other in self._folders.left_behind(self._store):
-            try:
-                with other.writing():
-                    self._adopt_in(other)
-                other.hand_over(self._store)
-            except StoreError as exc:
+    def _take_back(self, left: LeftFile | None) -> None:
+        """Count what lies in the store as before it was left."""
+        if left is not None:
+            self.acknowledged |= left.done
+            for id_ in left.copies.keys() & self.flying.keys():
+                self.flying[id_].stored = True
+
+    def _look_for_left_behind(self) -> None:
+        self._left_behind = self._folders.left_behind(self._store)
+        self.home_at = time.monotonic()
+
+    def bring_home(self) -> None:
+        """Move here what an earlier run had to leave in another file, one at a time, when it is time to.
+
+        If that fails it stays there for the next run. Where others hold the store it is for later: by then some of
+        them may have done it, and this process's own events must not wait for it.
+        """
+        if self.home_at is None or time.monotonic() < self.home_at:
+            return
+        other = next(self._left_behind, None) if self._left_behind else None
+        if other is None:
+            self._left_behind = self.home_at = None
+            return
+        try:
+            with other.writing():
+                self._adopt_in(other)
+            other.hand_over(self._store)
+            is_later = not self._folders.discard(other)
+        except StoreError as exc:
+            other.give_back()
+            is_later = exc.busy
+            if not exc.busy:
                 self._counts.warn("left behind", f"events stay in {other.path} ({exc})")
-            other.close()
+        if is_later:
+            self._look_for_left_behind()
+            self.home_at = time.monotonic() + LOCKED_SECONDS
+        self.look()
 
     def _adopt_in(self, store: OfflineStore) -> None:
         for group in store.adopt():
@@ -348,6 +430,9 @@ class Ledger:
             store.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
 
     def _return_later(self) -> None:
+        if self.is_locked_out:
+            self.return_at = time.monotonic() + LOCKED_SECONDS
+            return
         self.return_at = time.monotonic() + self._return_seconds
         self._return_seconds = min(self._return_seconds * 2, LONGEST_RETURN_SECONDS)
 
@@ -373,6 +458,11 @@ class Ledger:
         self.store_next = self._store.next_attempt()
         self.orphan_next = self._store.next_orphan()
         self.stored = self._store.stored_events()
+
+    def _settle(self, batch_ids: Iterable[str]) -> None:
+        """Count copies in files that were left no more, if the batches are on disk now."""
+        if self._store.path is not None:
+            self.left_files.settle(batch_ids)
 
     def _leave(self, count: int) -> None:
         self.pending.remove(count)

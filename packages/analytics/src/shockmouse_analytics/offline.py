@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from .errors import StoreError
 from .event import Batch, without_user
-from .store_file import BUSY_SECONDS, connect, using_sqlite
+from .store_file import BUSY_SECONDS, all_apart, connect, copy, using_sqlite
 
 LEASE_SECONDS = 5.0
 
@@ -117,6 +117,10 @@ class OfflineStore:
         with using_sqlite():
             self._db.execute(f"pragma busy_timeout = {int(busy_seconds * 1000)}")
 
+    def copy_to(self, path: Path) -> None:
+        """Write all that is here to a new file. Raises StoreError."""
+        copy(self._db, path)
+
     def close(self) -> None:
         """Close the file; leases end by themselves or by release()."""
         with using_sqlite():
@@ -204,6 +208,13 @@ class OfflineStore:
             "delete from groups where lease_until <= ? returning number, events, content", (self._clock(),)
         ).fetchall()
         return [Group(events, content) for _, events, content in sorted(rows)]
+
+    def give_back(self) -> None:
+        """Let go of everything held as far as that can be done, and close the file."""
+        with contextlib.suppress(StoreError), self.writing():
+            self.release()
+        with contextlib.suppress(StoreError):
+            self.close()
 
     def release(self) -> None:
         """Let go of everything held, so that the next process need not wait; groups included."""
@@ -352,13 +363,26 @@ class OfflineStore:
         return self._db.execute(sql, values).fetchone()[0]
 
 
+def count_events(path: Path) -> int | None:
+    """Return how many events lie in a store that cannot be opened, as its disk is full; None where that is unknown."""
+    try:
+        with using_sqlite(), contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+            db.execute("pragma locking_mode = exclusive")  # then it needs no second file
+            (events,) = db.execute("select events from totals").fetchone()
+    except StoreError:
+        return None
+    return int(events)
+
+
 def has_waiting(path: Path) -> bool:
-    """Return whether events wait in the store at `path`; False where it cannot be read."""
+    """Return whether events wait in the store at `path`, or beside it; True where it cannot be read."""
+    if all_apart(path):
+        return True
     try:
         with using_sqlite(), contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
             (found,) = db.execute(
                 "select exists (select 1 from batches where state = 'waiting') or exists (select 1 from groups)"
             ).fetchone()
     except StoreError:
-        return False
+        return True
     return bool(found)

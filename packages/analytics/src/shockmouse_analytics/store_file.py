@@ -62,9 +62,41 @@ def set_aside(path: Path) -> None:
     aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}")
     with using_sqlite():
         path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    remove(path)
     logger.warning("the offline store was damaged and is now %s", aside)
+
+
+def remove(path: Path) -> None:
+    """Remove the file, which is closed; somebody else may have done it. Raises StoreError."""
+    with using_sqlite():
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def copy(db: sqlite3.Connection, path: Path) -> None:
+    """Write all that is in a store to a new file, which appears complete or not at all. Raises StoreError."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    with using_sqlite():
+        try:
+            _make_private(unfinished)
+            with contextlib.closing(sqlite3.connect(unfinished)) as file:
+                db.backup(file)
+            unfinished.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def apart(path: Path, owner: str) -> Path:
+    """Return the file in which one process keeps what it has when the store at `path` is locked to the end."""
+    return path.with_name(f"{path.stem}.apart-{owner}{path.suffix}")
+
+
+def all_apart(path: Path) -> list[Path]:
+    """Return the files that processes have kept apart from the store at `path`."""
+    return sorted(path.parent.glob(apart(path, "*").name))
 
 
 def temporary_folder() -> Path:
@@ -87,6 +119,16 @@ def using_sqlite() -> Iterator[None]:
             raise StoreError(str(exc), damaged=True) from exc
         except OSError as exc:
             raise StoreError(str(exc)) from exc
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a new name in it survive a power cut; Windows knows no such thing."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _make_private(path: Path) -> None:

@@ -1,15 +1,17 @@
 """The folders in which the queue on disk may stand, the best first: the state folder, then the temporary one.
 
 Which one can be used is known by trying: the first that a store can be opened in, and after a failed write the next. A
-queue that an earlier run had to keep in a worse folder is found there, to be moved to the better one.
+queue that an earlier run had to keep in a worse folder is found there, to be moved to the better one. So is what a
+process kept apart, in a file of its own, because others had locked the queue until it ended.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .errors import StoreError
-from .offline import OfflineStore
-from .store_file import BUSY_SECONDS, set_aside
+from .offline import OfflineStore, count_events
+from .store_file import BUSY_SECONDS, all_apart, apart, remove, set_aside
 
 
 class StoreFolders:
@@ -27,6 +29,8 @@ class StoreFolders:
         """Open nothing yet. `complain` is told of a folder that cannot be used, and why."""
         self._paths = [folder / name for folder in folders]
         self._owner, self._max_bytes, self._complain = owner, max_bytes, complain
+        self.is_locked = False  # whether the last open() ended at a store that others hold
+        self.unusable: dict[Path, int | None] = {}  # stores that it could not open, and how many events they hold
 
     def open(self, busy_seconds: float = BUSY_SECONDS, *, avoid: Path | None = None) -> Iterator[OfflineStore]:
         """Yield the store of each folder that can be used, but that at `avoid`; a damaged file is replaced.
@@ -34,6 +38,7 @@ class StoreFolders:
         Nothing follows one that others hold too long: it will be free again, and events must not go where nobody looks
         for them.
         """
+        self.is_locked, self.unusable = False, {}
         for path in self._paths:
             if path == avoid:
                 continue
@@ -41,20 +46,56 @@ class StoreFolders:
                 store = self._open_or_replace(path, busy_seconds)
             except StoreError as exc:
                 if exc.busy:
+                    self.is_locked = True
                     return
+                if os.path.lexists(path):
+                    self.unusable[path] = count_events(path)
                 self._complain(path.parent, exc)
             else:
                 yield store
 
     def left_behind(self, store: OfflineStore) -> Iterator[OfflineStore]:
-        """Yield the stores that stand in worse folders than this one does; one that cannot be opened is left there."""
-        after = self._paths.index(store.path) + 1 if store.path in self._paths else len(self._paths)
-        for path in self._paths[after:]:
+        """Yield the stores in worse folders than this one's, and what was kept apart; what cannot be opened is left.
+
+        Nothing if this one is in memory. Whoever has moved everything out of one gives it to discard().
+        """
+        if store.path not in self._paths:
+            return
+        after = self._paths.index(store.path) + 1
+        for path in [path for best in self._paths for path in all_apart(best)] + self._paths[after:]:
             try:
                 if path.exists():
-                    yield self._open(path, BUSY_SECONDS)
+                    yield self._open_or_replace(path, BUSY_SECONDS)
             except (StoreError, OSError) as exc:
-                self._complain(path.parent, exc if isinstance(exc, StoreError) else StoreError(str(exc)))
+                error = exc if isinstance(exc, StoreError) else StoreError(str(exc))
+                if not error.busy and os.path.lexists(path):  # else somebody else has just emptied or removed it
+                    self._complain(path.parent, error)
+
+    def discard(self, store: OfflineStore) -> bool:
+        """Close a store that was left behind; a file that was kept apart goes when it is empty. Raises StoreError.
+
+        False: another process holds some of what was kept apart, to move it, and may fail.
+        """
+        if store.path is None or store.path in self._paths:
+            store.close()
+            return True
+        is_empty, is_held = not store.stored_events(), store.next_attempt() is not None
+        store.close()
+        if is_empty:
+            remove(store.path)
+        return not is_held
+
+    def keep_apart(self, store: OfflineStore) -> Path | None:
+        """Write what a store in memory holds to a file of this process alone; None if no folder takes it."""
+        for path in self._paths:
+            own = apart(path, self._owner)
+            try:
+                store.copy_to(own)
+            except StoreError as exc:
+                self._complain(path.parent, exc)
+            else:
+                return own
+        return None
 
     def in_memory(self, max_bytes: int) -> OfflineStore:
         """Return a store that lives as long as the process."""
