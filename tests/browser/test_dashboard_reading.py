@@ -19,7 +19,8 @@ VIEWS = {
     "live": "?view=live",
     "sessions": "?view=sessions",
     "devices": "?view=devices",
-    "funnels": "?view=funnels&step=page:/&step=page:/cart&step=event:Order placed",
+    "funnels": "?view=funnels&step=page:/&step=page:/cart&step=event:Order placed"
+    "&exclude=page:/contact&breakdown=country",
     "retention": "?view=retention&period=90d",
     "paths": "?view=paths&page=/cart",
     "vitals": "?view=vitals",

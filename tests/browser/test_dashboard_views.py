@@ -1,5 +1,6 @@
 """Every other view of the dashboard: what it shows equals the API's answer, and its state is in the address."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -123,6 +124,34 @@ def test_a_funnel_is_built_and_stands_in_the_address(reader: Reader) -> None:
     page.go_back()
     reader.ready()
     assert reader.rows("#funnel-result") == rows
+
+
+def funnel(server: Server, body: dict[str, Any]) -> list[dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {server.keys.read_key}", "Content-Type": "application/json"}
+    answer = server.request("POST", "/api/v1/funnel", json.dumps(body).encode(), **headers)
+    assert answer.status == 200, answer.body
+    rows: list[dict[str, Any]] = answer.json()["rows"]
+    return rows
+
+
+def test_a_funnel_has_exclusions_and_is_split(reader: Reader) -> None:
+    page = reader.open("?view=funnels&step=page:/&step=page:/cart&step=event:Order placed&period=90d")
+    reader.click("text=Add an exclusion")
+    page.get_by_label("Exclusion 1: page or event").fill("Added to cart")
+    page.get_by_label("Exclusion 1: after").select_option("2")
+    page.get_by_label("Split by").select_option("device_type")
+    reader.click("text=Show the funnel")
+    assert reader.address["exclude"] == ["2-3:event:Added to cart"]
+    assert reader.address["breakdown"] == ["device_type"]
+    steps = [{"type": "page", "filters": [f"path:is:{path}"]} for path in ("/", "/cart")] + [{"name": "Order placed"}]
+    body = reader.range("funnel") | {"steps": steps}
+    body |= {"exclude": [{"name": "Added to cart", "after": 2, "before": 3}]}
+    told = funnel(reader.server, body)
+    assert [number(row[1]) for row in reader.rows("#funnel-result")] == [row["count"] for row in told]
+    split = funnel(reader.server, body | {"breakdown": "device_type"})
+    shown = [[row[0].lower(), *map(number, row[1:4])] for row in reader.rows("#funnel-split")]
+    values = [split[at : at + 3] for at in range(0, len(split), 3)]
+    assert shown == [[rows[0]["value"], *(row["count"] for row in rows)] for rows in values]
 
 
 def test_retention_is_a_grid_of_cohorts(reader: Reader) -> None:

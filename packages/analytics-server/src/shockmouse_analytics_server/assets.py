@@ -31,6 +31,7 @@ NAMES = (
     "figures.js",
     "filters.js",
     "funnel.js",
+    "funnel_form.js",
     "goals.js",
     "health.js",
     "icon.svg",

@@ -35,7 +35,8 @@ document.addEventListener("pointerdown", ({ target }) => {
 export function describe(name) {
   const listed = VIEWS.find(([each]) => each === name)
   if (listed) return { name, title: listed[1], module: listed[2], controls: listed[3], parent: name }
-  if (!Object.hasOwn(INNER, name)) return { name: "none", title: "No such view", module: "no_view", controls: "", parent: "" }
+  if (!Object.hasOwn(INNER, name))
+    return { name: "none", title: "No such view", module: "no_view", controls: "", parent: "" }
   const [parent, title, module, controls] = INNER[name]
   return { name, title, module, controls, parent }
 }

@@ -10,7 +10,13 @@ export async function show(place, { parameters }) {
       "section",
       { class: "card" },
       element("p", {}, `This dashboard has no view “${parameters.get("view")}”. The address may be mistyped or cut.`),
-      element("p", { class: "quiet" }, "The list of views has them all. ", element("a", { href: hrefOf("overview") }, "Open the overview"), "."),
+      element(
+        "p",
+        { class: "quiet" },
+        "The list of views has them all. ",
+        element("a", { href: hrefOf("overview") }, "Open the overview"),
+        ".",
+      ),
     ),
   )
 }

@@ -102,7 +102,8 @@ function grid(rows, interval, isRunning) {
 function overall(rows, columns, isRunning) {
   const positions = Array.from({ length: columns + 1 }, (_, position) => position)
   const isOver = (row, position) => position < row.returned.length - (isRunning && position ? 1 : 0)
-  const sums = (number) => positions.map((at) => rows.reduce((sum, row) => sum + (isOver(row, at) ? number(row, at) : 0), 0))
+  const sums = (number) =>
+    positions.map((at) => rows.reduce((sum, row) => sum + (isOver(row, at) ? number(row, at) : 0), 0))
   const returned = sums((row, position) => row.returned[position])
   const asked = sums((row) => row.visitors)
   const retention = returned.map((number, position) => (asked[position] ? number / asked[position] : 0))

@@ -12,7 +12,8 @@ export function table({ caption, columns, rows, bar, empty = "Nothing in this pe
   const body = rows.map((row) =>
     element("tr", rowAttributes(row), ...columns.map((column, position) => cell(column, row, position, bar))),
   )
-  if (!rows.length) body.push(element("tr", { class: "empty" }, element("td", { colspan: columns.length }, element("p", {}, empty))))
+  if (!rows.length)
+    body.push(element("tr", { class: "empty" }, element("td", { colspan: columns.length }, element("p", {}, empty))))
   return element(
     "table",
     { class: bar ? "bars" : null },

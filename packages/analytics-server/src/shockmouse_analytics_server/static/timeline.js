@@ -110,7 +110,8 @@ function folded(events) {
   return rows.map((row) => (row.vitals ? { ...row, name: vitalsOf(row.vitals) } : row))
 }
 
-const isVital = ({ type, name, properties }) => type === "performance" && name in VITALS && "value" in (properties || {})
+const isVital = ({ type, name, properties }) =>
+  type === "performance" && name in VITALS && "value" in (properties || {})
 
 const vitalsOf = (vitals) =>
   Object.keys(VITALS)
