@@ -4,7 +4,7 @@ Event     one JSON object; made and encoded at track(), completed in the backgro
 Batch     its content is cut once: `"library":…,"context":…,"events":[…]}`; each attempt puts a fresh head before it:
           `{"batch_id":…,"sent_at":…,"dropped":…,` so that the server can correct a wrong clock
 Ids       UUIDv7: 48 bits of milliseconds, 26 random bits of the process, and 48 bits of a counter that starts at
-          random; unique within a process by the counter, between processes by 74 random bits
+          random; unique within a process by the counter, between processes by 66 random bits
 """
 
 import itertools
