@@ -506,9 +506,8 @@ class Analytics:
         try:
             if self._registered or made:
                 properties = {**self._registered, **(_as_dict(properties) or {}), **(made or {})}
-            event = self._event(kind, name, properties, user_properties, context)
-            if fingerprint and visitor is not None:
-                event = msgspec.structs.replace(event, fingerprint=fingerprint)
+            told = fingerprint if visitor is not None else None
+            event = self._event(kind, name, properties, user_properties, context, told)
             encoded = self._encode(event, visitor)
         except _MISTAKES as exc:
             self._misused(exc)
@@ -548,6 +547,7 @@ class Analytics:
         properties: Properties | None,
         user_properties: Properties | None,
         context: Properties | None,
+        fingerprint: Properties | None,
     ) -> Event:
         if name is None:
             if kind in ("track", "screen", "performance"):
@@ -571,6 +571,7 @@ class Analytics:
             session_started_at=session.started_at,
             user_id=self._user_id,
             sample_rate=rate_for(self._sample_rate, kind),
+            fingerprint=fingerprint or None,
             user_properties=_as_dict(user_properties),
             properties=_as_dict(properties),
             context=context,

@@ -28,6 +28,7 @@ _SENSITIVE = (
 _WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
 
 
+_NESTED: frozenset[type] = frozenset({dict, list})  # what decoding makes; asked of each value, so not by isinstance()
 COLLECTING = "analytics"  # the purpose that a person must agree to
 
 
@@ -132,7 +133,7 @@ def _holds_secret(value: object) -> bool:
         for key, inner in value.items():
             if _sensitivity(key) and _is_secret(key, inner):
                 return True
-            if isinstance(inner, dict | list) and _holds_secret(inner):
+            if inner.__class__ in _NESTED and _holds_secret(inner):
                 return True
         return False
     return isinstance(value, list) and any(map(_holds_secret, value))

@@ -50,6 +50,7 @@ _ALLOWED: dict[Privacy, tuple[RequestSignal, ...]] = {
     mode: tuple(signal for signal in SIGNALS if _RANKS[signal.mode] <= _RANKS[mode])
     for mode in ("strict", "balanced", "full")
 }
+_HEADERS = {mode: tuple(signal.header for signal in signals) for mode, signals in _ALLOWED.items()}
 
 
 class RequestFingerprint(Struct, frozen=True, gc=False):
@@ -61,7 +62,7 @@ class RequestFingerprint(Struct, frozen=True, gc=False):
 
 def read_signals(request: Request, privacy: Privacy, project: str) -> RequestFingerprint | None:
     """Return what the request tells in this mode; None where it tells nothing."""
-    values = tuple(request.header(signal.header) for signal in _ALLOWED[privacy])
+    values = tuple(map(request.header, _HEADERS[privacy]))
     return _fingerprint(privacy, project, values) if any(values) else None
 
 

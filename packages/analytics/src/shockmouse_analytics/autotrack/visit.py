@@ -112,7 +112,7 @@ class Visit:
         told = {"status": seen.status, "duration_ms": duration_ms}
         name = template[:MAX_NAME_CHARACTERS] if template else None
         if not seen.in_browser and is_page(self._request, seen):
-            self._record("page", name, told, title=seen.title, referrer=self._referrer())
+            self._record("page", name, told, self._page(seen.title))
         if seen.fields is not None:
             form = {"action": self._request.path, "fields": seen.fields, "outcome": "submit", "status": seen.status}
             self._record("form", (seen.route.name or template or self._request.path)[:MAX_NAME_CHARACTERS], form)
@@ -120,8 +120,10 @@ class Visit:
             timed = f"{self._request.method} {name}"[:MAX_NAME_CHARACTERS] if name else self._request.method
             self._record("performance", timed, told)
 
-    def _record(self, kind: Any, name: str | None, properties: dict[str, Any], **page: str | None) -> None:
-        context: dict[str, Any] = {"page": {"url": self._url, **{key: value for key, value in page.items() if value}}}
+    def _record(
+        self, kind: Any, name: str | None, properties: dict[str, Any], page: dict[str, str | None] | None = None
+    ) -> None:
+        context: dict[str, Any] = {"page": page or {"url": self._url}}
         language = self._request.header("accept-language")
         if language:
             context["locale"] = _locale(language[:80], is_coarse=self.visitor.device_id is None)
@@ -134,8 +136,10 @@ class Visit:
         known = read_signals(self._request, privacy, self._analytics.project)
         return {"hash": known.hash, "signals": known.signals} if known else None
 
-    def _referrer(self) -> str:
-        return self._request.header("referer").partition("?")[0].partition("#")[0]
+    def _page(self, title: str | None) -> dict[str, str | None]:
+        referrer = self._request.header("referer").partition("?")[0].partition("#")[0]
+        page = {"url": self._url, "title": title, "referrer": referrer}
+        return page if title and referrer else {key: value for key, value in page.items() if value}
 
 
 class Visits:

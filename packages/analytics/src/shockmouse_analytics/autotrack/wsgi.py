@@ -7,6 +7,7 @@ for the first part of its body.
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from .first_party import MAX_BODY_BYTES, PREFIX, Answer, FirstParty
@@ -194,12 +195,6 @@ class _Parts:
 
 def read_request(environ: Environ) -> Request:
     """Return the request that an environment tells of."""
-
-    def header(name: str) -> str:
-        key = name.upper().replace("-", "_")
-        value: str = environ.get(key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}", "")
-        return value
-
     return Request(
         method=environ["REQUEST_METHOD"],
         scheme=environ["wsgi.url_scheme"],
@@ -208,8 +203,15 @@ def read_request(environ: Environ) -> Request:
         path=_decode(environ.get("PATH_INFO", "")) or "/",
         query=environ.get("QUERY_STRING", ""),
         peer=environ.get("REMOTE_ADDR", ""),
-        header=header,
+        header=lambda name: environ.get(_key(name), ""),
     )
+
+
+@lru_cache(1024)
+def _key(header: str) -> str:
+    """Return where an environment holds a request's header."""
+    key = header.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _decode(text: str) -> str:
