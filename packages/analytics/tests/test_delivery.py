@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 
 from shockmouse_analytics import Stats
+from shockmouse_analytics.counts import Counts
 
 
 def numbers(server):
@@ -221,11 +222,30 @@ def test_events_refused_one_by_one_are_told_and_make_flush_fail(client, server, 
     analytics.track("good")
     analytics.track("bad")
     assert not analytics.flush()
+    analytics.track("good")
+    assert analytics.flush()
+    assert len(warnings(caplog)) == 1  # within a minute
+    analytics.close()
     assert warnings(caplog)[1:] == [
         "the server refused events; so far dropped: {'invalid': 1}, refused: {'bad_name': 1}"
     ]
-    analytics.track("good")
-    assert analytics.flush()
+
+
+def test_what_happens_within_a_minute_after_a_warning_is_told_in_one_line_with_the_next(caplog):
+    at = [1000.0]
+    counts = Counts(clock=lambda: at[0])
+    counts.drop("invalid", why="first")
+    for kind in ("queue_full", "offline_full", "queue_full", "invalid", "not_kept"):
+        counts.drop(kind, why=kind)
+    counts.pass_over("not_kept")
+    at[0] += 59
+    counts.speak()
+    assert warnings(caplog) == ["first; so far dropped: {'invalid': 1}, refused: {}"]
+    at[0] += 1
+    counts.speak()
+    counts.speak()
+    told = "{'invalid': 2, 'queue_full': 2, 'offline_full': 1, 'not_kept': 1}"
+    assert warnings(caplog)[1:] == [f"queue_full; offline_full; so far dropped: {told}, refused: {{}}"]
 
 
 def test_a_device_is_sampled_whole_and_per_type(client, server):

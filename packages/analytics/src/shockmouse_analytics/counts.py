@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -41,12 +41,14 @@ class Stats(Struct, frozen=True):
 class Counts:
     """Counters that any thread may raise. The lock is held for an addition only, never over I/O or a fork's child."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._dropped: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
-        self._warn_at: dict[str, float] = {}
+        self._untold: dict[str, str] = {}
+        self._told_at: dict[str, float] = {}
         self.sent = 0
 
     def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
@@ -65,10 +67,35 @@ class Counts:
             self.warn("refused", "the server refused events")
 
     def warn(self, kind: str, what: str) -> None:
-        """Log a warning with the counts, of each kind once a minute at most; never what is in an event."""
-        if time.monotonic() >= self._warn_at.get(kind, 0.0):
-            self._warn_at[kind] = time.monotonic() + WARN_SECONDS
-            logger.warning("%s; so far dropped: %s, refused: %s", what, dict(self._dropped), dict(self._rejected))
+        """Have trouble of this kind told, unless it was within the last minute; never what is in an event.
+
+        At once where nothing was told for a minute, else by a later call of speak().
+        """
+        with self._lock:
+            if self._clock() < self._told_at.get(kind, -WARN_SECONDS) + WARN_SECONDS:
+                return
+            self._untold.setdefault(kind, what)
+        self.speak()
+
+    def pass_over(self, *kinds: str) -> None:
+        """Tell nothing more of such trouble: it is over."""
+        with self._lock:
+            for kind in kinds:
+                self._untold.pop(kind, None)
+
+    def speak(self, *, is_last: bool = False) -> None:
+        """Log one warning with the counts for all trouble that was not told, once a minute or if it is the last."""
+        if not self._untold:
+            return
+        at = self._clock()
+        with self._lock:
+            if not is_last and at < max(self._told_at.values(), default=-WARN_SECONDS) + WARN_SECONDS:
+                return
+            whats = "; ".join(self._untold.values())
+            self._told_at |= dict.fromkeys(self._untold, at)
+            self._untold.clear()
+        if whats:
+            logger.warning("%s; so far dropped: %s, refused: %s", whats, dict(self._dropped), dict(self._rejected))
 
     def acknowledge(self, events: int, rejected: Mapping[str, int]) -> None:
         """Count a batch that the server has on disk, but for the events it refused."""

@@ -33,6 +33,7 @@ SETTLE_SECONDS = 0.05  # a few events more make the work per event less
 RECHECK_SECONDS = 60.0  # for what other processes left behind
 STUMBLE_SECONDS = 1.0
 REUSED = "batch_id_reused"  # after an unclear attempt: it came, and then a user's events were left out here
+WAITING = tuple(kind.__name__ for kind in (UnreachableError, ThrottledError, TooLargeError, RejectedError))
 DRAIN_EVENTS = 4000  # at most between two looks at the network
 
 
@@ -226,6 +227,7 @@ class Delivery:
         if self._close_at is None:
             self._ledger.bring_home()
         self._answer_flushes()
+        self._counts.speak()
 
     def _due_in(self, at: float) -> float:
         """Return in how many seconds the next turn is needed; 0 or less for at once."""
@@ -345,7 +347,9 @@ class Delivery:
 
     def _succeed(self, flight: Flight) -> None:
         self._ledger.acknowledge(flight)
-        self._trouble = None
+        if self._trouble is not None:
+            self._trouble = None
+            self._counts.pass_over(*WAITING)
         self._breaker.succeed()
 
     def _halve(self, flight: Flight) -> None:

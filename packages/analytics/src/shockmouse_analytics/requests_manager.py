@@ -122,6 +122,8 @@ class RequestsManager:
     def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
         """Count events that were left out; `why` is for people."""
         self.counts.drop(reason, events, why=why)
+        if self._closed:
+            self.counts.speak(is_last=True)  # nobody will later
 
     def flush(self, timeout_seconds: float) -> bool:
         """Return whether what waits, on disk too, is acknowledged within the time. Raises ClosedError.
@@ -171,8 +173,11 @@ class RequestsManager:
             return
         self._closed = True
         _MANAGERS.discard(self)
-        if self._background is None and not len(self._queue):
-            return
+        if self._background is not None or len(self._queue):
+            self._deliver_last()
+        self.counts.speak(is_last=True)
+
+    def _deliver_last(self) -> None:
         ends_at = time.monotonic() + CLOSE_SECONDS
         self._start()
         if self._background is None:
