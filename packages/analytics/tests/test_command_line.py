@@ -12,9 +12,11 @@ from shockmouse_analytics.__main__ import WAITS_FOR_KEY
 
 @pytest.fixture
 def command(server, tmp_path):
-    """Runs the command for the test's server; returns exit code, output and errors."""
+    """Runs the command for the test's server, with what is typed on a terminal; returns code, output and errors."""
 
-    def run(*arguments: str, endpoint: str | None = None, key: str = "wk_shop_0123456789") -> tuple[int, str, str]:
+    def run(
+        *arguments: str, endpoint: str | None = None, key: str = "wk_shop_0123456789", typed: str | None = None
+    ) -> tuple[int, str, str]:
         environ = {
             **os.environ,
             "SHOCKMOUSE_CLIENT_WRITE_KEY": key,
@@ -22,7 +24,15 @@ def command(server, tmp_path):
             "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(tmp_path / "state"),
         }
         command = [sys.executable, "-W", "error", "-m", "shockmouse_analytics", *arguments]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        keyboard, terminal = (None, subprocess.DEVNULL) if typed is None else os.openpty()
+        if keyboard is not None:
+            os.write(keyboard, f"{typed}\n".encode())
+        done = subprocess.run(
+            command, env=environ, stdin=terminal, capture_output=True, text=True, timeout=60, check=False
+        )
+        for end in (keyboard, terminal):
+            if end is not None and end >= 0:
+                os.close(end)
         return done.returncode, done.stdout, done.stderr
 
     return run
@@ -52,13 +62,33 @@ def test_queue_flush_sends_what_waits(command, server):
     assert server.names() == ["Later"]
 
 
-def test_queue_clear_forgets_what_waits(command, server):
+WILL_BE_LOST = "1 event that the server does not have will be lost"
+
+
+def test_queue_clear_forgets_what_waits_when_told_to(command, server):
     server.stop()
+    assert command("queue", "clear") == (0, "0 events forgotten\n", "")
     command("send", "Never")
-    assert command("queue", "clear") == (0, "1 event forgotten\n", "")
+    error = f"shockmouse-analytics: {WILL_BE_LOST}: add --yes if it may\n"
+    assert command("queue", "clear") == (2, "", error)
+    assert json.loads(command("queue", "status")[1])["events"] == 1
+    assert command("queue", "clear", "--yes") == (0, "1 event forgotten\n", "")
     server.start()
     assert command("queue", "flush") == (0, "0 events wait\n", "")
     assert server.names() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such terminals")
+@pytest.mark.parametrize(
+    ("answer", "ends", "left"), [("y", (0, "1 event forgotten"), 0), ("", (1, "[y/N]"), 1), ("no", (1, "[y/N]"), 1)]
+)
+def test_queue_clear_asks_on_a_terminal(command, server, answer, ends, left):
+    server.stop()
+    command("send", "Perhaps")
+    code, output, _ = command("queue", "clear", typed=answer)
+    assert output.startswith(f"{WILL_BE_LOST}. Forget them? [y/N]")
+    assert (code, output.rstrip().endswith(ends[1])) == (ends[0], True)
+    assert json.loads(command("queue", "status")[1])["events"] == left
 
 
 @pytest.mark.parametrize(
@@ -160,6 +190,9 @@ def test_doctor_without_a_server_names_it_and_goes_on(command, server):
     command("send", "Waiting", endpoint=endpoint)
     code, output, errors = command("doctor", endpoint=endpoint)
     assert (code, errors, checks(output)) == (1, "", {"endpoint": "failed", "folder": "ok", "queue": "ok"})
+    told = command("send", "Waiting too", endpoint=endpoint)[2].removeprefix("shockmouse-analytics: ")
+    assert told == f"cannot connect to {endpoint.removeprefix('http://')}: connection refused\n"
+    assert output.startswith(f"failed  endpoint: {told}")
     assert output.endswith("queue: 1 event waits\n")
 
 
@@ -183,3 +216,4 @@ def test_doctor_sees_a_folder_that_cannot_be_written(command, server, tmp_path):
     code, output, _ = command("doctor", "--offline-dir", str(tmp_path / "file" / "state"))
     outcomes = checks(output)
     assert (code, outcomes["key"], outcomes["folder"], outcomes["queue"]) == (1, "ok", "failed", "ok")
+    assert "cannot be written (not a directory): give another as --offline-dir or in SHOCKMOUSE_CLIENT_OFF" in output

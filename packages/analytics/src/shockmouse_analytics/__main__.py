@@ -100,13 +100,32 @@ def queue_flush(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
 
 
 def queue_clear(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
-    """Forget what waits on disk."""
+    """Forget what waits on disk, once somebody has said that it may be lost."""
+    status = _status(settings)
+    events = status.events + sum(status.rejected.values())
+    if events and not arguments.yes and not _agrees(f"{_in_words(events)} that the server does not have will be lost"):
+        return 1
     forgotten = 0
     for store in _queues(settings):
         with store.writing():
             forgotten += store.clear()
-    print(f"{forgotten} event{'' if forgotten == 1 else 's'} forgotten")
+    print(f"{_in_words(forgotten)} forgotten")
     return 0
+
+
+def _in_words(events: int) -> str:
+    return "1 event" if events == 1 else f"{events} events"
+
+
+def _agrees(what: str) -> bool:
+    """Return whether the person at the terminal wants this. Raises ConfigError: there is none."""
+    if not sys.stdin.isatty():
+        raise ConfigError(f"{what}: add --yes if it may")
+    try:
+        answer = input(f"{what}. Forget them? [y/N] ")
+    except EOFError:
+        answer = ""
+    return answer.strip().lower() in ("y", "yes")
 
 
 def open_queues(config: ClientConfig) -> list[OfflineStore]:
@@ -180,7 +199,8 @@ def _parser() -> argparse.ArgumentParser:
     queue = commands.add_parser("queue", help="what waits on disk").add_subparsers(required=True, metavar="ACTION")
     _add(queue, "status", queue_status, "print what waits as JSON")
     _add(queue, "flush", queue_flush, "send it now")
-    _add(queue, "clear", queue_clear, "forget it")
+    command = _add(queue, "clear", queue_clear, "forget it")
+    command.add_argument("--yes", action="store_true", help="without asking")
     _add(commands, "doctor", doctor, "check whether events can leave this machine")
     return parser
 

@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from .errors import StoreError
+from .errors import StoreError, UnreachableError
 from .offline import OfflineStore, StoreStatus
+from .store_file import temporary_folder
+from .transport import CONNECT_SECONDS, not_connected
 
-ANSWER_SECONDS = 5.0
 SKEW_SECONDS = 60.0
 
 
@@ -56,8 +57,8 @@ def examine(
     """Yield the outcome of each check as it is known."""
     try:
         answer = _ask(endpoint, write_key)
-    except (OSError, http.client.HTTPException) as exc:
-        yield Check("endpoint", False, f"{endpoint} cannot be reached: {str(exc) or type(exc).__name__}")
+    except UnreachableError as exc:
+        yield Check("endpoint", False, str(exc))
     else:
         yield Check("endpoint", True, f"{endpoint} answers in {answer.duration_ms:.0f} ms")
         yield _check_key(answer)
@@ -67,16 +68,24 @@ def examine(
 
 
 def _ask(endpoint: str, write_key: str) -> _Answer:
-    """Return the answer to an empty batch."""
+    """Return the answer to an empty batch. Raises UnreachableError."""
     url = urlsplit(endpoint)
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=ANSWER_SECONDS)
+    connection = kind(url.hostname or "", url.port, timeout=CONNECT_SECONDS)
     asked_at, started = time.time(), time.perf_counter()
+    try:
+        connection.connect()
+    except OSError as exc:
+        raise UnreachableError(not_connected(endpoint, exc)) from exc
     try:
         headers = {"Authorization": f"Bearer {write_key}", "Content-Type": "application/json"}
         connection.request("POST", url.path.rstrip("/") + "/v1/events", body=b"[]", headers=headers)
         response = connection.getresponse()
         body = response.read(65536)
+    except TimeoutError as exc:
+        raise UnreachableError(f"{endpoint} does not answer within {CONNECT_SECONDS:g} s") from exc
+    except (OSError, http.client.HTTPException) as exc:
+        raise UnreachableError(f"{endpoint} does not answer: {str(exc) or type(exc).__name__}") from exc
     finally:
         connection.close()
     duration_ms = (time.perf_counter() - started) * 1000
@@ -114,7 +123,11 @@ def _check_folder(state_dir: Path) -> Check:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as exc:
-        return Check("folder", False, f"{state_dir} cannot be written: {exc.strerror}")
+        why = (exc.strerror or str(exc)).lower()
+        what = (
+            f"{state_dir} cannot be written ({why}): give another as --offline-dir or in SHOCKMOUSE_CLIENT_OFFLINE_DIR"
+        )
+        return Check("folder", False, f"{what}; until then events wait in {temporary_folder()}")
     return Check("folder", True, f"{state_dir} can be written")
 
 

@@ -74,9 +74,7 @@ class Transport:
 
     def __init__(self, *, endpoint: str, write_key: str, version: str, connections: int) -> None:
         self.url = endpoint.rstrip("/") + "/v1/events"
-        parts = urlsplit(endpoint)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        self._server = f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        self._endpoint = endpoint
         self._headers = {
             "Authorization": f"Bearer {write_key}",
             "Content-Type": "application/json",
@@ -137,11 +135,10 @@ class Transport:
             async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response:
                 return response.status, response.headers, await self._read(response)
         except aiohttp.ConnectionTimeoutError as exc:
-            message = f"cannot connect to {self._server}: no answer within {CONNECT_SECONDS:g} s"
-            raise UnreachableError(message, unclear=False) from exc
+            raise UnreachableError(not_connected(self._endpoint, TimeoutError()), unclear=False) from exc
         except aiohttp.ClientConnectorError as exc:
-            message = f"cannot connect to {self._server}: {_why_not_connected(exc)}"
-            raise UnreachableError(message, unclear=False) from exc
+            why: Exception = getattr(exc, "certificate_error", None) or exc.os_error
+            raise UnreachableError(not_connected(self._endpoint, why), unclear=False) from exc
         except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as exc:  # RuntimeError: threads at shutdown
             raise UnreachableError(f"{self.url}: {_in_words(exc)}") from exc
 
@@ -178,9 +175,18 @@ def _in_words(exc: Exception) -> str:
     return str(exc) or type(exc).__name__
 
 
-def _why_not_connected(exc: "aiohttp.ClientConnectorError") -> str:
+def not_connected(endpoint: str, why: Exception) -> str:
+    """Return that the server cannot be connected to, and why in the system's own words."""
+    parts = urlsplit(endpoint)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    server = f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    return f"cannot connect to {server}: {_why_not_connected(why)}"
+
+
+def _why_not_connected(error: Exception) -> str:
     """Return the system's own words; asyncio's name each address that was tried."""
-    error: Exception = getattr(exc, "certificate_error", None) or exc.os_error
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return f"no answer within {CONNECT_SECONDS:g} s"
     numbers = re.findall(r"\[Errno (\d+)\]", str(error))
     if numbers:
         return ", ".join(dict.fromkeys(os.strerror(int(number)).lower() for number in numbers))
