@@ -22,14 +22,13 @@ from .offline import Group, Held, OfflineStore
 from .pending import Pending
 from .steps import Steps
 from .store_file import BUSY_SECONDS, set_aside
-from .store_folders import StoreFolders
+from .store_folders import LOCKED_SECONDS, StoreFolders
 
 logger = logging.getLogger("shockmouse_analytics")
 
 PERSIST_SECONDS = 0.1
 GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
 RETURN_SECONDS = 2.0
-LOCKED_SECONDS = 1.0
 LAST_BUSY_SECONDS = 1.0  # at the end there is no later time to try
 LONGEST_RETURN_SECONDS = 60.0
 
@@ -85,8 +84,6 @@ class Ledger:
         self._failed: Path | None = None  # the store that has just failed, not to be tried next
         self._failed_at = 0.0
         self._apart: Path | None = None
-        self._left_behind: Iterator[OfflineStore] | None = None
-        self.home_at: float | None = None  # monotonic time at which bring_home() has something to do
 
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
@@ -97,7 +94,7 @@ class Ledger:
             self._return_later()
         for path, events in self._folders.unusable.items():
             self.left_files.leave(path, LeftFile(events, False, {}, {}))
-        self._look_for_left_behind()
+        self._folders.look_for_left_behind(self._store)
         self.look()
 
     def close(self, passed: Sequence[Batch] = ()) -> None:
@@ -367,7 +364,7 @@ class Ledger:
                     return False
             else:
                 self.is_locked_out = False
-                self._look_for_left_behind()
+                self._folders.look_for_left_behind(self._store)
                 self.look()
                 return True
         self.is_locked_out = self._folders.is_locked
@@ -393,36 +390,19 @@ class Ledger:
             for id_ in left.copies.keys() & self.flying.keys():
                 self.flying[id_].stored = True
 
-    def _look_for_left_behind(self) -> None:
-        self._left_behind = self._folders.left_behind(self._store)
-        self.home_at = time.monotonic()
-
     def bring_home(self) -> None:
-        """Move here what an earlier run had to leave in another file, one at a time, when it is time to.
+        """Move here what an earlier run had to leave in another file, one file at a time, when it is time to.
 
-        If that fails it stays there for the next run. Where others hold the store it is for later: by then some of
-        them may have done it, and this process's own events must not wait for it.
+        By then others may have done it, and this process's own events must not wait for it.
         """
-        if self.home_at is None or time.monotonic() < self.home_at:
-            return
-        other = next(self._left_behind, None) if self._left_behind else None
-        if other is None:
-            self._left_behind = self.home_at = None
-            return
-        try:
-            with other.writing():
-                self._adopt_in(other)
-            other.hand_over(self._store)
-            is_later = not self._folders.discard(other)
-        except StoreError as exc:
-            other.give_back()
-            is_later = exc.busy
-            if not exc.busy:
-                self._counts.warn("left behind", f"events stay in {other.path} ({exc})")
-        if is_later:
-            self._look_for_left_behind()
-            self.home_at = time.monotonic() + LOCKED_SECONDS
-        self.look()
+        if self._folders.home_at is not None and self._folders.home_at <= time.monotonic():
+            self._folders.bring_home(self._store, self._adopt_in)
+            self.look()
+
+    @property
+    def home_at(self) -> float | None:
+        """The monotonic time at which bring_home() has something to do."""
+        return self._folders.home_at
 
     def _adopt_in(self, store: OfflineStore) -> None:
         for group in store.adopt():

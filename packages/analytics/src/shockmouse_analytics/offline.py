@@ -368,6 +368,8 @@ def count_events(path: Path) -> int | None:
     try:
         with using_sqlite(), contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
             db.execute("pragma locking_mode = exclusive")  # then it needs no second file
+            if not db.execute("select 1 from sqlite_master where name = 'totals'").fetchone():
+                return 0  # it was just about to be made
             (events,) = db.execute("select events from totals").fetchone()
     except StoreError:
         return None

@@ -6,12 +6,15 @@ process kept apart, in a file of its own, because others had locked the queue un
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .errors import StoreError
 from .offline import OfflineStore, count_events
 from .store_file import BUSY_SECONDS, all_apart, apart, remove, set_aside
+
+LOCKED_SECONDS = 1.0  # until what others hold is looked at again
 
 
 class StoreFolders:
@@ -30,6 +33,8 @@ class StoreFolders:
         self._paths = [folder / name for folder in folders]
         self._owner, self._max_bytes, self._complain = owner, max_bytes, complain
         self.is_locked = False  # whether the last open() ended at a store that others hold
+        self._left_behind: Iterator[OfflineStore] = iter(())
+        self.home_at: float | None = None  # monotonic time at which bring_home() has something to do
         self.unusable: dict[Path, int | None] = {}  # stores that it could not open, and how many events they hold
 
     def open(self, busy_seconds: float = BUSY_SECONDS, *, avoid: Path | None = None) -> Iterator[OfflineStore]:
@@ -54,10 +59,38 @@ class StoreFolders:
             else:
                 yield store
 
+    def look_for_left_behind(self, store: OfflineStore) -> None:
+        """Begin to bring home what earlier runs left elsewhere, see bring_home()."""
+        self._left_behind = self.left_behind(store)
+        self.home_at = time.monotonic()
+
+    def bring_home(self, to: OfflineStore, adopt: Callable[[OfflineStore], None]) -> None:
+        """Move what lies in one file to the store; if that fails it stays there for the next run.
+
+        `adopt` makes batches of groups in it. What others hold is for later.
+        """
+        other = next(self._left_behind, None)
+        if other is None:
+            self.home_at = None
+            return
+        try:
+            with other.writing():
+                adopt(other)
+            other.hand_over(to)
+            is_later = not self._discard(other)
+        except StoreError as exc:
+            other.give_back()
+            is_later = exc.busy
+            if other.path is not None and not exc.busy:
+                self._complain(other.path.parent, exc)
+        if is_later:
+            self.look_for_left_behind(to)
+            self.home_at = time.monotonic() + LOCKED_SECONDS
+
     def left_behind(self, store: OfflineStore) -> Iterator[OfflineStore]:
         """Yield the stores in worse folders than this one's, and what was kept apart; what cannot be opened is left.
 
-        Nothing if this one is in memory. Whoever has moved everything out of one gives it to discard().
+        Nothing if this one is in memory.
         """
         if store.path not in self._paths:
             return
@@ -70,20 +103,6 @@ class StoreFolders:
                 error = exc if isinstance(exc, StoreError) else StoreError(str(exc))
                 if not error.busy and os.path.lexists(path):  # else somebody else has just emptied or removed it
                     self._complain(path.parent, error)
-
-    def discard(self, store: OfflineStore) -> bool:
-        """Close a store that was left behind; a file that was kept apart goes when it is empty. Raises StoreError.
-
-        False: another process holds some of what was kept apart, to move it, and may fail.
-        """
-        if store.path is None or store.path in self._paths:
-            store.close()
-            return True
-        is_empty, is_held = not store.stored_events(), store.next_attempt() is not None
-        store.close()
-        if is_empty:
-            remove(store.path)
-        return not is_held
 
     def keep_apart(self, store: OfflineStore) -> Path | None:
         """Write what a store in memory holds to a file of this process alone; None if no folder takes it."""
@@ -100,6 +119,20 @@ class StoreFolders:
     def in_memory(self, max_bytes: int) -> OfflineStore:
         """Return a store that lives as long as the process."""
         return OfflineStore(None, owner=self._owner, max_bytes=max_bytes)
+
+    def _discard(self, store: OfflineStore) -> bool:
+        """Close a store that was left behind; a file that was kept apart goes when it is empty. Raises StoreError.
+
+        False: another process holds some of what was kept apart, to move it, and may fail.
+        """
+        if store.path is None or store.path in self._paths:
+            store.close()
+            return True
+        is_empty, is_held = not store.stored_events(), store.next_attempt() is not None
+        store.close()
+        if is_empty:
+            remove(store.path)
+        return not is_held
 
     def _open(self, path: Path, busy_seconds: float) -> OfflineStore:
         return OfflineStore(path, owner=self._owner, max_bytes=self._max_bytes, busy_seconds=busy_seconds)
