@@ -1,8 +1,10 @@
 """Erasure: nothing of the subject is left anywhere, and every count is as if it had never come."""
 
+import fcntl
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,13 +16,16 @@ import pytest
 from msgspec import Raw
 
 from shockmouse_analytics_server import erasure, person_erasure
+from shockmouse_analytics_server.erasure_journal import Subject
+from shockmouse_analytics_server.erasure_work import Work
 from shockmouse_analytics_server.errors import DatabaseError
+from shockmouse_analytics_server.folder import loading_lock
 from shockmouse_analytics_server.rollups import ROLLUPS
 from shockmouse_analytics_server.rows import Row
 
 from .conftest import Place
 from .erasing import Node
-from .spooled import make_row
+from .spooled import NOON, entry_of, make_row
 
 pytestmark = pytest.mark.engine
 
@@ -241,6 +246,7 @@ PATHS = """
 select sum(events) as events, uniqCombinedMerge(12)(visitors) as visitors from counts_by_value
 where dimension = 'path'
 """
+DAY_SECONDS = 24 * 3600.0
 STEPS = [name for name, _ in person_erasure.STEPS]
 CHILD = Path(__file__).with_name("erasing_child.py")
 
@@ -276,6 +282,51 @@ def test_a_segment_that_is_half_stored_while_an_erasure_stood_still_counts_once(
     for table in ("sessions", "devices"):
         rows = node.fetch(f"select device_id, events from {table} final order by device_id")
         assert [tuple(row.values()) for row in rows] == [("kiosk", 2), ("late", 1)]
+
+
+def test_the_loader_has_its_turn_after_every_portion_of_days_that_is_counted_anew(node: Node) -> None:
+    """Else events that arrive while a person of many days is erased would be in no answer for as long."""
+    days = 12
+    for day in range(days):
+        node.load(event(device_id="own", user_id="anna", at=NOON - day * DAY_SECONDS))
+    turns: list[float] = []
+    waiting = event(device_id="other", at=NOON)
+    ended = threading.Event()
+
+    async def erase(place: Any) -> None:
+        subject = Subject(project="shop", user_id="anna")
+        work = Work(place, erasure.begin(place, subject, "test"), events_at_once=1)
+        for step, run in person_erasure.STEPS:
+            if step == "counts":
+                place.spool.append([entry_of([waiting])])
+                loader.start()
+            await run(work)
+            if step == "counts":
+                ended.set()
+        loader.join()
+        erased.append((await erasure.finish(work)).tables)
+
+    erased: list[Any] = []
+    loader = threading.Thread(target=lambda: turns.extend(turns_of(loading_lock(node.data_dir), ended)))
+    node.run(erase)
+    assert len(turns) >= 2 * days  # in each of the two tables that the events of those days had added to
+    assert [table.name for table in erased[0] if table.rows_left] == []
+
+
+def turns_of(lock: Path, ended: threading.Event) -> Iterator[float]:
+    """Yield when the lock could be had, as the loader tries: once for each time that it is let go."""
+    was_held = False
+    with lock.open("r+") as file:
+        while not ended.wait(0.05):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                was_held = True
+                continue
+            fcntl.flock(file, fcntl.LOCK_UN)
+            if was_held:
+                yield time.monotonic()
+            was_held = False
 
 
 def test_who_erases_again_is_shown_the_receipt_that_another_process_has_earned(node: Node) -> None:

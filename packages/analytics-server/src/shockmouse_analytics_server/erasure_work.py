@@ -24,6 +24,8 @@ from .spool_search import Ids
 from .tombstones import Kind, subject_hash
 
 DRAIN_SECONDS = 600.0
+EVENTS_AT_ONCE = 100_000  # whose days are counted anew while the loader waits: a second or two
+TURN_SECONDS = 0.2  # the loader looks for its lock every 0.05 s, nothing else gives it the next turn
 POLL_SECONDS = 0.2
 # Workers look into the mirror once a second; what they had in hand by then is committed soon after.
 KNOWN_SECONDS = FRESH_SECONDS + 0.5
@@ -49,9 +51,10 @@ class Place(Struct, frozen=True):
 class Work:
     """One erasure at work, with what its steps share."""
 
-    def __init__(self, place: Place, erasure: Erasure) -> None:
+    def __init__(self, place: Place, erasure: Erasure, *, events_at_once: int = EVENTS_AT_ONCE) -> None:
         self.place = place
         self.erasure = erasure
+        self.events_at_once = events_at_once
         self.database = place.database
         self.deletion = Deletion(place.database, place.cluster)
         self.scope = Scope(erasure.id, erasure.subject.project, place.cluster)
@@ -123,11 +126,13 @@ async def load_all(place: Place) -> None:
 async def loader_waits(place: Place) -> AsyncIterator[None]:
     """Inside, nothing goes from this node's spool to ClickHouse, and nothing is half there.
 
-    Raises LockedError, DatabaseError.
+    Then it is the loader's turn. Raises LockedError, DatabaseError.
     """
     with Counters(counters_path(place.data_dir)) as counters:
         async with loader_of(place, counters).at_rest():
             yield
+    if await asyncio.to_thread(segments.newest_waiting, place.spool.file) is not None:
+        await asyncio.sleep(TURN_SECONDS)
 
 
 def loader_of(place: Place, counters: Counters) -> Loader:

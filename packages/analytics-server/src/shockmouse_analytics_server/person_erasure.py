@@ -6,7 +6,7 @@ import time
 from . import registry, rollups, spool_search
 from .erasure_work import TABLES, Steps, Work, be_known, clean_tables, drain, loader_waits
 from .projects import SUBJECTS_SECRET
-from .rollups import ROLLUPS, STAGED, TIMES
+from .rollups import ROLLUPS, STAGED, TIMES, Rollup
 from .subjects import EVENTS_OF, find_ids, params_of
 from .tombstones import make_tombstone
 
@@ -69,22 +69,31 @@ async def collect(work: Work) -> None:
 
 async def take_from_counts(work: Work) -> None:
     """The counts are those of the other events; what counts nothing is merged away."""
+    portions = await rollups.days_of(work.database, work.scope, work.events_at_once)
     for rollup in ROLLUPS:
-        if rollup.is_by_day:
+        table = work.erasure.table(rollup.table)
+        if rollup.is_by_device or not table.rows_before:
+            continue
+        if not rollup.is_by_day:
+            await rollups.take_away(work.database, rollup, work.scope)
+        table.rows_left = 0
+        for days in portions:  # the loader waits for one of them only
             async with loader_waits(work.place):
-                await work.delete(rollup.table, f"day in {rollups.DAYS}")
-                await rollups.make_days_anew(work.database, rollup, work.scope)
-                table = work.erasure.table(rollup.table)
-                table.rows_left = await rollups.count_wrong(work.database, rollup, work.scope)
-        elif not rollup.is_by_device:
-            async with loader_waits(work.place):
-                await rollups.take_away(work.database, rollup, work.scope)
-                table = work.erasure.table(rollup.table)
-                table.rows_left = await rollups.count_wrong(work.database, rollup, work.scope)
-            for partition in await rollups.partitions_of(work.database, rollup, work.scope):
-                await work.deletion.merge(rollup.table, partition)
-            if not await rollups.is_nothing_left(work.database, rollup, work.scope.project):
-                await work.delete(rollup.table, f"{rollups.nothing(rollup)} and {{erasure:String}} != ''")
+                if rollup.is_by_day:
+                    named = ", ".join(f"'{day}'" for day in days)
+                    await work.delete(rollup.table, f"day in ({named}) and {{erasure:String}} != ''")
+                    await rollups.make_days_anew(work.database, rollup, work.scope, days)
+                table.rows_left += await rollups.count_wrong(work.database, rollup, work.scope, days)
+        if not rollup.is_by_day:
+            await merge_away(work, rollup)
+
+
+async def merge_away(work: Work, rollup: Rollup) -> None:
+    """The rollup has no row that counts nothing."""
+    for partition in await rollups.partitions_of(work.database, rollup, work.scope):
+        await work.deletion.merge(rollup.table, partition)
+    if not await rollups.is_nothing_left(work.database, rollup, work.scope.project):
+        await work.delete(rollup.table, f"{rollups.nothing(rollup)} and {{erasure:String}} != ''")
 
 
 async def delete_events(work: Work) -> None:

@@ -3,8 +3,9 @@
 by device   its rows name a device: those of the devices at hand are deleted and made anew from the events that are left
 by sums     it names nobody: what the erased events have added is added once more with the opposite sign, under a token
             that lets it count once; a row whose sums are nothing then goes with the next merge
-by day      it has sketches, from which nothing can be taken: the rows of the days at hand are deleted and made anew,
-            day by day, from the events that are left
+by day      it has sketches, from which nothing can be taken: the rows of a day at hand are deleted and made anew from
+            the events that are left, some days at a time
+No row of a table by sums or by day is of more than one day in UTC.
 The select of each table's own view tells what events add to it, so that the two cannot disagree. A view `NAME_view`
 fills the table `NAME`; a test compares this list with the schema.
 """
@@ -30,9 +31,9 @@ SETTINGS = {
 NOTHING = 1e-6  # a weight is at least 1, so that less is what adding and taking away has left
 STAGED = "(select batch_id, event_id from erasure_rows where erasure = {erasure:String})"
 TIMES = "(select at from erasure_rows where erasure = {erasure:String})"
-DAYS = "(select toDate(at) from erasure_rows where erasure = {erasure:String})"
 STAGED_DAYS = """
-select distinct toString(toDate(at)) as day from erasure_rows where erasure = {erasure:String} order by day
+select toString(toDate(at)) as day, count() as events from events where project = {project:String} and toDate(at) in
+(select toDate(at) from erasure_rows where erasure = {erasure:String}) group by day order by day
 """
 DEVICES = "(select device_id from erasure_rows where erasure = {erasure:String})"
 VIEW = "select as_select from system.tables where database = {database:String} and name = {view:String}"
@@ -116,19 +117,19 @@ class Scope(Struct, frozen=True):
         )
 
     @property
-    def rest(self) -> str:
-        """Return the select of all other events of the days of the staged ones."""
+    def erased_of_days(self) -> str:
+        """Return the select of the staged events of some days."""
         return (
-            "(select * from events where project = {project:String} "  # noqa: S608
-            f"and toDate(at) in {DAYS} and (batch_id, event_id) not in {STAGED})"
+            f"(select * from events where project = {{project:String}} and at in {TIMES} "  # noqa: S608
+            f"and toDate(at) in {{days:Array(Date)}} and (batch_id, event_id) in {STAGED})"
         )
 
     @property
-    def rest_of_day(self) -> str:
-        """Return the select of all other events of one day."""
+    def rest_of_days(self) -> str:
+        """Return the select of all other events of some days."""
         return (
             "(select * from events where project = {project:String} "  # noqa: S608
-            f"and toDate(at) = {{day:Date}} and (batch_id, event_id) not in {STAGED})"
+            f"and toDate(at) in {{days:Array(Date)}} and (batch_id, event_id) not in {STAGED})"
         )
 
     @property
@@ -170,15 +171,26 @@ async def make_anew(database: Database, rollup: Rollup, scope: Scope) -> None:
     await database.execute(sql, params=scope.params, settings=settings)
 
 
-async def make_days_anew(database: Database, rollup: Rollup, scope: Scope) -> None:
-    """The rollup has what the other events of the staged events' days add, of which it has no rows now."""
+async def days_of(database: Database, scope: Scope, events_at_once: int) -> list[list[str]]:
+    """Return the days of the staged events, in UTC, in portions of at most so many events, or of one day."""
+    portions: list[list[str]] = []
+    filled = 0
+    for row in await database.fetch(STAGED_DAYS, params=scope.params):
+        filled += int(row["events"])
+        if filled > events_at_once or not portions:
+            portions.append([])
+            filled = int(row["events"])
+        portions[-1].append(row["day"])
+    return portions
+
+
+async def make_days_anew(database: Database, rollup: Rollup, scope: Scope, days: list[str]) -> None:
+    """The rollup has what the other events of the days add, of which it has no rows now."""
     columns = ", ".join(await columns_of(database, rollup))
-    added = await added_by(database, rollup, scope.rest_of_day)
+    added = await added_by(database, rollup, scope.rest_of_days)
     sql = f"insert into {rollup.table} ({columns}) select {columns} from ({added}) as added"  # noqa: S608
-    days = await database.fetch(STAGED_DAYS, params=scope.params)
-    for row in days:
-        settings = {**SETTINGS, "insert_deduplication_token": str(uuid.uuid4())}  # as above
-        await database.execute(sql, params=scope.params | {"day": row["day"]}, settings=settings)
+    settings = {**SETTINGS, "insert_deduplication_token": str(uuid.uuid4())}  # as above
+    await database.execute(sql, params=scope.params | {"days": days}, settings=settings)
 
 
 async def columns_of(database: Database, rollup: Rollup) -> list[str]:
@@ -212,8 +224,10 @@ async def count_left(database: Database, rollup: Rollup, scope: Scope) -> int:
     return int(row["n"])
 
 
-async def count_wrong(database: Database, rollup: Rollup, scope: Scope) -> int:
-    """Return how many of the staged events' rows do not count what the other events add up to, before any is deleted.
+async def count_wrong(database: Database, rollup: Rollup, scope: Scope, days: list[str]) -> int:
+    """Return how many rows of the days' staged events do not count what their other events add up to.
+
+    The staged events are still in events.
 
     A row whose events have begun to end with their retention may count more than they do; less it never may.
     """
@@ -224,10 +238,10 @@ async def count_wrong(database: Database, rollup: Rollup, scope: Scope) -> int:
         kept=", ".join(f"sumIf({name}, is_kept = 1) as kept_{name}" for name in rollup.sums),
         left=", ".join(f"sumIf({name}, is_kept = 0) as left_{name}" for name in rollup.sums),
         differ=" or ".join(f"kept_{name} < left_{name} - {NOTHING} * (1 + left_{name})" for name in rollup.sums),
-        erased=await added_by(database, rollup, scope.erased),
-        rest=await added_by(database, rollup, scope.rest),
+        erased=await added_by(database, rollup, scope.erased_of_days),
+        rest=await added_by(database, rollup, scope.rest_of_days),
     )
-    (row,) = await database.fetch(sql, params=scope.params)
+    (row,) = await database.fetch(sql, params=scope.params | {"days": days})
     return int(row["n"])
 
 
