@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shockmouse_analytics_server.config import FIELDS, flag_name
+from shockmouse_analytics_server.config import FIELDS, flag_name, meaning_of, shape_of, variable_name
 
 from .serving import PROGRAM, Done, Server, command, serving, wait_until
 
@@ -42,7 +42,7 @@ def test_a_commands_help_shows_the_settings_that_matter_to_it(tmp_path: Path) ->
     def shown(*words: str) -> set[str]:
         done = command(tmp_path, *words, "--help")
         assert (done.code, done.err) == (0, "")
-        return {field for field in FIELDS if f" {flag_name(field)} VALUE" in done.out.partition("settings:")[2]}
+        return {field for field in FIELDS if f"{variable_name(field)})" in done.out}
 
     where = {field for field in FIELDS if field == "data_dir" or field.startswith("clickhouse_")}
     assert shown("serve") == {*FIELDS}
@@ -50,6 +50,21 @@ def test_a_commands_help_shows_the_settings_that_matter_to_it(tmp_path: Path) ->
     assert shown("project", "link") == where | {"host", "port"}
     taken = [command(tmp_path, "openapi", "--max-body-bytes", value).code for value in ("2000000", "x")]
     assert taken == [0, 2]
+
+
+def test_help_tells_of_each_setting_what_it_means_its_unit_and_default(tmp_path: Path) -> None:
+    told = unspaced(command(tmp_path, "serve", "--help").out)
+    for field in FIELDS:
+        assert unspaced(f"{flag_name(field)} {shape_of(field)} {meaning_of(field)} (default: ") in told
+    spool = "bytes that may wait for ClickHouse; beyond them senders are answered 503"
+    line = f"--spool-max-bytes N {spool} (default: 10737418240; SHOCKMOUSE_SPOOL_MAX_BYTES)"
+    assert unspaced(line) in told
+    assert unspaced("--ip-anonymization drop|keep|truncate what a new project keeps of visitors' addresses") in told
+
+
+def unspaced(text: str) -> str:
+    """Return the text without what a line's end may have put into it."""
+    return "".join(text.split())
 
 
 def test_help_names_the_commands_and_loads_no_engine() -> None:

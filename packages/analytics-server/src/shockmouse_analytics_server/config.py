@@ -31,34 +31,52 @@ def default_data_dir() -> Path:
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the server; a time or size names its unit."""
+    """Settings of the server, each with what it means, its unit and its bounds: the one list, `--help` shows it."""
 
-    host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535)] = 8000
-    """0 takes a free one."""
-    workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    data_dir: Path = msgspec.field(default_factory=default_data_dir)
-    clickhouse_url: str | None = None
-    clickhouse_user: str | None = None
-    clickhouse_password: str | None = None
-    clickhouse_database: Identifier = "shockmouse"
-    clickhouse_cluster: Identifier | None = None
-    spool_max_bytes: Annotated[int, Meta(ge=1 << 20)] = 10 << 30
-    max_body_bytes: Annotated[int, Meta(ge=1 << 10, le=64 << 20)] = 1 << 20
-    max_inflated_bytes: Annotated[int, Meta(ge=1 << 10, le=256 << 20)] = 5 << 20
-    max_batch_events: Annotated[int, Meta(ge=1, le=100_000)] = 1000
-    max_event_bytes: Annotated[int, Meta(ge=1 << 10, le=1 << 20)] = 64 << 10
-    rate_limit_events_per_second: Annotated[float, Meta(ge=0)] = 0.0
-    """0 is off."""
-    retention_days: Days = 395
-    rollup_retention_days: Days = 0
-    agent_path: RoutePath = "/agent.js"
-    events_path: RoutePath = "/v1/events"
-    ip_anonymization: Literal["truncate", "drop", "keep"] = "truncate"
-    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
-    geoip_database: Path | None = None
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["text", "json"] = "text"
+    host: Annotated[str, Meta(min_length=1, max_length=255, description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
+    workers: Annotated[int, Meta(ge=1, le=64, description="HTTP worker processes")] = 1
+    data_dir: Annotated[Path, Meta(description="folder of all that the node keeps")] = msgspec.field(
+        default_factory=default_data_dir
+    )
+    clickhouse_url: Annotated[
+        str | None, Meta(description="http:// or https:// address of a ClickHouse server; unset is the embedded engine")
+    ] = None
+    clickhouse_user: Annotated[str | None, Meta(description="the server's user")] = None
+    clickhouse_password: Annotated[
+        str | None, Meta(description="that user's password; better as a variable, everybody sees arguments")
+    ] = None
+    clickhouse_database: Annotated[Identifier, Meta(description="the database's name")] = "shockmouse"
+    clickhouse_cluster: Annotated[Identifier | None, Meta(description="the cluster's name; unset is one server")] = None
+    spool_max_bytes: Annotated[
+        int, Meta(ge=1 << 20, description="bytes that may wait for ClickHouse; beyond them senders are answered 503")
+    ] = 10 << 30
+    max_body_bytes: Annotated[int, Meta(ge=1 << 10, le=64 << 20, description="bytes of a request's body")] = 1 << 20
+    max_inflated_bytes: Annotated[
+        int, Meta(ge=1 << 10, le=256 << 20, description="bytes of a gzipped body, unpacked")
+    ] = 5 << 20
+    max_batch_events: Annotated[int, Meta(ge=1, le=100_000, description="events of one request")] = 1000
+    max_event_bytes: Annotated[int, Meta(ge=1 << 10, le=1 << 20, description="bytes of one event")] = 64 << 10
+    rate_limit_events_per_second: Annotated[
+        float, Meta(ge=0, description="events a second of one write key and worker; beyond them 429; 0 is off")
+    ] = 0.0
+    retention_days: Annotated[Days, Meta(description="days that a new project keeps events; 0 is for ever")] = 395
+    rollup_retention_days: Annotated[Days, Meta(description="days that a new project keeps counts; 0 is for ever")] = 0
+    agent_path: Annotated[RoutePath, Meta(description="a further path of the browser script")] = "/agent.js"
+    events_path: Annotated[RoutePath, Meta(description="a further path that takes events")] = "/v1/events"
+    ip_anonymization: Annotated[
+        Literal["truncate", "drop", "keep"], Meta(description="what a new project keeps of visitors' addresses")
+    ] = "truncate"
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="addresses or networks, by commas, whose X-Forwarded-For is believed")
+    ] = ("127.0.0.1", "::1")
+    geoip_database: Annotated[
+        Path | None, Meta(description="an MMDB file with countries; unset is the table of the extra `geo`")
+    ] = None
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="the least that is logged")] = (
+        "info"
+    )
+    log_format: Annotated[Literal["text", "json"], Meta(description="json is for machines")] = "text"
 
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(ServerConfig)}
@@ -118,9 +136,7 @@ def read_value(source: str, name: str, text: str) -> Any:
 
 def wanted(name: str) -> str:
     """Return in words what values the setting takes."""
-    kind = inspect.type_info(FIELDS[name].type)
-    options = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
-    for one in options:
+    for one in kinds_of(name):
         match one:
             case inspect.LiteralType():
                 return f"one of {', '.join(map(str, one.values))}"
@@ -134,6 +150,36 @@ def wanted(name: str) -> str:
             case inspect.StrType():
                 return f"a text of {one.min_length or 0} to {one.max_length} characters"
     return "a path"
+
+
+def kinds_of(name: str) -> tuple[inspect.Type, ...]:
+    """Return the types that the setting's value may have."""
+    kind = inspect.type_info(FIELDS[name].type)
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+
+
+def meaning_of(name: str) -> str:
+    """Return in words what the setting is, with its unit."""
+    told = inspect.type_info(FIELDS[name].type)
+    schema = told.extra_json_schema if isinstance(told, inspect.Metadata) else None
+    return str((schema or {})["description"])
+
+
+def shape_of(name: str) -> str:
+    """Return the word that stands for the setting's value in a command line."""
+    for one in kinds_of(name):
+        match one:
+            case inspect.LiteralType():
+                return "|".join(map(str, one.values))
+            case inspect.IntType() | inspect.FloatType():
+                return "N"
+            case inspect.StrType():
+                return "TEXT"
+            case inspect.VarTupleType():
+                return "LIST"
+    return "PATH"
 
 
 def read_path(kind: type, value: Any) -> Path:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from ..config import FIELDS, ServerConfig, flag_name, variable_name
+from ..config import FIELDS, ServerConfig, default_data_dir, flag_name, meaning_of, shape_of, variable_name, written
 
 Run = Callable[[argparse.Namespace, ServerConfig], int]
 Commands = Any  # argparse's collection of subparsers has no public type
@@ -39,8 +39,8 @@ def add_command(
     for field in FIELDS:
         if field not in without:
             flag, variable = flag_name(field), variable_name(field)
-            told = f"or {variable}{default_of(field)}" if field in shown else argparse.SUPPRESS
-            settings.add_argument(flag, dest=SETTING + field, metavar="VALUE", help=told)
+            told = f"{meaning_of(field)} ({default_of(field)}; {variable})" if field in shown else argparse.SUPPRESS
+            settings.add_argument(flag, dest=SETTING + field, metavar=shape_of(field), help=told)
     parser.set_defaults(run=run)
     return parser
 
@@ -52,10 +52,8 @@ def add_group(commands: Commands, name: str, about: str) -> Commands:
 
 
 def default_of(field: str) -> str:
-    if field == "data_dir":
-        return "; the platform's user data folder"
-    value = FIELDS[field].default
-    return "" if value is None else f"; {','.join(value) if isinstance(value, tuple) else value}"
+    value = default_data_dir() if field == "data_dir" else FIELDS[field].default
+    return "default: none" if value is None else f"default: {written(value)}"
 
 
 def given_flags(options: argparse.Namespace) -> dict[str, str | None]:
