@@ -19,6 +19,7 @@ _MOBILE = re.compile(r"mobi|iphone|ipod|windows phone|opera mini")
 _DESKTOPS = frozenset(
     {"Windows", "Mac OS X", "Linux", "Ubuntu", "Debian", "Fedora", "Chrome OS", "FreeBSD", "OpenBSD", "NetBSD"}
 )
+DEVICE_TYPES = ("desktop", "mobile", "tablet", "tv")
 
 
 class Agent(Struct, frozen=True):

@@ -4,7 +4,8 @@ DIMENSION  a column of events by name, what the session began with (entry_…) o
            user_property.NAME
 OPERATOR   is, is_not, contains, not_contains (any of the values; letter case does not matter to the latter two);
            gt, gte, lt, lte (one number or time); is_set, is_not_set (no value)
-VALUE      `\|` and `\\` stand for | and \. What an event lacks is the empty string, and so not set
+VALUE      `\|` and `\\` stand for | and \. What an event lacks is the empty string, and so not set. Of
+           CLOSED dimensions is and is_not take only values that there are
 TIME       RFC 3339 or YYYY-MM-DD; without an offset it is UTC, in a filter as in a property
 NAME       a property's key; `a.b` is the key "a.b" where an event has it, else the key "b" within the object "a"; and
            `a.b.c` may be the key "b.c" within "a", too
@@ -19,12 +20,15 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import get_args
 
 from msgspec import Struct
 
+from .agents import DEVICE_TYPES
 from .clickhouse import Identifier
 from .errors import QuestionError
 from .times import parse_time
+from .wire import EventType, Privacy
 
 # fmt: off
 EVENT_DIMENSIONS = frozenset({
@@ -39,6 +43,8 @@ OF_ENTRY = (
     *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"),
 )
 SESSION_DIMENSIONS = {f"entry_{name}": f"entry.{name}" for name in OF_ENTRY} | {"exit_path": "exit_path"}
+# What has a closed list of values, "" where an event may lack it: a mistyped one would find nothing, and not say why.
+CLOSED = {"type": get_args(EventType), "privacy": get_args(Privacy), "device_type": ("", *DEVICE_TYPES)}
 PROPERTY_COLUMNS = {"property": "properties", "user_property": "user_properties"}
 
 TEXT_OPERATORS = {
@@ -112,6 +118,7 @@ def parse(text: str) -> Filter:
     values = () if value is None else split_values(value)
     check_values(text, operator, values)
     express(dimension, "check")
+    check_known(dimension, operator, values)
     return Filter(dimension, operator, values)
 
 
@@ -140,6 +147,18 @@ def check_values(text: str, operator: str, values: tuple[str, ...]) -> None:
         wrong = f"takes at most {MAX_VALUES} values"
     if wrong:
         raise QuestionError(f"filter {text[:200]!r}: {operator} {wrong}", code="bad_filter")
+
+
+def check_known(dimension: str, operator: str, values: tuple[str, ...]) -> None:
+    """Raises QuestionError: a value is none that the dimension can have; parts of values are free."""
+    if operator not in ("is", "is_not"):
+        return
+    known = CLOSED.get(dimension, values)
+    for value in values:
+        if value not in known:
+            raise QuestionError(
+                f"unknown {dimension} {value[:100]!r}: one of {', '.join(filter(None, known))}", code="bad_filter"
+            )
 
 
 def is_number(text: str) -> bool:
