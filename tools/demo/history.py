@@ -1,4 +1,4 @@
-"""Two months of visits before today, sent to the server with the times at which they would have happened.
+"""Two months of visits up to this minute, sent to the server with the times at which they would have happened.
 
 So a first look at the dashboard is not at an empty page. They are on a host of their own and are counted apart.
 """
@@ -15,8 +15,9 @@ from walks import Step, script_events, walk
 
 HOST = "mouse-and-cheese.example"
 DAYS = 59  # so that the last thirty have a period to be compared with
-A_DAY = 30  # visits, on a mean day
+A_DAY = 50  # visits, on a mean day
 BATCH_EVENTS = 1000
+CLOCKS = {"Europe/London": 0, "America/New_York": -5, "America/Toronto": -5, "Asia/Tokyo": 9}  # hours; others 1
 
 
 class HistoryError(Exception):
@@ -24,9 +25,9 @@ class HistoryError(Exception):
 
 
 def visits(dice: random.Random, now: datetime) -> Iterator[tuple[Person, datetime]]:
-    """Yield who came and when, oldest first by day: more on weekdays and evenings, a little more each week."""
+    """Yield who came and when, oldest first by day: more on weekdays and by day, a little more each week."""
     known: list[Person] = []
-    for days_ago in range(DAYS, 0, -1):
+    for days_ago in range(DAYS, -1, -1):
         day = now - timedelta(days=days_ago)
         busy = (0.65 if day.weekday() >= 5 else 1.0) * (1.3 - days_ago / DAYS * 0.6) * dice.uniform(0.85, 1.15)
         for _ in range(round(A_DAY * busy)):
@@ -36,11 +37,13 @@ def visits(dice: random.Random, now: datetime) -> Iterator[tuple[Person, datetim
                 known.append(person)
             hour = min(23.9, max(0.0, dice.gauss(*dice.choice(((11, 2.5), (16, 3), (20.5, 1.8))))))
             midnight = day.replace(hour=0, minute=0, second=0, microsecond=0)
-            yield person, min(midnight + timedelta(hours=hour), now - timedelta(hours=1))
+            began = midnight + timedelta(hours=hour - CLOCKS.get(person.timezone, 1))
+            if began < now:
+                yield person, began
 
 
-def visit(dice: random.Random, person: Person, began: datetime) -> Iterator[dict[str, Any]]:
-    """Yield the events of one visit, of the script in the page and of the shop itself."""
+def visit(dice: random.Random, person: Person, began: datetime, now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield the events of one visit, of the script in the page and of the shop itself, as far as it has come."""
     origin, at = f"https://{HOST}", began
     pieces = 0
     own = {
@@ -50,6 +53,8 @@ def visit(dice: random.Random, person: Person, began: datetime) -> Iterator[dict
         "privacy": "balanced",
     }
     for step in walk(dice, origin):
+        if at + timedelta(seconds=step.seconds + 1) > now:
+            return
         told = [*script_events(dice, step, origin, at, person), *shop_events(step, at, pieces)]
         pieces += step.is_bought
         for event in sorted(told, key=lambda event: event["timestamp"]):
@@ -97,7 +102,7 @@ async def send(server: str, write_key: str, *, seed: int = 7) -> tuple[int, list
     events, people = list(crawl(dice, now)), []
     for person, began in visits(dice, now):
         people.append(person)
-        events += visit(dice, person, began)
+        events += visit(dice, person, began, now)
     headers, accepted = {"Authorization": f"Bearer {write_key}"}, 0
     async with aiohttp.ClientSession(headers=headers) as session:
         for begin in range(0, len(events), BATCH_EVENTS):

@@ -16,6 +16,9 @@ import aiohttp
 from people import Person, new_person
 from walks import Step, script_events, walk
 
+AT_ONCE = 4  # visitors that come when the demo begins
+FIRST_GAP, LAST_GAP = 5.0, 120.0  # seconds until the next one: ever more, up to about what such a shop has at noon
+REPORT_EVERY = 45.0  # seconds
 REPORTS = ("Report exported", "Backup finished", "Recipe printed")
 HTML = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Dest": "document"}
 
@@ -29,18 +32,19 @@ class Guest:
         if person.agrees and is_known:
             self._cookies["shockmouse_device"] = person.device_id
 
-    async def look(self, dice: random.Random, step: Step) -> None:
-        """Open a page, do there what the step says, and leave."""
+    async def look(self, dice: random.Random, step: Step, stopping: asyncio.Event) -> None:
+        """Open a page, read, do there what the step says, and leave; at the demo's end leave at once."""
         at = datetime.now(UTC)
         headers = HTML | ({"Referer": step.referrer} if step.referrer else {})
         await self._ask("GET", step.path + step.query, headers)
-        step.seconds = min(
-            step.seconds, dice.uniform(0.05, 0.8)
-        )  # nobody who looks at a demo waits as long as a reader
-        await asyncio.sleep(step.seconds)
+        script = script_events(dice, step, self._site, at, self._person)
+        await self._tell([next(script)])
+        step.seconds = min(step.seconds, dice.uniform(5, 30))  # who looks at a demo waits less than a reader
+        if await pause(stopping, step.seconds):
+            step.seconds, step.next_path = (datetime.now(UTC) - at).total_seconds(), ""
         if step.is_bought:
             await self._ask("POST", "/basket", {}, {"cheese": step.path.split("/")[-1]})
-        await self._tell(list(script_events(dice, step, self._site, at, self._person)))
+        await self._tell(list(script))
         if step.is_sent:
             await self._ask(
                 "POST", "/order" if step.path == "/checkout" else "/contact", HTML, dict.fromkeys(step.fields, "x")
@@ -89,8 +93,11 @@ async def pause(stopping: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-async def come(site: str, key: str, known: list[Person], stopping: asyncio.Event, *, guests: int = 4) -> None:
-    """Send visitors through the shop until the demo ends, `guests` at a time; a third have been here before."""
+async def come(site: str, key: str, known: list[Person], stopping: asyncio.Event) -> None:
+    """Send visitors through the shop until the demo ends, a third of whom have been here before.
+
+    So many come at first that there is something to see, then ever fewer: the day shall look like those before it.
+    """
     dice = random.Random()
 
     async def visit() -> None:
@@ -100,14 +107,21 @@ async def come(site: str, key: str, known: list[Person], stopping: asyncio.Event
         for step in walk(dice, site):
             if stopping.is_set():
                 return
-            await guest.look(dice, step)
+            await guest.look(dice, step, stopping)
 
-    async def guest() -> None:
-        while not await pause(stopping, dice.uniform(0.1, 2.0)):
-            await visit()
-
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        await asyncio.gather(*(guest() for _ in range(guests)))
+    gap = FIRST_GAP
+    try:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+            asyncio.TaskGroup() as visits,
+        ):
+            for _ in range(AT_ONCE):
+                visits.create_task(visit())
+            while not await pause(stopping, dice.expovariate(1 / gap)):
+                visits.create_task(visit())
+                gap = min(gap * 1.12, LAST_GAP)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
 
 
 async def report(environment: dict[str, str], stopping: asyncio.Event) -> int:
@@ -119,7 +133,7 @@ async def report(environment: dict[str, str], stopping: asyncio.Event) -> int:
     while not stopping.is_set():
         await client(environment, "send", random.choice(REPORTS), "pages=12", "format=pdf")
         sent += 1
-        await pause(stopping, 3.0)
+        await pause(stopping, REPORT_EVERY)
     await client(environment, "queue", "flush")
     return sent
 
