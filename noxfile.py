@@ -26,6 +26,7 @@ RUNNER = ("pytest>=9", "pytest-timeout>=2.4", "pytest-xdist>=3.8")
 TEST_LIBRARIES = (*RUNNER, "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")  # most of a test's time is waiting; a file shares its servers
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
+WITHOUT_TOOLKITS = f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}"
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")
 WITH_ENGINE = (*TEST_LIBRARIES, *FRAMEWORKS, "playwright>=1.60", "schemathesis>=4.32")
 
@@ -143,7 +144,7 @@ def tests(session: nox.Session) -> None:
         )
     install_packages(session, *TEST_LIBRARIES, *(TOOLKITS if is_first else ()), extra="[geo]")
     chosen = "not engine and not faults" + ("" if is_first else " and not crashes")
-    ignored = () if is_first else (f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}",)
+    ignored = () if is_first else (WITHOUT_TOOLKITS,)
     folders = [str(package / "tests") for package in PACKAGES]
     for options in sharing(chosen)[: 2 if is_first else 1]:
         session.run("pytest", *options, *ignored, *folders, *session.posargs)
@@ -180,8 +181,9 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(requires=["engine"], venv_backend="none")
 def faults(session: nox.Session) -> None:
-    """The long runs: 200 kills, a minute without the engine."""
-    run_with_engine(session, "-m", "pytest", "-m", "faults", "-s", "tests", "packages", libraries=WITH_ENGINE)
+    """The long runs: 200 kills, a minute without the engine, ten minutes of odd requests, 2,000 sets of data."""
+    chosen = ("-m", "faults", "-s", WITHOUT_TOOLKITS, "tests", "packages")
+    run_with_engine(session, "-m", "pytest", *chosen, libraries=WITH_ENGINE)
 
 
 @nox.session(requires=["engine"], venv_backend="none")
