@@ -272,6 +272,8 @@ def test_the_rate_travels_with_the_event(client, server):
         (lambda a: a.track(5), TypeError),
         (lambda a: a.track(" "), ValueError),
         (lambda a: a.track("x" * 256), ValueError),
+        (lambda a: a.track("\x1b"), ValueError),
+        (lambda a: a.track("\u200b "), ValueError),
         (lambda a: a.track("n", [1]), TypeError),
         (lambda a: a.track("n", {"object": object()}), TypeError),
         (lambda a: a.track("n", {"text": "x" * 70_000}), ValueError),

@@ -25,6 +25,7 @@ from .event import (
     EventType,
     Privacy,
     encode,
+    is_visible,
     stands_for_no_id,
 )
 from .fingerprint import Fingerprinter
@@ -556,6 +557,8 @@ class Analytics:
             raise TypeError(f"name is {type(name).__name__}, but should be a string")
         elif not name.strip() or len(name) > MAX_NAME_CHARACTERS:
             raise ValueError(f"name should have 1 to {MAX_NAME_CHARACTERS} characters")
+        elif not is_visible(name):
+            raise ValueError("name has no character that can be seen")
         boot = self._manager.boot
         seq = boot.next()
         at = time.time()

@@ -28,6 +28,7 @@ MAX_NAME_CHARACTERS = 255
 MAX_USER_ID_CHARACTERS = 256
 REDACTED = "[redacted]"  # in the place of a value that looks like a secret
 
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 # What programs write where an id is missing; as an id it would join strangers into one visitor.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})
 
@@ -80,6 +81,15 @@ class Boot:
         """Return the UUIDv7 of the event with this sequence number."""
         ms = unix_ms.to_bytes(6).hex()
         return f"{ms[:8]}-{ms[8:]}{self._process}{(self._start + seq).to_bytes(6).hex()}"
+
+
+def is_visible(name: str) -> bool:
+    """Return whether one of its characters at least can be seen; the server refuses other names."""
+    if name.isprintable():
+        return not name.isspace()
+    from unicodedata import category  # for few names
+
+    return any(category(character) not in _INVISIBLE for character in name)
 
 
 class Batch(Struct, frozen=True, kw_only=True):
