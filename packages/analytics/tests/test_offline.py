@@ -509,6 +509,7 @@ def test_what_a_program_has_when_the_file_is_locked_to_its_end_goes_out_with_the
     assert ended.code == 0, ended.errors
     (apart,) = program.state.glob("*.apart-*.sqlite")
     assert f"10 events wait in {apart}: " in ended.errors
+    assert "stay in memory" not in ended.errors
     assert stat.S_IMODE(apart.stat().st_mode) == 0o600
     db.close()
     server.reply = lambda number, body: None

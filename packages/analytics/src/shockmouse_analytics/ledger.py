@@ -128,6 +128,7 @@ class Ledger:
             self.stored = self.left_files.copies
             return
         self.left_files.settle(self._store.own_ids("waiting"))
+        self._counts.pass_over("memory")
         self.is_on_disk = True
 
     def remains(self, *, own: bool) -> dict[Path, int]:
@@ -364,6 +365,7 @@ class Ledger:
                     return False
             else:
                 self.is_locked_out = False
+                self._counts.pass_over("memory")
                 self._folders.look_for_left_behind(self._store)
                 self.look()
                 return True
