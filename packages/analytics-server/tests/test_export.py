@@ -181,4 +181,4 @@ def test_the_command_writes_to_standard_output(tmp_path: Path) -> None:
     assert done.out.count("\n") == 1
     wrong = command(folder, "export", "--project", "shop", "--from", "yesterday")
     assert (wrong.code, wrong.out, wrong.err.count("\n")) == (2, "", 1)
-    assert command(folder, "export", "--project", "nobody").code == 2
+    assert command(folder, "export", "--project", "nobody").code == 1

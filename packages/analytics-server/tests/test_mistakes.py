@@ -90,7 +90,29 @@ def test_a_project_that_never_was_has_no_log(tmp_path: Path) -> None:
     assert command(tmp_path, "project", "create", "shop").code == 0
     assert command(tmp_path, "project", "audit", "shop").code == 0
     refused = command(tmp_path, "project", "audit", "nope")
-    assert (refused.code, "there is no project 'nope'" in refused.err) == (2, True)
+    assert (refused.code, "there is no project 'nope'" in refused.err) == (1, True)
+
+
+@pytest.mark.engine
+def test_a_project_that_is_not_there_is_a_failure_and_a_bad_value_is_wrong_usage(tmp_path: Path) -> None:
+    assert command(tmp_path, "project", "create", "shop").code == 0
+    for words in ("set nope --timezone UTC", "keys nope", "link nope", "delete nope --yes"):
+        assert command(tmp_path, "project", *words.split()) == said(
+            "there is no project 'nope'; `project list` shows what there is"
+        )
+    assert command(tmp_path, "erase", "--project", "nope", "--user-id", "anna").code == 1
+    for words in ("set shop", "set shop --timezone Nowhere/Land", "set shop --retention-days -1", "delete shop"):
+        assert command(tmp_path, "project", *words.split()).code == 2
+
+
+def test_doctor_without_data_says_so_as_it_says_all_else(tmp_path: Path) -> None:
+    folder = tmp_path / "nowhere"
+    about, advice = f"there is no data in {folder}", "give --data-dir as serve has it"
+    done = command(folder, "doctor")
+    assert (done.code, done.out.splitlines()[-1], done.err) == (1, f"FAILURE {about} → {advice}", "")
+    found = command(folder, "doctor", "--json").json()
+    assert found[-1] == {"level": "failure", "about": about, "advice": advice}
+    assert not folder.exists()
 
 
 def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path) -> None:
@@ -106,7 +128,7 @@ def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "line",
-    ["project list", "migrate status", "migrate plan", "migrate verify", "doctor", "spool status", "backup kept"],
+    ["project list", "migrate status", "migrate plan", "migrate verify", "spool status", "backup kept"],
 )
 def test_a_mistyped_folder_is_not_made(tmp_path: Path, line: str) -> None:
     typo = tmp_path / "dta"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from . import __version__, config, logs
 from .commands import backups, checks, exports, imports, migrations, privacy, projects, serving, spooling
 from .commands.options import PROGRAM, Parser, given_flags
-from .errors import ConfigError, ServerError, UsageError, in_words
+from .errors import ConfigError, NoProjectError, ServerError, UsageError, in_words
 from .lifeline import end_with_parent
 
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         logs.set_up("command", level="warning", form=settings.log_format)
         code: int = options.run(options, settings)
     except UsageError as exc:
-        return fail(exc, 2)
+        return fail(exc, 1 if isinstance(exc, NoProjectError) else 2)
     except (ServerError, OSError) as exc:
         if isinstance(exc, BrokenPipeError):
             raise

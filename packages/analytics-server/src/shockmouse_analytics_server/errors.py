@@ -2,7 +2,8 @@
 
 ServerError
 ├── ConfigError             a setting is missing, unknown or out of bounds: the person at the keyboard mends it
-├── UsageError              a command was asked for something that is not there: exit 2
+├── UsageError              a command or request asks for what cannot be: exit 2
+│   └── NoProjectError      it is well formed, and names a project that is not there: exit 1, 404
 ├── NameTakenError          a project cannot be created, for its name is or was in use: 409
 ├── BodyError               a request's body is refused whole: its status, code and reason are the answer
 ├── QuestionError           a question's parameters are refused: its status, code and reason are the answer
@@ -34,7 +35,11 @@ class ConfigError(ServerError):
 
 
 class UsageError(ServerError):
-    """A command or request names something that does not exist."""
+    """A command or request names something that does not exist, or does not fit."""
+
+
+class NoProjectError(UsageError):
+    """There is no project of this name, or there is none any more."""
 
 
 class NameTakenError(ServerError):

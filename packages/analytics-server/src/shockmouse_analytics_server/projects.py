@@ -22,7 +22,7 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
-from .errors import ServerError, UsageError
+from .errors import NoProjectError, ServerError, UsageError
 from .keys import is_same_hash, token_hash, token_prefix
 from .tombstones import Tombstone, subject_hash
 
@@ -183,11 +183,11 @@ class Directory:
     def project(self, name: str) -> Project:
         """Return the project's settings.
 
-        Raises UsageError: there is none of this name.
+        Raises NoProjectError: there is none of this name.
         """
         found = self._fresh().projects.get(name) or self._fresh(max_age_seconds=0.0).projects.get(name)
         if found is None or found.deleted:
-            raise UsageError(f"there is no project {name!r}; `project list` shows what there is")
+            raise NoProjectError(f"there is no project {name!r}; `project list` shows what there is")
         return found
 
     def projects(self) -> list[Project]:

@@ -27,10 +27,7 @@ def add(commands: Commands) -> None:
 
 
 def run_doctor(options: argparse.Namespace, config: ServerConfig) -> int:
-    if config.clickhouse_url is None:
-        check_data(config.data_dir)
-    prepare_data_dir(config.data_dir)
-    findings = [*look_at_machine(config), *asyncio.run(look_at_database(config))]
+    findings = look(config)
     if options.json:
         print(json.dumps([{"level": one.level, "about": one.about, "advice": one.advice} for one in findings]))
     else:
@@ -39,13 +36,34 @@ def run_doctor(options: argparse.Namespace, config: ServerConfig) -> int:
     return 1 if any(one.level == "failure" for one in findings) else 0
 
 
+def look(config: ServerConfig) -> list["Finding"]:
+    """Return what was found; without a data folder there is nothing more to look at."""
+    from ..doctor import Finding
+
+    read = Finding("ok", "the settings can be read")
+    try:
+        if config.clickhouse_url is None:
+            check_data(config.data_dir)
+        prepare_data_dir(config.data_dir)
+    except ConfigError as exc:
+        return [read, failure_of(exc)]
+    return [read, *look_at_machine(config), *asyncio.run(look_at_database(config))]
+
+
+def failure_of(error: ConfigError) -> "Finding":
+    """Return the error with what it says to do."""
+    from ..doctor import Finding
+
+    about, _, advice = str(error).partition(": ")
+    return Finding("failure", about, advice)
+
+
 def look_at_machine(config: ServerConfig) -> Iterable["Finding"]:
     """Yield what needs no database."""
     from .. import doctor
     from ..folder import counters_path, directory_path, spool_path
     from ..spool import Spool
 
-    yield doctor.Finding("ok", "the settings can be read")
     yield from doctor.look_at_places(config.geoip_database)
     yield from doctor.look_at_folder(config.data_dir)
     yield from doctor.look_at_disk(config.data_dir, config.spool_max_bytes)
@@ -72,8 +90,7 @@ async def look_at_database(config: ServerConfig) -> list["Finding"]:
             found = [*doctor.judge_schema(differences)]
             return [*await doctor.look_at_database(database), *found] if not differences else found
     except ConfigError as exc:  # no engine and no server: the error says what to do
-        about, _, advice = str(exc).partition(": ")
-        return [doctor.Finding("failure", about, advice)]
+        return [failure_of(exc)]
     except ServerError as exc:
         advice = "see the log of serve; with CLICKHOUSE_URL see that the server runs and the password is right"
         return [doctor.Finding("failure", str(exc).splitlines()[0], advice)]
