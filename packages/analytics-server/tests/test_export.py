@@ -16,7 +16,7 @@ import psutil
 import pytest
 from asking import NOON, RANGE, Asker, event
 
-from shockmouse_analytics_server.export import COLUMNS, export
+from shockmouse_analytics_server.export import COLUMNS, SHOWN, export
 from shockmouse_analytics_server.filters import compile_filters, parse
 from shockmouse_analytics_server.question import Question
 from shockmouse_analytics_server.ranges import Range, find_zone
@@ -47,6 +47,7 @@ def test_json_lines_hold_every_field_as_it_was(asker: Asker) -> None:
     given = {name: getattr(row, name) for name in COLUMNS}
     given |= dict.fromkeys(("at", "session_started", "received_at", "sent_at"), "2026-03-10T12:00:00.000Z")
     given |= {"properties": properties, "user_properties": {}}
+    given["session_started_at"] = given.pop("session_started")
     assert json.loads(line) == given
 
 
@@ -65,11 +66,11 @@ def test_no_cell_is_a_formula_and_every_cell_stands_in_quotes(asker: Asker) -> N
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     found = cells(answer.content)
     assert [row["name"] for row in found] == [f"'{text}" if text[0] in "=+-@\t\r" else text for text in DANGEROUS]
-    assert {tuple(row) for row in found} == {COLUMNS}
+    assert {tuple(row) for row in found} == {tuple(SHOWN.values())}
     assert {(row["sample_rate"], row["sent_at"], row["properties"]) for row in found} == {("1", "", "{}")}
     assert found[0]["at"] == "2026-03-10T12:00:00.000Z"
     first, second = answer.content.decode().splitlines()[:2]
-    assert first == ",".join(f'"{name}"' for name in COLUMNS)
+    assert first == ",".join(f'"{name}"' for name in SHOWN.values())
     assert second.startswith('"') and second.count('","') == len(COLUMNS) - 1  # noqa: PT018
 
 

@@ -214,7 +214,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_an_erased_user_does_not_come_back(served: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
-    times = {"at": at, "session_started": at, "received_at": at}
+    times = {"at": at, "session_started_at": at, "received_at": at}
     users = {"ada": "tablet", "bob": "phone"}
     file.write_bytes(b"\n".join(line_of(user_id=user, device_id=users[user], **times) for user in users))
     assert command(served, "import", "--project", "default", str(file)).code == 0
@@ -305,7 +305,7 @@ def test_events_older_than_the_project_keeps_them_are_left_out(shared: Any, migr
         {"at": "1999-12-31T00:00:00Z"},
         {"at": "2026-03-12T12:00:01Z"},
         {"received_at": "2126-01-01T00:00:00Z"},
-        {"session_started": "2026-03-01T00:00:00Z"},
+        {"session_started_at": "2026-03-01T00:00:00Z"},
         {"sent_at": "1815-01-01T00:00:00Z"},
         {"event_id": "one"},
         {"type": "party"},
@@ -338,7 +338,7 @@ def test_a_refused_line_is_told_in_our_words() -> None:
 
 
 def test_what_is_missing_is_empty(tmp_path: Path) -> None:
-    needed = ("at", "received_at", "event_id", "type", "device_id", "session_id", "session_started")
+    needed = ("at", "received_at", "event_id", "type", "device_id", "session_id", "session_started_at")
     whole = json.loads(line_of(fingerprint={}, properties={}, sent_at=None))
     row = read_row(json.dumps({name: whole[name] for name in needed}).encode(), EVER, NOON.timestamp())
     empty = {"path": "", "timestamp": "", "privacy": "", "seq": 0, "batch_id": row.event_id}
@@ -349,6 +349,14 @@ def test_what_is_missing_is_empty(tmp_path: Path) -> None:
             read_row(json.dumps({other: whole[other] for other in needed if other != name}).encode(), EVER, 2e9)
 
 
+def test_an_export_of_before_names_the_sessions_start_otherwise() -> None:
+    line = json.loads(line_of(batch_id=str(uuid.uuid4())))
+    before = dict(line)
+    before["session_started"] = before.pop("session_started_at")
+    rows = [read_row(json.dumps(each).encode(), EVER, NOON.timestamp()) for each in (line, before)]
+    assert msgspec.json.encode(rows[0]) == msgspec.json.encode(rows[1])
+
+
 def test_groups_stay_small() -> None:
     assert importer.GROUP_LINES * importer.WAITING_GROUPS <= 100_000
 
@@ -357,10 +365,11 @@ def line_of(**overrides: Any) -> bytes:
     """Return a line of an export."""
     row = event()
     given = {name: getattr(row, name) for name in COLUMNS}
-    given |= dict.fromkeys(("at", "session_started", "received_at"), "2026-03-10T12:00:00.000Z")
+    given["session_started_at"] = given.pop("session_started")
+    given |= dict.fromkeys(("at", "session_started_at", "received_at"), "2026-03-10T12:00:00.000Z")
     given |= {"properties": {}, "user_properties": {}} | overrides
-    if "at" in overrides and "session_started" not in overrides:
-        given["session_started"] = overrides["at"]
+    if "at" in overrides and "session_started_at" not in overrides:
+        given["session_started_at"] = overrides["at"]
     return json.dumps(given).encode()
 
 
@@ -379,6 +388,6 @@ def write_export(path: Path, count: int, first: int = 0x0190) -> None:
     with path.open("wb") as file:
         for number in range(count):
             at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(start + number))
-            times = {"at": at, "session_started": at, "received_at": at}
+            times = {"at": at, "session_started_at": at, "received_at": at}
             event_id = str(uuid.UUID(int=(first << 112) + number))
             file.write(line_of(event_id=event_id, name=f"step {number}", **times) + b"\n")

@@ -21,6 +21,8 @@ from .ranges import from_ms, to_ms
 from .rows import ROW_COLUMNS
 
 COLUMNS = tuple(name for name in ROW_COLUMNS if name not in ("project", "retention", "rollup_retention"))
+# As senders and all other answers name them.
+SHOWN = {name: "session_started_at" if name == "session_started" else name for name in COLUMNS}
 OBJECTS = frozenset({"fingerprint", "user_properties", "properties"})
 TIMES = frozenset({"at", "session_started", "received_at", "sent_at"})
 FORMULA = r"'^[=+\\-@\\t\\r]'"
@@ -58,7 +60,7 @@ class Format(Struct, frozen=True):
 
 FORMATS = {
     "jsonl": Format("JSONEachRow", "application/x-ndjson"),
-    "csv": Format("CSV", "text/csv; charset=utf-8", (",".join(f'"{name}"' for name in COLUMNS) + "\n").encode()),
+    "csv": Format("CSV", "text/csv; charset=utf-8", (",".join(f'"{name}"' for name in SHOWN.values()) + "\n").encode()),
     "parquet": Format("Parquet", "application/vnd.apache.parquet"),
 }
 
@@ -161,15 +163,15 @@ async def count(database: Database, question: Question) -> int:
 
 def column(name: str, form: str) -> str:
     """Return a column in SQL as the format shows it; the table is named, so that its columns are meant, not these."""
-    stored = f"events.{name}"
+    stored, shown = f"events.{name}", SHOWN[name]
     if form == "jsonl":
-        return f"{stored} as {name}"
+        return f"{stored} as {shown}"
     text = f"toJSONString({stored})" if name == "fingerprint" else f"toString({stored})"
     if form == "parquet":
-        return f"{text if name in OBJECTS or name.endswith('_id') else f'{stored}{plain(name)}'} as {name}"
+        return f"{text if name in OBJECTS or name.endswith('_id') else f'{stored}{plain(name)}'} as {shown}"
     if name in TIMES:
         text = f"ifNull(replace(toString({stored}), ' ', 'T') || 'Z', '')"
-    return f"if(match({text}, {FORMULA}), '''' || {text}, {text}) as {name}"
+    return f"if(match({text}, {FORMULA}), '''' || {text}, {text}) as {shown}"
 
 
 def plain(name: str) -> str:

@@ -2,7 +2,8 @@
 
 Kept       every column as exported: times, bot's reason, device, session, batch id; nothing is judged anew
 Own        project, retention and the handling of addresses are those of the project imported into
-Required   at, received_at, event_id, type, device_id, session_id, session_started; what is null, {} or missing is empty
+Required   at, received_at, event_id, type, device_id, session_id, session_started_at, which exports of before name
+           session_started; what is null, {} or missing is empty
 Refused    unknown fields, other types, texts and objects over ingestion's limits, times that no event can have
 """
 
@@ -36,11 +37,12 @@ _REQUIRED: Mapping[str, Any] = {
     "type": EventType,
     "device_id": _Id,
     "session_id": _Id,
-    "session_started": _Time,
 }
 _OPTIONAL: Mapping[str, tuple[Any, Any]] = {
     "batch_id": (UUID | None, None),
     "sent_at": (_Time | None, None),
+    "session_started": (_Time | None, None),
+    "session_started_at": (_Time | None, None),
     "privacy": (Privacy, ""),
     "sample_rate": (Annotated[float, Meta(ge=1e-6, le=1)], 1.0),
     "seq": (Annotated[int, Meta(ge=0, le=(MAX_INTEGER >> 1))], 0),
@@ -57,7 +59,7 @@ def _field(name: str) -> Any:
 
 _Exported = msgspec.defstruct(
     "Exported",
-    [_field(name) for name in get_type_hints(Row) if name not in OWN],
+    [_field(name) for name in (*get_type_hints(Row), "session_started_at") if name not in OWN],
     kw_only=True,
     forbid_unknown_fields=True,
     gc=False,
@@ -79,6 +81,9 @@ def read_row(line: bytes, project: Project, now: float) -> Row:
     except msgspec.DecodeError as exc:
         raise RefusedError("bad_line", explain(exc, line, _Exported, "the line")) from exc
     columns: dict[str, Any] = msgspec.structs.asdict(exported)
+    columns["session_started"] = columns.pop("session_started_at") or columns["session_started"]
+    if columns["session_started"] is None:
+        raise RefusedError("bad_line", "session_started_at is missing")
     for name in ("at", "received_at", "session_started", "sent_at"):
         columns[name] = None if columns[name] is None else round(columns[name].timestamp(), 3)
     check_times(columns, now)
@@ -101,7 +106,7 @@ def check_times(columns: Mapping[str, Any], now: float) -> None:
     if not FIRST <= at <= received_at + DAY_SECONDS:
         raise RefusedError("bad_time", "at lies before 2000, or more than a day after received_at")
     if abs(at - started) > 2 * DAY_SECONDS:
-        raise RefusedError("bad_time", "session_started lies more than two days from at")
+        raise RefusedError("bad_time", "session_started_at lies more than two days from at")
     sent_at = columns["sent_at"]
     if sent_at is not None and not 0 <= sent_at <= now + 200 * 365 * DAY_SECONDS:
         raise RefusedError("bad_time", "sent_at is no time of a clock")
