@@ -37,6 +37,7 @@ SERVER_ROWS = (
     {"person_erasure", "project_erasure"},
     {"erasure_work"},
     {"openapi"},
+    {"schemas"},
     {"ingest", "importer", "api", "admin", "dashboard", "data_health", "metrics", "script"},
     {"assets", "tickets"},
     {

@@ -4,8 +4,6 @@ Derived    names, kinds and bodies come from the modules that judge them; the re
            what is missing or untrue
 """
 
-from typing import Any, get_args
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,27 +15,22 @@ from .funnel import Funnel
 from .paths import DIRECTIONS
 from .ranges import INTERVALS
 from .retention import COHORTS
+from .schemas import BATCH_BODY, SCHEMAS, STATUS, Node, named
 from .totals import METRICS
-from .wire import EventType
-
-Node = dict[str, Any]
 
 WRITE_KEY: list[Node] = [{"writeKey": []}, {"writeKeyInQuery": []}]
 READ_KEY: list[Node] = [{"readKey": []}, {"cookie": []}]
 ADMIN_KEY: list[Node] = [{"adminKey": []}]
+COOKIE: list[Node] = [{"cookie": []}]
 
 
-def parameter(name: str, about: str, place: str = "query", **schema: Any) -> Node:
+def parameter(name: str, about: str, place: str = "query", **schema: object) -> Node:
     required = {"required": True} if place == "path" else {}
     return {"name": name, "in": place, "description": about, "schema": {"type": "string", **schema}, **required}
 
 
 def answer(about: str, schema: Node | None = None, media_type: str = "application/json") -> Node:
     return {"description": about, "content": {media_type: {"schema": schema or {"type": "string"}}}}
-
-
-def named(schema: str) -> Node:
-    return {"$ref": f"#/components/schemas/{schema}"}
 
 
 def failures(*statuses: str) -> Node:
@@ -87,87 +80,6 @@ COMMON = [
     },
     parameter("bots", "Whether events of bots count.", enum=["exclude", "include", "only"], default="exclude"),
 ]
-STATS: Node = {
-    "type": "object",
-    "properties": {
-        **{name: {"type": "number"} for name in METRICS},
-        "previous": {"type": "object", "description": "The period before, with compare=previous."},
-    },
-}
-LIST: Node = {
-    "type": "object",
-    "required": ["rows", "next", "exact"],
-    "properties": {
-        "rows": {"type": "array", "items": {"type": "object"}},
-        "next": {"description": "Cursor or offset of the next page, or null."},
-        "exact": {"type": "boolean"},
-    },
-}
-EVENT: Node = {
-    "type": "object",
-    "required": ["event_id", "type", "timestamp"],
-    "properties": {
-        "event_id": {"type": "string", "format": "uuid"},
-        "type": {"type": "string", "enum": list(get_args(EventType))},
-        "name": {"type": "string", "description": "Required for track."},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "session_id": {"type": "string", "maxLength": 64},
-        "session_started_at": {"type": "string", "format": "date-time"},
-        "device_id": {"type": "string", "maxLength": 64},
-        "user_id": {"type": "string", "maxLength": 256},
-        "privacy": {"type": "string", "enum": ["strict", "balanced", "full"]},
-        "sample_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-        "fingerprint": {"type": "object"},
-        "user_properties": {"type": "object"},
-        "properties": {"type": "object"},
-        "context": {"type": "object"},
-    },
-}
-BATCH: Node = {
-    "type": "object",
-    "required": ["events"],
-    "properties": {
-        "batch_id": {"type": "string", "format": "uuid"},
-        "sent_at": {"type": "string", "format": "date-time"},
-        "library": {"type": "object"},
-        "context": {"type": "object", "description": "Defaults for every event's context."},
-        "events": {"type": "array", "items": named("Event")},
-    },
-}
-ACCEPTED: Node = {
-    "type": "object",
-    "required": ["accepted", "duplicates", "rejected"],
-    "properties": {
-        "accepted": {"type": "integer"},
-        "duplicates": {"type": "integer"},
-        "rejected": {"type": "array", "items": named("Rejection")},
-    },
-}
-REJECTION: Node = {
-    "type": "object",
-    "properties": {
-        "index": {"type": "integer"},
-        "event_id": {"type": ["string", "null"]},
-        "code": {"type": "string"},
-        "reason": {"type": "string"},
-    },
-}
-ERROR: Node = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {"type": "object", "properties": {"code": {"type": "string"}, "reason": {"type": "string"}}},
-        "rejected": {"type": "array", "items": named("Rejection")},
-    },
-}
-BATCH_BODY: Node = {
-    "required": True,
-    "content": {
-        kind: {"schema": {"anyOf": [named("Batch"), named("Event"), {"type": "array", "items": named("Event")}]}}
-        for kind in ("application/json", "text/plain")
-    },
-}
-STATUS: Node = {"type": "object", "properties": {"status": {"type": "string"}}}
 
 
 def ingestion() -> Node:
@@ -191,70 +103,12 @@ def open_page(summary: str, media_type: str = "text/html", schema: Node | None =
 
 def pages() -> Node:
     """Return the path items of dashboard and operators."""
-    form = {
-        "application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": {"key": {"type": "string"}}}}
-    }
-    token = parameter("token", "The one-time token of `project link`.")
-    csrf = parameter("X-CSRF-Token", "`token` of /session.", "header")
-    used = answer(FAILURES["410"] + " The page says so.", media_type="text/html")
-    signed_in = answer("Signed in: the cookie is set.", media_type="text/html")
     return {
         "/": open_page("The dashboard."),
         "/agent.js": open_page("The browser script, with an ETag.", "text/javascript"),
-        "/static/{version}/{name}": {
-            "get": {
-                "summary": "The dashboard's files.",
-                "security": [],
-                "parameters": [
-                    parameter("version", "Of all files together; as the page names it.", "path"),
-                    parameter("name", "The file's name.", "path"),
-                ],
-                "responses": {"200": answer("The file.", media_type="*/*"), **failures("400", "404")},
-            }
-        },
-        "/sign-in": {
-            "get": {
-                "summary": "Sign in by a one-time link.",
-                "security": [],
-                "parameters": [token],
-                "responses": {"200": signed_in, "410": used, **failures("429", "503")},
-            },
-            "post": {
-                "summary": "Sign in by a read key.",
-                "security": [],
-                "requestBody": {"required": True, "content": form},
-                "responses": {
-                    "303": {"description": "Signed in: the cookie is set."},
-                    **failures("400", "401", "403", "408", "413", "429", "503"),
-                },
-            },
-        },
-        "/sign-out": {
-            "post": {
-                "summary": "Sign out.",
-                "security": [{"cookie": []}],
-                "parameters": [csrf],
-                "responses": {"200": answer("Signed out.", STATUS), **failures("403")},
-            }
-        },
-        "/session": {
-            "get": {
-                "summary": "Who is signed in to the dashboard.",
-                "security": [{"cookie": []}],
-                "responses": {
-                    "200": answer("Projects, their zones, token.", {"type": "object"}),
-                    **failures("401"),
-                },
-            }
-        },
-        "/data-health": {
-            "get": {
-                "summary": "What became of the project's events: for the dashboard.",
-                "security": [{"cookie": []}],
-                "parameters": [parameter("project", "Which of the projects signed in to; else the last.")],
-                "responses": {"200": answer("Counts.", {"type": "object"}), **failures("401")},
-            }
-        },
+        "/static/{version}/{name}": static_files(),
+        "/sign-in": {"get": sign_in_by_link(), "post": sign_in_by_key()},
+        **signed_in(),
         "/healthz": open_page("Alive.", "application/json", STATUS),
         "/readyz": {
             "get": {
@@ -265,6 +119,63 @@ def pages() -> Node:
         },
         "/metrics": open_page("Counters and gauges in Prometheus' text format.", "text/plain"),
         "/openapi.json": open_page("This document.", "application/json", {"type": "object"}),
+    }
+
+
+def static_files() -> Node:
+    return {
+        "get": {
+            "summary": "The dashboard's files.",
+            "security": [],
+            "parameters": [
+                parameter("version", "Of all files together; as the page names it.", "path"),
+                parameter("name", "The file's name.", "path"),
+            ],
+            "responses": {"200": answer("The file.", media_type="*/*"), **failures("400", "404")},
+        }
+    }
+
+
+def sign_in_by_link() -> Node:
+    used = answer(FAILURES["410"] + " The page says so.", media_type="text/html")
+    done = answer("Signed in: the cookie is set.", media_type="text/html")
+    return {
+        "summary": "Sign in by a one-time link.",
+        "security": [],
+        "parameters": [parameter("token", "The one-time token of `project link`.")],
+        "responses": {"200": done, "410": used, **failures("429", "503")},
+    }
+
+
+def sign_in_by_key() -> Node:
+    form = {"type": "object", "properties": {"key": {"type": "string"}}}
+    return {
+        "summary": "Sign in by a read key.",
+        "security": [],
+        "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
+        "responses": {
+            "303": {"description": "Signed in: the cookie is set."},
+            **failures("400", "401", "403", "408", "413", "429", "503"),
+        },
+    }
+
+
+def signed_in() -> Node:
+    """Return the path items that only the dashboard's cookie opens."""
+
+    def item(summary: str, found: Node, refused: str, *parameters: Node) -> Node:
+        asked = {"parameters": [*parameters]} if parameters else {}
+        return {"summary": summary, "security": COOKIE, **asked, "responses": {"200": found, **failures(refused)}}
+
+    csrf = parameter("X-CSRF-Token", "`token` of /session.", "header")
+    project = parameter("project", "Which of the projects signed in to; else the last.")
+    single: Node = {"type": "object"}
+    who = answer("Projects, their zones, token.", single)
+    health = "What became of the project's events: for the dashboard."
+    return {
+        "/sign-out": {"post": item("Sign out.", answer("Signed out.", STATUS), "403", csrf)},
+        "/session": {"get": item("Who is signed in to the dashboard.", who, "401")},
+        "/data-health": {"get": item(health, answer("Counts.", single), "401", project)},
     }
 
 
@@ -427,12 +338,11 @@ def document() -> Node:
     }
     bodies = (admin.Creation, admin.Rotation, admin.Setting, admin.Nothing, admin.Deletion, Funnel)
     _, derived = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
-    schemas = {"Event": EVENT, "Batch": BATCH, "Accepted": ACCEPTED, "Rejection": REJECTION, "Error": ERROR}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Shockmouse Analytics", "version": __version__, "license": {"name": "MIT"}},
-        "paths": {"/v1/events": ingestion(), **questions(), **administration(), **privacy(), **privacy(), **pages()},
-        "components": {"securitySchemes": keys, "schemas": {**schemas, "Stats": STATS, "List": LIST, **derived}},
+        "paths": {"/v1/events": ingestion(), **questions(), **administration(), **privacy(), **pages()},
+        "components": {"securitySchemes": keys, "schemas": {**SCHEMAS, **derived}},
     }
 
 
