@@ -14,7 +14,7 @@ ESTIMATES = re.compile(
 # test_rollups.py and test_properties.py show that each of these answers says it.
 SAYING_SO = {
     "breakdown.py",
-    "queries/breakdown_rolled_up.sql",
+    "queries/breakdown_hours.sql",
     "queries/vitals_rolled_up.sql",
     "queries/properties.sql",
 }

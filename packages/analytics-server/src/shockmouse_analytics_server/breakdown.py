@@ -16,7 +16,7 @@ from msgspec import Struct
 from .clickhouse import Database
 from .filters import Expression, express
 from .question import Question
-from .totals import Totals, whole_days
+from .totals import Totals, is_whole_days, whole_days
 
 DEFAULT_METRICS = "visitors,sessions,pageviews,events"
 ORDERS = {
@@ -87,10 +87,10 @@ def by_day(question: Question, value: Expression, metrics: list[str]) -> str:
     """Return the statement over the rollup."""
     return question.sql(
         "breakdown_rolled_up",
-        value=value.sql,
         order=ORDERS[metrics[0]],
         distinct_visitors="uniqCombinedMerge(12)(counted.visitors)" if "visitors" in metrics else "0",
         distinct_sessions="uniqCombinedMerge(12)(counted.sessions)" if "sessions" in metrics else "0",
+        hours="" if is_whole_days(question) else question.sql("breakdown_hours", value=value.sql),
     )
 
 

@@ -131,3 +131,8 @@ def whole_days(question: Question) -> dict[str, object]:
     start, end = question.range.start, question.range.end
     begun = start.time() != time()
     return {"inner_start": start.date() + timedelta(days=begun), "inner_end": end.date()}
+
+
+def is_whole_days(question: Question) -> bool:
+    """Tell whether the range begins and ends with a day, UTC, so that no event of it needs to be looked at."""
+    return question.range.start.time() == time() == question.range.end.time()

@@ -1,7 +1,7 @@
 -- breakdown_rolled_up: visitors, sessions, events and page views by value, the greatest first; whole days from the rollup.
 -- Parameters: project, dimension String; start, end DateTime64(3) UTC, half-open; inner_start, inner_end Date, UTC: the
 --     whole days within; kinds Array(UInt8); those of value; rows, offset UInt64. The marks for distinct visitors and
---     sessions are 0 where nobody asks for them.
+--     sessions are 0 where nobody asks for them; hours is nothing where the range is whole days.
 -- Columns: value String; visitors, sessions UInt64, of sketches, right where sampled is 0; events, pageviews Float64,
 --     weighted; sampled UInt64, seen Float64: the sampled events and all of them, of all values.
 select value, visitors, sessions, events, pageviews, sum(group_sampled) over () as sampled, sum(events) over () as seen
@@ -16,17 +16,7 @@ from
         from counts_by_value
         where project = {project:String} and dimension = {dimension:String}
             and day >= {inner_start:Date} and day < {inner_end:Date} and is_bot in {kinds:Array(UInt8)}
-        union all
-        select
-            {{value}} as value, sum(1 / sample_rate) as events,
-            sumIf(1 / sample_rate, type in ('page', 'screen')) as page_views, countIf(sample_rate < 1) as sampled,
-            uniqCombinedState(12)(sipHash64(device_id)) as visitors,
-            uniqCombinedState(12)(sipHash64(toDate(session_started), device_id, session_id)) as sessions
-        from events
-        where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
-            and (toDate(at) < {inner_start:Date} or toDate(at) >= {inner_end:Date})
-            and (bot != '') in {kinds:Array(UInt8)}
-        group by value
+        {{hours}}
     ) as counted
     group by value
 )

@@ -1,6 +1,7 @@
 -- vitals_rolled_up: percentiles of performance events, by name and value of a dimension; whole days from the rollup.
 -- Why: see vitals. A step of the rollup's histogram stands for its middle, within 1 % of every value in it.
--- Parameters: those of vitals; dimension String; inner_start, inner_end Date, UTC: the whole days within.
+-- Parameters: those of vitals; dimension String; inner_start, inner_end Date, UTC: the whole days within. The mark
+--     hours is nothing where the range is whole days.
 -- Columns: those of vitals; seen Float64: all events, of all rows.
 select
     name, value, sum(weight) as events,
@@ -9,20 +10,12 @@ select
 from
 (
     select
-        name, value, sum(events) as weight,
+        name, value, measures_by_value.events as weight,
         sign(step) * if(step = 0, 0, 0.000001 * 2 * pow(1.02, abs(step)) / 2.02) as measured
     from measures_by_value
     where project = {project:String} and dimension = {dimension:String}
         and day >= {inner_start:Date} and day < {inner_end:Date} and is_bot in {kinds:Array(UInt8)}
-    group by name, value, step
-    union all
-    select name, {{value}} as value, 1 / sample_rate as weight,
-        assumeNotNull(toFloat64OrNull(ifNull(nullIf(toString(properties.value), ''), toString(properties.duration_ms)))
-            as found) as measured
-    from events
-    where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
-        and (toDate(at) < {inner_start:Date} or toDate(at) >= {inner_end:Date})
-        and (bot != '') in {kinds:Array(UInt8)} and type = 'performance' and isFinite(ifNull(found, nan))
+    {{hours}}
 )
 group by name, value
 order by round(events, 6) desc, name, value
