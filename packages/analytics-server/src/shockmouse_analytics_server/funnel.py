@@ -27,8 +27,6 @@ MAX_BODY_BYTES = 64 << 10
 MAX_STEPS = 10
 WEEK_SECONDS = 7 * 86_400
 ACTORS = {"device": "device_id", "user": "user_id"}
-ALL_WAYS = "ways"
-WAYS_NOT_ENDED = "arrayMap((way, hit) -> if(hit >= 2, (toInt64(-1), toInt64(-1), way.3), way), ways, seen.3)"
 
 
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,16 +94,19 @@ async def funnel(
     compiled = [compile_step(number, part, asked) for number, part in enumerate(parts)]
     fits = [f"({question.event_fits(conditions)})" for conditions in compiled]
     steps = len(asked.steps)
+    ends = [end_ways(number, fits[steps:], asked.exclude, steps) for number in range(1, steps + 1)]
     sql = question.sql(
         "funnel",
-        hits=", ".join(find_hits(fits[:steps], fits[steps:], asked.exclude)),
-        alive=WAYS_NOT_ENDED if asked.exclude else ALL_WAYS,
+        marks=mark_events(fits[:steps], ends),
+        walked=walk(question, ends),
+        number=str(steps),
         any_hit=" or ".join(fits),
+        first_fits=fits[0],
         actor=ACTORS[asked.by],
         value="''" if dimension is None else f"argMinIf({value.sql}, (at, event_id), {fits[0]})",
     )
     params = question.params() | value.params | {"rows": limit + 1, "offset": offset}
-    params |= {"steps": steps, "window_ms": round(asked.window_seconds * 1000)}
+    params |= {"window_ms": round(asked.window_seconds * 1000)}
     for conditions in compiled:
         params |= conditions.params
     rows = await database.fetch(sql, params=params)
@@ -117,17 +118,29 @@ async def funnel(
     return [row for of_value in described for row in of_value], offset + limit if len(rows) > limit else None
 
 
-def find_hits(steps: list[str], ends: list[str], exclusions: tuple[Exclusion, ...]) -> list[str]:
-    """Return a number per step in SQL: 1 where an event takes it, 2 more where it ends the ways that stand there."""
-    found = []
-    for number, fits in enumerate(steps, 1):
-        ending = [
-            end
-            for end, asked in zip(ends, exclusions, strict=True)
-            if asked.after <= number < (asked.before or len(steps))
-        ]
-        found.append(f"{fits} + 2 * ({' or '.join(ending)})" if ending else fits)
-    return found
+def end_ways(number: int, fits: list[str], exclusions: tuple[Exclusion, ...], steps: int) -> str:
+    """Return in SQL whether an event ends the ways that have just taken a step; nothing where none does."""
+    ending = [
+        fit for fit, asked in zip(fits, exclusions, strict=True) if asked.after <= number < (asked.before or steps)
+    ]
+    return f"({' or '.join(ending)})" if ending else ""
+
+
+def mark_events(fits: list[str], ends: list[str]) -> str:
+    """Return a number in SQL: of each step a bit where an event takes it, and one where it ends the ways there."""
+    marks = [f"{fit} * {4**number}" for number, fit in enumerate(fits)]
+    marks += [f"{end} * {2 * 4**number}" for number, end in enumerate(ends) if end]
+    return " + ".join(marks)
+
+
+def walk(question: Question, ends: list[str]) -> str:
+    """Return the select that takes one step after the other."""
+    tests = [f"bitTest(mark, {2 * number + 1})" if end else "false" for number, end in enumerate(ends)]
+    walked = question.sql("funnel_first", ends=tests[0])
+    for number in range(2, len(ends) + 1):
+        names = {"number": str(number), "before": str(number - 1), "hit": str(2 * (number - 1))}
+        walked = question.sql("funnel_next", walked=walked, ended=tests[number - 2], ends=tests[number - 1], **names)
+    return walked
 
 
 def express_value(dimension: str) -> Expression:
