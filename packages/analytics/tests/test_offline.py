@@ -518,6 +518,19 @@ def test_what_a_program_has_when_the_file_is_locked_to_its_end_goes_out_with_the
     assert list(program.state.glob("*.apart-*")) == []
 
 
+def test_what_was_kept_apart_stays_on_disk_until_the_store_can_take_it(client, program, server, locked):
+    db = locked("normal")
+    assert program.run(ONE.format(number=1)).code == 0
+    (apart,) = program.state.glob("*.apart-*.sqlite")
+    again = client(debug=False)  # which finds the store locked still
+    assert not again.flush(timeout=3)
+    assert stored(apart) == 1
+    db.close()
+    server.reply = lambda number, body: None
+    assert again.flush(timeout=20)
+    assert (numbers(server), apart.exists()) == ([0, 1], False)
+
+
 def test_memory_lets_go_of_what_the_disk_has(program, server):
     server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
     ended = program.run(

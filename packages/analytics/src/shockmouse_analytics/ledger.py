@@ -315,6 +315,7 @@ class Ledger:
         if path is not None and exc.damaged:
             set_aside(path)
         self._store = self._folders.in_memory(self._limits.queue_bytes)
+        self._folders.leave_left_behind()
         if path is not None and left is not None and not exc.damaged:
             self.left_files.leave(path, left)
             self._leave(self.pending.grouped)

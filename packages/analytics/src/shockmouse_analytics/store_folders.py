@@ -64,6 +64,10 @@ class StoreFolders:
         self._left_behind = self.left_behind(store)
         self.home_at = time.monotonic()
 
+    def leave_left_behind(self) -> None:
+        """Bring nothing home: there is no disk to bring it to."""
+        self._left_behind, self.home_at = iter(()), None
+
     def bring_home(self, to: OfflineStore, adopt: Callable[[OfflineStore], None]) -> None:
         """Move what lies in one file to the store; if that fails it stays there for the next run.
 
