@@ -67,8 +67,9 @@ async def breakdown(
         exact = not DISTINCT & set(metrics)
         if not exact and (sampled or seen <= counted_one_by_one):
             found, exact = None, True
-    if found is None and not value.of_session and not OF_WHOLE_SESSIONS & set(metrics):
-        found = await fetch(by_event(question, value, metrics))
+    if found is None and (value.of_session or not OF_WHOLE_SESSIONS & set(metrics)):
+        flat = by_whole_session if value.of_session else by_event
+        found = await fetch(flat(question, value, metrics))
         if max((row.pop("heaviest") for row in found), default=1) > 1:
             found = None
     if found is None:
@@ -109,6 +110,11 @@ def by_event(question: Question, value: Expression, metrics: list[str]) -> str:
             "uniqExact(cityHash64(toDate(session_started), device_id, session_id))" if "sessions" in metrics else "0"
         ),
     )
+
+
+def by_whole_session(question: Question, value: Expression, metrics: list[str]) -> str:
+    """Return the statement over sessions by what they began or ended with: right where no device is sampled."""
+    return question.sql("breakdown_of_sessions", value=value.sql, order=ORDERS[metrics[0]])
 
 
 def by_session(question: Question, value: Expression, metrics: list[str]) -> str:
