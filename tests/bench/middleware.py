@@ -5,9 +5,8 @@ python -m tests.bench.middleware REQUESTS     settings come from SHOCKMOUSE_CLIE
 Prints two JSON objects, one a line: the median microseconds that AnalyticsMiddleware adds to an ASGI and to a WSGI
 request for an HTML page, by a browser's 14 headers. Each round times the bare application and the wrapped one.
 
-The p99 is the background's: requests come here without a pause, so it gets its turns, of some milliseconds for every 50
-requests, only where Python takes the lock from one of them: one in a hundred waits. A server that waits for its network
-gives it other turns. On a busy machine the scheduler does the same to more of them.
+The p99 also holds the turns of the scheduler and of the background, as requests come here without a pause. On a
+busy machine it says little.
 """
 
 import json
