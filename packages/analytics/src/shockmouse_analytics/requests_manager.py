@@ -35,7 +35,7 @@ logger = logging.getLogger("shockmouse_analytics")
 
 CLOSE_SECONDS = 0.9
 END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
-STARVED_SECONDS = 30.0  # more, where other programs leave the thread no turn: late is better than lost
+STARVED_SECONDS = 120.0  # more, where other programs leave the thread no turn: late is better than lost
 PURGE_SECONDS = 2.0
 LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
 
