@@ -15,7 +15,7 @@ from walks import Step, script_events, walk
 
 HOST = "mouse-and-cheese.example"
 DAYS = 59  # so that the last thirty have a period to be compared with
-A_DAY = 50  # visits, on a mean day
+A_DAY = 26  # visits, on a mean day; all are sent before the addresses are printed
 BATCH_EVENTS = 1000
 CLOCKS = {"Europe/London": 0, "America/New_York": -5, "America/Toronto": -5, "Asia/Tokyo": 9}  # hours; others 1
 
