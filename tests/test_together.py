@@ -1,5 +1,6 @@
 """The real client in its own process against the real server: what was sent is what the query API counts."""
 
+import platform
 import subprocess
 import sys
 import time
@@ -68,6 +69,7 @@ def test_every_verb_in_every_mode_is_counted_by_the_query_api(server: Server, cl
     once = dict.fromkeys(("page", "screen", "identify", "group", "alias", "performance", "error"), 3)
     assert counts_by(server, "type") == once | {"track": 750}
     assert counts_by(server, "name")["Report exported"] == 750
+    assert counts_by(server, "os") == {platform.system(): 3 * 257}
     stats = server.ask("stats")
     assert (stats["events"], stats["pageviews"]) == (3 * 257, 6)
     assert stats["visitors"] <= stats["sessions"] <= 3 * 257

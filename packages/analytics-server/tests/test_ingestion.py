@@ -82,6 +82,18 @@ def test_every_page_may_send_without_credentials(worker: Worker) -> None:
     assert [reply.headers.get("access-control-allow-credentials") for reply in replies] == [None, None]
 
 
+def test_one_fingerprint_in_a_batch_names_the_system_of_all_events_of_its_device(worker: Worker) -> None:
+    told = {"hash": "h", "signals": {"os": "Linux", "os_version": "6.1"}}
+    own, other = {"device_id": str(uuid.uuid4())}, {"device_id": str(uuid.uuid4())}
+    visitor = {"context": {"user_agent": CHROME}}
+    sent = [event(**own), event(**own, fingerprint=told), event(**own, **visitor), event(**other), event()]
+    assert worker.post({"events": sent}).status == 200
+    rows = [worker.rows(each["event_id"])[0] for each in sent]
+    systems = [("Linux", "6.1"), ("Linux", "6.1"), ("Windows", "10"), ("", ""), ("", "")]
+    assert [(row.os, row.os_version) for row in rows] == systems
+    assert [row.fingerprint_hash for row in rows] == ["", "h", "", "", ""]
+
+
 def test_a_row_holds_what_event_batch_and_request_say(worker: Worker) -> None:
     sent = event(type="page", context={"page": {"url": "https://shop.example/a", "title": "Shoes"}})
     before = time.time()

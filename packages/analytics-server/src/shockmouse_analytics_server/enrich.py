@@ -6,7 +6,7 @@ Visitor  what an event says of its visitor (context.ip, context.user_agent), els
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from .addresses import anonymise
 from .agents import read_agent
 from .campaigns import read_link
 from .envelope import Library
+from .fingerprints import NO_FINGERPRINT, Fingerprint
 from .rows import Row, Unplaced
 from .wire import Event
 
@@ -35,6 +36,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     address: the client's, behind trusted proxies. user_agent: the request's own header.
     is_refused: the request carried `Sec-GPC: 1` or `DNT: 1`.
     salts: asks for today's and yesterday's, which few events need.
+    fingerprints: what one event of the request told of its device, for the others of that device.
     """
 
     project: str
@@ -50,10 +52,16 @@ class Arrival(Struct, frozen=True, kw_only=True):
     rollup_retention_days: int
     salts: Callable[[], tuple[bytes, bytes]]
     country_of: Callable[[str], str]
+    fingerprints: Mapping[str, Fingerprint] = {}
 
     @property
     def is_browser_script(self) -> bool:
         return self.library.name == BROWSER_SCRIPT
+
+
+def fingerprints_of(events: Iterable[Event]) -> dict[str, Fingerprint]:
+    """Return the devices' fingerprints that the events of one request tell: a program's first event alone has it."""
+    return {event.device_id: event.fingerprint for event in events if event.fingerprint.signals and event.device_id}
 
 
 def enrich(event: Event, arrival: Arrival) -> Row | Unplaced:
@@ -102,11 +110,14 @@ def find_country(row: Row, event: Event, arrival: Arrival) -> None:
 
 
 def parse_user_agent(row: Row, event: Event, arrival: Arrival) -> None:
-    """Name browser, system and kind of device; a program's own user agent is no visitor's."""
+    """Name browser, system and kind of device; a program's own user agent is no visitor's.
+
+    Without one the device's fingerprint names the system, that of the event or of another in its batch.
+    """
     user_agent = event.context.user_agent or (arrival.user_agent if arrival.user_agent.startswith("Mozilla/") else "")
     if not user_agent:
-        row.os = event.fingerprint.signals.get("os", "")
-        row.os_version = event.fingerprint.signals.get("os_version", "")
+        signals = event.fingerprint.signals or arrival.fingerprints.get(row.device_id, NO_FINGERPRINT).signals
+        row.os, row.os_version = signals.get("os", ""), signals.get("os_version", "")
         return
     agent = read_agent(user_agent)
     row.browser, row.browser_version = agent.browser, agent.browser_version

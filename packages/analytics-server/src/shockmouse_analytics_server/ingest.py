@@ -20,7 +20,7 @@ from .agents import read_agent
 from .appender import Appender
 from .body import check_headers
 from .counters import Counters
-from .enrich import CLAMPED, Arrival, enrich
+from .enrich import CLAMPED, Arrival, enrich, fingerprints_of
 from .errors import BatchReusedError, BodyError, LockedError, ServerError, SpoolBrokenError, SpoolFullError, UsageError
 from .failures import DISK_FAILING, failure_of, retry_seconds
 from .places import Places
@@ -159,6 +159,7 @@ class Ingest:
             rollup_retention_days=project.rollup_retention_days,
             salts=partial(self._directory.salts, now),
             country_of=self._places.country,
+            fingerprints=fingerprints_of(batch.events),
         )
 
     def _address(self, scope: Scope, headers: Mapping[bytes, str]) -> str:
