@@ -122,6 +122,15 @@ def test_retry_after_is_obeyed(client, server):
     assert 1.0 <= time.monotonic() - started < 20
 
 
+@pytest.mark.parametrize("wish", ["0", format_datetime(datetime(2025, 1, 1, tzinfo=UTC), usegmt=True)])
+def test_a_server_that_asks_for_no_pause_gets_the_growing_ones(client, server, wish):
+    server.reply = lambda number, body: (503, {"Retry-After": wish}, {})
+    analytics = client(debug=False)
+    track(analytics, 1)
+    assert not analytics.flush(timeout=2)
+    assert 2 <= len(server.requests) <= 8  # pauses of at most 0.5, 1, 2 … s, a random part of each
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -4,8 +4,9 @@ The only file that knows aiohttp and backoff; both are imported when the first b
 
 200            on the server's disk: an Answer. A 200 that is not the server's JSON (a captive portal) is no answer
 408, 5xx, none UnreachableError; `unclear` unless the connection was never made
-429, 503       ThrottledError with Retry-After, in seconds or as a date, at most 5 minutes; a 503 is
-               `unclear` unless the server says that nothing was stored: a proxy's may come after the server's work
+429, 503       ThrottledError with Retry-After, in seconds or as a date, at most 5 minutes, which only prolongs the
+               pause; a 503 is `unclear` unless the server says that nothing was stored: a proxy's may come after
+               the server's work
 413            TooLargeError
 401, 403, 404  RejectedError that can be mended; a redirect too: following it would take the key elsewhere
 other 4xx      RejectedError, with the events it refused by code where the server judged them one by one
@@ -227,8 +228,8 @@ def retry_after(value: str | None, at: datetime) -> float | None:
 class Breaker:
     """Whether to send now: after a failure nothing until a pause is over, then one batch at a time until a success.
 
-    Pauses grow exponentially with full jitter, from 0.5 s to 5 minutes; the server's own wish goes before. A refused
-    key or address is tried every 5 minutes.
+    Pauses grow exponentially with full jitter, up to 0.5 s at first and up to 5 minutes in the end; the server's wish
+    can make one longer, never shorter. A refused key or address is tried every 5 minutes.
     """
 
     def __init__(self) -> None:
@@ -257,7 +258,7 @@ class Breaker:
         """Pause, as long as the error asks for."""
         seconds = self._next_pause()
         if isinstance(error, ThrottledError) and error.retry_after_seconds is not None:
-            seconds = error.retry_after_seconds
+            seconds = max(seconds, error.retry_after_seconds)
         if isinstance(error, RejectedError):
             seconds, self.is_refused = LONGEST_PAUSE_SECONDS, True
         self.is_failing = True
