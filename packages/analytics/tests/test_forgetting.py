@@ -1,5 +1,7 @@
 """Forgetting a user throws away what waits of them, wherever it waits, and nothing else."""
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,28 @@ def test_a_refusal_of_another_process_holds_from_the_next_event(client: Make, se
     analytics.track("Later")
     assert (server.names(), analytics.stats().dropped) == (["Before"], {"opted_out": 2})
     assert Path(program.state).exists()
+
+
+def test_a_server_that_asks_to_wait_is_left_alone_though_the_batch_was_forgotten(client: Make, server: Any) -> None:
+    arrived_at: list[float] = []
+    may_answer = threading.Event()
+
+    def reply(number: int, body: object) -> object:
+        arrived_at.append(time.monotonic())
+        if number > 1:
+            return None
+        may_answer.wait(20)
+        return 429, {"Retry-After": "2"}, {}
+
+    server.reply = reply
+    analytics = client(debug=False, flush_seconds=0.05)
+    analytics.track("Forgotten on its way")
+    server.wait_for(lambda: len(arrived_at) == 1)
+    analytics.opt_out()
+    may_answer.set()
+    answered_at = time.monotonic()
+    server.wait_for(lambda: analytics.stats().dropped == {"opted_out": 1})
+    analytics.opt_in()
+    analytics.track("Later")
+    server.wait_for(lambda: server.names() == ["Later"])
+    assert arrived_at[1] - answered_at >= 1.9

@@ -328,24 +328,28 @@ class Delivery:
     def _land(self, flight: Flight, outcome: Answer | DeliveryError) -> None:
         if isinstance(outcome, Answer):
             self._counts.acknowledge(outcome.accepted + outcome.duplicates, outcome.rejected_by_code())
-            self._succeed(flight)
+            self._finish(flight)
         elif isinstance(outcome, RejectedError) and outcome.code == REUSED and flight.held.unclear_since is not None:
             self._counts.acknowledge(flight.held.batch.events, {})
-            self._succeed(flight)
+            self._finish(flight)
         elif isinstance(outcome, RejectedError) and outcome.events:
             self._counts.reject(outcome.events)
-            self._succeed(flight)
+            self._finish(flight)
         elif flight.forgotten:
             self._counts.drop("opted_out", flight.held.batch.events)
-            self._succeed(flight)
+            self._ledger.acknowledge(flight)
+            if _may_be_taken_later(outcome):
+                self._pause(flight, outcome)
         elif isinstance(outcome, TooLargeError) and flight.held.batch.events > 1 and flight.held.unclear_since is None:
             self._halve(flight)
         elif isinstance(outcome, TooLargeError) or (isinstance(outcome, RejectedError) and not outcome.mendable):
             self._set_aside(flight, outcome)
         else:
-            self._fail(flight, outcome)
+            self._pause(flight, outcome)
+            self._put_back(flight, outcome)
 
-    def _succeed(self, flight: Flight) -> None:
+    def _finish(self, flight: Flight) -> None:
+        """Forget a batch whose events the server has judged, and go on at full speed: it works."""
         self._ledger.acknowledge(flight)
         if self._trouble is not None:
             self._trouble = None
@@ -364,12 +368,15 @@ class Delivery:
         code = error.code if isinstance(error, RejectedError) else "too_large"
         self._counts.reject({code: flight.held.batch.events})
 
-    def _fail(self, flight: Flight, error: DeliveryError) -> None:
+    def _pause(self, flight: Flight, error: DeliveryError) -> None:
+        """Send less for a while, whatever becomes of this batch: the server takes none."""
         self.last_error = error
         if flight.attempted_at >= self._hurried_at:  # else it says nothing about the attempt that was asked for
             self._hurries = False
             self._breaker.fail(error, time.monotonic())
         self._trouble = error
+
+    def _put_back(self, flight: Flight, error: DeliveryError) -> None:
         if self._close_at is None:  # else _end() tells it
             what = "because the server refuses all of them" if isinstance(error, RejectedError) else "to be tried again"
             self._counts.warn(type(error).__name__, f"events wait, {what} ({error})")
@@ -412,6 +419,11 @@ class Delivery:
         if flush.ids or ledger.has_free(flush.last):
             return None
         return flush.lost == self._counts.lost() and not (flush.is_short or ledger.has_set_aside())
+
+
+def _may_be_taken_later(error: DeliveryError) -> bool:
+    """Return whether the fault lies with the server, the way there or the key, not with the batch."""
+    return not isinstance(error, TooLargeError) and (not isinstance(error, RejectedError) or error.mendable)
 
 
 def _tell(future: Future[bool], answer: bool) -> None:
