@@ -114,6 +114,15 @@ def test_a_wrong_use_is_one_line_and_exit_2(tmp_path: Path, arguments: tuple[str
     assert failed(command(tmp_path / "data", *arguments)) == (2, "", 1)
 
 
+def test_an_unknown_flag_is_told_with_the_one_it_may_mean(tmp_path: Path) -> None:
+    def told(*arguments: str) -> str:
+        return command(tmp_path / "data", *arguments).err.partition("; see")[0].partition(": ")[2]
+
+    assert told("serve", "--prot", "80") == told("serve", "--prot=80") == "unknown flag --prot (did you mean --port?)"
+    assert told("project", "create", "shop", "--jsn") == "unknown flag --jsn (did you mean --json?)"
+    assert told("serve", "--frobnicate") == "unknown flag --frobnicate"
+
+
 def test_a_bad_variable_is_named(tmp_path: Path) -> None:
     done = command(tmp_path / "data", "openapi", port="80a")
     assert failed(done) == (2, "", 1)

@@ -1,8 +1,9 @@
 """How commands are declared: parsers whose errors are one line, and every setting as a flag."""
 
 import argparse
+import difflib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from ..config import FIELDS, ServerConfig, default_data_dir, flag_name, meaning_of, shape_of, variable_name, written
@@ -19,6 +20,15 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, **options})
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Refuse an unknown flag here, where those are known that it may mean."""
+        found, rest = super().parse_known_args(args, namespace)
+        flags = [word.partition("=")[0] for word in rest if word.startswith("--")]
+        if flags:
+            near = difflib.get_close_matches(flags[0], self._option_string_actions, n=1)
+            self.error(f"unknown flag {flags[0]}{f' (did you mean {near[0]}?)' if near else ''}")
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"{self.prog}: {message}; see `{self.prog} --help`\n")
