@@ -531,6 +531,21 @@ def test_what_was_kept_apart_stays_on_disk_until_the_store_can_take_it(client, p
     assert (numbers(server), apart.exists()) == ([0, 1], False)
 
 
+def test_a_file_that_a_program_was_killed_over_does_not_stay(client, program, server):
+    server.reply = lambda number, body: None
+    client().close()
+    assert program.run(ONE.format(number=1)).code == 0
+    (queue,) = program.state.glob("queue-*.sqlite")
+    old, new = (queue.with_name(f"{queue.stem}.apart-{name}.sqlite.unfinished") for name in ("old", "new"))
+    for path in (old, new, old.with_name(old.name + "-journal")):
+        path.write_bytes(b"ann@example.com")
+    os.utime(old, (time.time() - 700,) * 2)
+    assert client().flush(timeout=20)
+    assert sorted(path.name for path in program.state.glob("*.unfinished*")) == [new.name]
+    client().opt_out()
+    assert list(program.state.glob("*.unfinished*")) == []
+
+
 def test_memory_lets_go_of_what_the_disk_has(program, server):
     server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
     ended = program.run(

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from .errors import StoreError
 from .event import Batch, without_user
-from .store_file import BUSY_SECONDS, all_apart, connect, copy, using_sqlite
+from .store_file import BUSY_SECONDS, all_apart, connect, copy, remove_unfinished, using_sqlite
 
 LEASE_SECONDS = 5.0
 
@@ -249,6 +249,8 @@ class OfflineStore:
         events = self.stored_events()
         self._db.execute("delete from batches")
         self._db.execute("delete from groups")
+        if self.path is not None:
+            remove_unfinished(self.path, older_seconds=0)
         return events
 
     def leave_out(self, user_id: str) -> int:

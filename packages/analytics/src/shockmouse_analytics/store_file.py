@@ -22,6 +22,8 @@ logger = logging.getLogger("shockmouse_analytics")
 
 BUSY_SECONDS = 0.5
 SCHEMA_VERSION = 1
+UNFINISHED = ".unfinished"
+WRITING_SECONDS = 600.0  # since it was last written; who still writes does so far more often
 
 
 def connect(path: Path | None, schema: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -69,13 +71,13 @@ def set_aside(path: Path) -> None:
 def remove(path: Path) -> None:
     """Remove the file, which is closed; somebody else may have done it. Raises StoreError."""
     with using_sqlite():
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", "-journal"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def copy(db: sqlite3.Connection, path: Path) -> None:
     """Write all that is in a store to a new file, which appears complete or not at all. Raises StoreError."""
-    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished = path.with_name(path.name + UNFINISHED)
     with using_sqlite():
         try:
             _make_private(unfinished)
@@ -97,6 +99,14 @@ def apart(path: Path, owner: str) -> Path:
 def all_apart(path: Path) -> list[Path]:
     """Return the files that processes have kept apart from the store at `path`."""
     return sorted(path.parent.glob(apart(path, "*").name))
+
+
+def remove_unfinished(path: Path, *, older_seconds: float = WRITING_SECONDS) -> None:
+    """Remove what processes had begun to keep apart from the store at `path` when they were killed."""
+    for unfinished in path.parent.glob(apart(path, "*").name + UNFINISHED):
+        with contextlib.suppress(OSError, StoreError):  # somebody else has removed it, or nobody may
+            if time.time() - unfinished.stat().st_mtime >= older_seconds:
+                remove(unfinished)
 
 
 def temporary_folder() -> Path:

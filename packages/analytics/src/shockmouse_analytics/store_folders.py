@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import StoreError
 from .offline import OfflineStore, count_events
-from .store_file import BUSY_SECONDS, all_apart, apart, remove, set_aside
+from .store_file import BUSY_SECONDS, all_apart, apart, remove, remove_unfinished, set_aside
 
 LOCKED_SECONDS = 1.0  # until what others hold is looked at again
 
@@ -98,6 +98,8 @@ class StoreFolders:
         """
         if store.path not in self._paths:
             return
+        for path in self._paths:
+            remove_unfinished(path)
         after = self._paths.index(store.path) + 1
         for path in [path for best in self._paths for path in all_apart(best)] + self._paths[after:]:
             try:
