@@ -191,6 +191,40 @@ def test_a_warning_comes_once_a_minute_and_says_where_and_why(client, server, ca
     ]
 
 
+def test_every_place_of_a_wrong_call_is_told_by_the_end(client, caplog):
+    analytics = client(debug=False)
+    for _ in range(3):
+        analytics.track("")
+        analytics.track("n", [1])
+        analytics.identify("")
+    line = inspect.currentframe().f_lineno - 4
+    analytics.close()
+    assert warnings(caplog) == [
+        f"an event was dropped: name should have 1 to 255 characters, called at {__file__}:{line + 1};"
+        " so far dropped: {'invalid': 1}, refused: {}",
+        f"an event was dropped: properties are list, but should be a mapping, called at {__file__}:{line + 2};"
+        f" an event was dropped: user_id should be a string of 1 to 256 characters, called at {__file__}:{line + 3};"
+        " so far dropped: {'invalid': 9}, refused: {}",
+    ]
+
+
+def test_a_warning_names_a_bounded_number_of_wrong_calls_and_counts_the_others(caplog):
+    at = [1000.0]
+    counts = Counts(clock=lambda: at[0])
+    for number in range(25):
+        counts.misuse("why", f"program.py:{number}")
+    counts.drop("queue_full", why="the queue is full")  # another kind of trouble is not hidden by them
+    at[0] += 60
+    counts.speak()
+    _, rest = warnings(caplog)
+    assert [f"program.py:{number};" in rest for number in range(25)] == [0 < number <= 20 for number in range(25)]
+    assert "; the queue is full; 4 more wrong calls, at other places; so far dropped: {'invalid': 25," in rest
+    counts.misuse("why", "program.py:0")  # again after a minute
+    counts.misuse("why", "program.py:24")
+    counts.speak(is_last=True)
+    assert [line.count("called at") for line in warnings(caplog)] == [1, 20, 2]
+
+
 class Secretive(Mapping):
     """A program's own mapping, whose errors quote its content."""
 

@@ -612,7 +612,7 @@ class Analytics:
     def _misused(self, exc: Exception) -> None:
         if self._debug:
             raise exc
-        self._manager.drop("invalid", why=f"an event was dropped: {explain(exc)}, called at {caller()}")
+        self._manager.misuse(explain(exc), caller())
 
     def _judge(self, is_acknowledged: bool) -> bool:
         error = self._manager.last_error

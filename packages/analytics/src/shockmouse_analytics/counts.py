@@ -11,6 +11,7 @@ from msgspec import Struct
 logger = logging.getLogger("shockmouse_analytics")
 
 WARN_SECONDS = 60.0
+MOST_PLACES = 20  # of wrong calls, in one warning
 PRIVATE = frozenset({"opted_out", "forgotten", "no_consent", "sampled", "before_send"})  # somebody's wish
 LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "not_kept"})
 
@@ -48,6 +49,7 @@ class Counts:
         self._rejected: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
         self._untold: dict[str, str] = {}
+        self._untold_places = self._further_calls = 0
         self._told_at: dict[str, float] = {}
         self.sent = 0
 
@@ -58,6 +60,20 @@ class Counts:
                 self._dropped[reason] += events
             if reason not in PRIVATE:
                 self.warn(reason, why)
+
+    def misuse(self, why: str, place: str) -> None:
+        """Count an event that a wrong call was to tell; each place is told, whatever else was within the minute."""
+        kind = f"invalid {place}"
+        with self._lock:
+            self._dropped["invalid"] += 1
+            if self._was_told(kind):
+                return
+            if kind not in self._untold and self._untold_places == MOST_PLACES:
+                self._further_calls += 1
+                return
+            self._untold_places += kind not in self._untold
+            self._untold.setdefault(kind, f"an event was dropped: {why}, called at {place}")
+        self.speak()
 
     def reject(self, codes: Mapping[str, int]) -> None:
         """Count events that the server refused."""
@@ -72,10 +88,13 @@ class Counts:
         At once where nothing was told for a minute, else by a later call of speak().
         """
         with self._lock:
-            if self._clock() < self._told_at.get(kind, -WARN_SECONDS) + WARN_SECONDS:
+            if self._was_told(kind):
                 return
             self._untold.setdefault(kind, what)
         self.speak()
+
+    def _was_told(self, kind: str) -> bool:
+        return self._clock() < self._told_at.get(kind, -WARN_SECONDS) + WARN_SECONDS
 
     def pass_over(self, *kinds: str) -> None:
         """Tell nothing more of such trouble: it is over."""
@@ -92,8 +111,12 @@ class Counts:
             if not is_last and at < max(self._told_at.values(), default=-WARN_SECONDS) + WARN_SECONDS:
                 return
             whats = "; ".join(self._untold.values())
+            if self._further_calls:
+                whats += f"; {self._further_calls} more wrong calls, at other places"
+            self._told_at = {kind: then for kind, then in self._told_at.items() if at < then + WARN_SECONDS}
             self._told_at |= dict.fromkeys(self._untold, at)
             self._untold.clear()
+            self._untold_places = self._further_calls = 0
         if whats:
             logger.warning("%s; so far dropped: %s, refused: %s", whats, dict(self._dropped), dict(self._rejected))
 

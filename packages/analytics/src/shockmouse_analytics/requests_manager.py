@@ -122,8 +122,12 @@ class RequestsManager:
     def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
         """Count events that were left out; `why` is for people."""
         self.counts.drop(reason, events, why=why)
-        if self._closed:
-            self.counts.speak(is_last=True)  # nobody will later
+        self._speak_if_closed()
+
+    def misuse(self, why: str, place: str) -> None:
+        """Count an event that a wrong call at this place was to tell."""
+        self.counts.misuse(why, place)
+        self._speak_if_closed()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Return whether what waits, on disk too, is acknowledged within the time. Raises ClosedError.
@@ -222,6 +226,10 @@ class RequestsManager:
         """Start anew after a fork. What was inherited is kept, unused: collecting it would disturb the parent."""
         self._inherited += [self._background, self._delivery, self._queue]
         self._begin()
+
+    def _speak_if_closed(self) -> None:
+        if self._closed:
+            self.counts.speak(is_last=True)  # nobody will later
 
     def _wake(self) -> None:
         background = self._background
