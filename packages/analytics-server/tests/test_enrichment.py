@@ -268,6 +268,20 @@ def test_a_page_of_the_same_host_is_no_referrer_and_a_given_path_counts() -> Non
     assert (row.referrer_host, row.path) == ("", "/cart")
 
 
+def test_the_path_of_a_screen_without_one_is_its_name() -> None:
+    def path(kind: str, **page: str) -> str:
+        return row_of(arrival(), type=kind, name="Settings?", context={"page": page}).path
+
+    url = "https://shop.example/a"
+    assert (path("screen"), path("screen", title="x"), path("screen", url="http://[")) == ("Settings?",) * 3
+    assert (path("screen", url=url), path("screen", path="/b"), path("screen", url=url, path="/b")) == (
+        "/a",
+        "/b",
+        "/b",
+    )
+    assert (path("page"), path("track"), row_of(arrival(), type="screen").path) == ("", "", "")
+
+
 def test_what_a_row_keeps_of_address_and_user_agent_depends_on_project_and_privacy() -> None:
     def kept(mode: str, privacy: str) -> tuple[str, str]:
         row = row_of(arrival(ip_mode=mode, user_agent=CHROME), privacy=privacy)

@@ -229,10 +229,11 @@ def write_event(traffic: Traffic, number: int, happening: Happening, serial: int
     own = traffic.habits[stay.device]
     wrong_ms = (CLOCKS | LOST)[own.clock] * 1000
     begun_ms = to_ms(traffic.border) + stay.start * 1000 + wrong_ms
-    event = {
+    is_programs = happening.type == "screen" and happening.name == "buy"  # it has no page, only its name
+    event: dict[str, Any] = {
         "event_id": str(name_of(project, "event", serial)),
         "type": happening.type,
-        "name": happening.name if happening.type in ("track", "performance") else "",
+        "name": happening.name if happening.type in ("track", "performance") or is_programs else "",
         "timestamp": write(begun_ms + happening.seconds * 1000 + serial),
         "device_id": f"device-{stay.device}",
         "user_id": happening.user,
@@ -256,6 +257,8 @@ def write_event(traffic: Traffic, number: int, happening: Happening, serial: int
             "app": {"name": "shop", "version": "1.2"},
         },
     }
+    if is_programs:
+        del event["context"]["page"]
     if own.sessions == "started":
         first = min(one.seconds for one in stay.happenings)
         event |= {"session_id": f"stay-{number}", "session_started_at": write(begun_ms + first * 1000)}
@@ -336,7 +339,7 @@ def join(visits: dict[tuple[str, str], list[Visit]], device: str, sender: str, a
 
 def see(event: dict[str, Any], at: int, session: str, began: int) -> Seen:
     context = event["context"]
-    page = context["page"]
+    page = context.get("page", {"url": "", "path": event["name"], "referrer": ""})
     browser, browser_version, os, os_version, device_type, reason = AGENTS[context["user_agent"]]
     number = PRINTS.index(event["fingerprint"])
     return Seen(
@@ -351,7 +354,7 @@ def see(event: dict[str, Any], at: int, session: str, began: int) -> Seen:
         privacy=event["privacy"],
         sample_rate=event["sample_rate"],
         bot="webdriver" if context["webdriver"] else reason,
-        host="shop.example",
+        host="shop.example" if page["url"] else "",
         path=page["path"],
         referrer_host="search.example" if "search" in page["referrer"] else "",
         utm_source=page["url"].partition("utm_source=")[2],

@@ -135,11 +135,16 @@ def mark_bot(row: Row, event: Event, arrival: Arrival) -> None:
 
 
 def read_campaign(row: Row, event: Event, arrival: Arrival) -> None:
-    """Take the page's address apart; a page of the same host is no referrer."""
+    """Take the page's address apart; a page of the same host is no referrer.
+
+    A screen without a path has its name for one.
+    """
     page = event.context.page
     link, referrer = read_link(page.url), read_link(page.referrer)
     row.url, row.host = link.url, link.host
     row.path = page.path.partition("?")[0].partition("#")[0] or link.path
+    if not row.path and event.type == "screen":
+        row.path = event.name
     row.referrer = referrer.url
     row.referrer_host = referrer.host if referrer.host != link.host else ""
     if link.has_campaign:
