@@ -85,6 +85,31 @@ def test_a_wrong_setting_is_an_error_that_names_it(arguments, environ, named):
         ClientConfig.load(arguments, environ)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("flush_secs", ": did you mean flush_seconds?"),
+        ("before_sent", ": did you mean before_send?"),
+        ("writekey", ": did you mean write_key?"),
+        ("colour", ""),
+    ],
+)
+def test_an_unknown_argument_is_an_error_that_names_the_one_meant(name, meant):
+    with pytest.raises(ConfigError) as caught:
+        Analytics(**KEY, **{name: 1})
+    assert str(caught.value) == f"{name} is no setting of the client{meant}"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("ENDPIONT", ": did you mean SHOCKMOUSE_CLIENT_ENDPOINT?"), ("COLOUR", "")]
+)
+def test_an_unknown_variable_is_an_error_that_names_the_one_meant(monkeypatch, name, meant):
+    monkeypatch.setenv(f"SHOCKMOUSE_CLIENT_{name}", "https://stats.example.com")
+    with pytest.raises(ConfigError) as caught:
+        Analytics(**KEY)
+    assert str(caught.value) == f"SHOCKMOUSE_CLIENT_{name} is no setting of the client{meant}"
+
+
 def test_an_error_does_not_repeat_the_key():
     with pytest.raises(ConfigError) as caught:
         ClientConfig.load({"write_key": "wk_shop_secret with a space"}, {})

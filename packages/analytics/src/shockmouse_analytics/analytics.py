@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Never, Self
 
 import msgspec
 
@@ -85,13 +85,14 @@ class Analytics:
         before_send: BeforeSend | None = None,
         debug: bool | None = None,
         enabled: bool | None = None,
+        **unknown: Never,
     ) -> None:
-        """Check the settings and wire the parts. Raises ConfigError.
+        """Check the settings and wire the parts. Raises ConfigError, for an unknown name too.
 
         No connection is made, and no thread but for vitals and for events that an earlier run has left on disk.
         """
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "before_send")}
-        config = ClientConfig.load(arguments, os.environ)
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "before_send", "unknown")}
+        config = ClientConfig.load(arguments | unknown, os.environ)
         state_dir = config.state_dir()
         remembered = None if config.privacy == "strict" else state_dir
         self._debug = config.debug

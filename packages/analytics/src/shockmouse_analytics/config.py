@@ -6,7 +6,7 @@ event type, are arguments only.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -50,9 +50,10 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Return the settings; an argument of None is none. Raises ConfigError, which names the setting."""
         known = set(cls.__struct_fields__)
         from_environ = {key.removeprefix(PREFIX).lower(): key for key in environ if key.startswith(PREFIX)}
-        unknown = sorted(key for name, key in from_environ.items() if name not in known)
-        if unknown:
-            raise ConfigError(f"{unknown[0]} is no setting of the client")
+        for name in sorted(set(arguments) - known):
+            raise ConfigError(f"{name} is no setting of the client{_meant(name, [*known, 'before_send'])}")
+        for name in sorted(set(from_environ) - known):
+            raise ConfigError(f"{from_environ[name]} is no setting of the client{_meant(name, known, PREFIX)}")
         given: dict[str, Any] = {}
         for name in cls.__struct_fields__:
             value = arguments.get(name)
@@ -107,6 +108,14 @@ def _is_address(endpoint: str) -> bool:
     except ValueError:  # half an IPv6 address, or a port that is no number
         return False
     return has_server and not url.query and not url.fragment
+
+
+def _meant(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return the question for the setting whose name is most like this one, spelled as in the environment if asked."""
+    from difflib import get_close_matches  # for few programs, and once
+
+    found = get_close_matches(name, sorted(known), n=1)
+    return f": did you mean {prefix + found[0].upper() if prefix else found[0]}?" if found else ""
 
 
 def _convert(cls: type[ClientConfig], name: str, value: object, called: str, *, strict: bool) -> Any:
