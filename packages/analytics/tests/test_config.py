@@ -86,6 +86,33 @@ def test_a_wrong_setting_is_an_error_that_names_it(arguments, environ, named):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("flush_seconds", 0, "more than 0"),
+        ("flush_events", 0, "at least 1"),
+        ("flush_events", 1001, "at most 1000"),
+        ("flush_events", "ten", "a whole number"),
+        ("queue_bytes", 1, "at least 100000"),
+        ("sample_rate", {"track": 2.0}, "at most 1"),
+        ("sample_rate", "often", "a number"),
+        ("privacy", "none", "one of strict, balanced, full"),
+        ("offline", "maybe", "true or false"),
+        ("endpoint", 5, "a string"),
+    ],
+)
+def test_a_value_out_of_bounds_is_told_in_words(name, value, wanted):
+    with pytest.raises(ConfigError) as caught:
+        ClientConfig.load({**KEY, name: value}, {})
+    assert str(caught.value) == f"{name} {value!r}: must be {wanted}"
+
+
+def test_a_key_that_is_none_is_told_in_words():
+    with pytest.raises(ConfigError) as caught:
+        ClientConfig.load({"write_key": "two words"}, {})
+    assert str(caught.value) == "write_key: must be 1 to 200 ASCII characters without spaces"
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [
         ("flush_secs", ": did you mean flush_seconds?"),

@@ -6,9 +6,10 @@ event type, are arguments only.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +19,9 @@ from .errors import ConfigError
 from .event import EventType, Privacy
 
 PREFIX = "SHOCKMOUSE_CLIENT_"
+
+BOUNDS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a string"}
 
 Rate = Annotated[float, Meta(gt=0, le=1)]
 
@@ -128,4 +132,16 @@ def _convert(cls: type[ClientConfig], name: str, value: object, called: str, *, 
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as exc:
         shown = "" if name == "write_key" else f" {value!r}"
-        raise ConfigError(f"{called}{shown}: {str(exc).lower()}") from exc
+        raise ConfigError(f"{called}{shown}: must be {_wanted(kind, str(exc))}") from exc
+
+
+def _wanted(kind: Any, problem: str) -> str:
+    """Return what a setting of this kind should be, given msgspec's words for what it is not."""
+    if choices := get_args(kind) if get_origin(kind) is Literal else ():
+        return f"one of {', '.join(choices)}"
+    if bound := re.search(r"([<>]=?) (\d+)", problem):
+        return f"{BOUNDS[bound[1]]} {bound[2]}"
+    if "matching" in problem:
+        return "1 to 200 ASCII characters without spaces"
+    expected = re.search(r"`(\w+)", problem)
+    return KINDS[expected[1]] if expected and expected[1] in KINDS else problem.lower()

@@ -31,7 +31,7 @@ class ConfigError(AnalyticsError):
 
     >>> Analytics("wk_shop_0123456789", sample_rate=1.5)
     Traceback (most recent call last):
-    shockmouse_analytics.errors.ConfigError: sample_rate 1.5: expected `float` <= 1.0
+    shockmouse_analytics.errors.ConfigError: sample_rate 1.5: must be at most 1
     """
 
 
