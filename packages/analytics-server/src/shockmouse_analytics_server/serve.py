@@ -24,7 +24,7 @@ import backoff
 from . import migrate, registry
 from .config import PREFIX, ServerConfig, to_environ
 from .damage import set_aside_damaged
-from .errors import ConfigError, DatabaseAwayError, SchemaError, SpoolBrokenError
+from .errors import ConfigError, DatabaseAwayError, LockedError, SchemaError, SpoolBrokenError
 from .folder import database_of, defaults_of, directory_path, serve_lock, spool_path, url_path
 from .links import Link, add_link, link_url
 from .locks import hold
@@ -33,6 +33,7 @@ from .spool import Spool
 
 LOCK_SECONDS = 10.0
 TAKEN = "; stop it, or give another --data-dir"
+ADDRESSED = "; is SHOCKMOUSE_CLICKHOUSE_URL (--clickhouse-url) the right address?"
 CHECK_SECONDS = 3.0
 PORT_SECONDS = 3.0
 DATABASE_SECONDS = 30.0
@@ -162,12 +163,15 @@ class Supervisor:
     async def _bring_up_database(self) -> None:
         """Wait for ClickHouse, migrate, mirror the projects; make the first one; start the loader."""
         started = time.monotonic()
-        for delay in capped_delays():
+        url = self._config.clickhouse_url
+        for number, delay in enumerate(capped_delays()):
             try:
                 await self._prepare_database()
-            except DatabaseAwayError:
+            except DatabaseAwayError as exc:
+                if url and number == 0:
+                    logger.warning("waiting for ClickHouse at %s: %s", url, exc)
                 if not self._directory.is_loaded and time.monotonic() - started > DATABASE_SECONDS:
-                    raise
+                    raise DatabaseAwayError(f"{exc}{ADDRESSED if url else ''}", exc.code) from exc
                 await asyncio.sleep(delay)
             else:
                 break
@@ -203,7 +207,7 @@ async def run(config: ServerConfig, *, migrates: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(hold(serve_lock(config.data_dir), LOCK_SECONDS, TAKEN))
+        await hold_folder(stack, config)
         await asyncio.to_thread(check_spool, config)
         listener = stack.enter_context(contextlib.closing(await bind(config.host, config.port)))
         write_url(config, listener.getsockname()[1])
@@ -219,6 +223,19 @@ async def run(config: ServerConfig, *, migrates: bool) -> None:
         logger.info("ending")
         working.cancel()
         await asyncio.wait({working})
+
+
+async def hold_folder(stack: contextlib.AsyncExitStack, config: ServerConfig) -> None:
+    """The data folder is ours until the stack unwinds; who has to wait for another serve to end is told at once.
+
+    Raises LockedError: it did not end.
+    """
+    lock = serve_lock(config.data_dir)
+    try:
+        await stack.enter_async_context(hold(lock, 0))
+    except LockedError as exc:
+        logger.warning("%s; waiting %.0f s for it to end", exc, LOCK_SECONDS)
+        await stack.enter_async_context(hold(lock, LOCK_SECONDS, TAKEN))
 
 
 def check_engine(config: ServerConfig) -> None:
