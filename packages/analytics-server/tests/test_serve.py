@@ -147,6 +147,19 @@ def test_sigterm_ends_all_within_ten_seconds(tmp_path: Path) -> None:
         assert (len(children), [child for child in children if is_alive(child)]) == (3, [])
 
 
+def test_a_loader_that_is_slow_to_end_is_given_the_time_that_http_has(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as running:
+        (loader,) = running.children("loader")
+        loader.suspend()
+        started = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(3)
+        assert is_alive(loader)
+        loader.resume()
+        assert running.process.wait(10) == 0
+        assert time.monotonic() - started < 10
+
+
 def test_a_request_that_never_comes_whole_holds_up_no_end(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as running:
         head = f"POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {running.printed[1].split()[2]}\r\n"

@@ -39,8 +39,8 @@ PORT_SECONDS = 3.0
 DATABASE_SECONDS = 30.0
 MIGRATION_LOCK_SECONDS = 60.0
 ANNOUNCE_SECONDS = 10.0
-HTTP_END_SECONDS = 6.0
-END_SECONDS = 1.5
+END_SECONDS = 6.0  # http answers what is open while the loader finishes its insert
+ENGINE_END_SECONDS = 1.5
 STEADY_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
@@ -153,8 +153,8 @@ class Supervisor:
         """End the children: http and loader first, then the engine that they use."""
         for child in (*self._http, self._loader, *self._engine):
             child.is_ending.set()
-        await asyncio.gather(*(child.end(HTTP_END_SECONDS) for child in self._http), self._loader.end(END_SECONDS))
-        await asyncio.gather(*(child.end(END_SECONDS) for child in self._engine))
+        await asyncio.gather(*(child.end(END_SECONDS) for child in (*self._http, self._loader)))
+        await asyncio.gather(*(child.end(ENGINE_END_SECONDS) for child in self._engine))
         await asyncio.gather(*self._tasks)
 
     def _keep(self, child: Child) -> None:
