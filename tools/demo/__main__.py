@@ -36,7 +36,9 @@ class DemoError(Exception):
 
 
 @contextlib.asynccontextmanager
-async def program(*command: str, ready: str, environment: dict[str, str] | None = None) -> AsyncIterator[list[str]]:
+async def program(
+    name: str, *command: str, ready: str, environment: dict[str, str] | None = None
+) -> AsyncIterator[list[str]]:
     """Run a program for as long as the block lasts; enters when a line of its output starts with `ready`.
 
     Yields the lines printed until then; after the block they are all of its lines. Raises DemoError: it ended before.
@@ -50,7 +52,7 @@ async def program(*command: str, ready: str, environment: dict[str, str] | None 
         while not lines or not lines[-1].startswith(ready):
             line = await process.stdout.readline()
             if not line:
-                raise DemoError(f"{command[-1]} ended with exit code {await process.wait()}")
+                raise DemoError(f"{name} ended with exit code {await process.wait()}")
             lines.append(line.decode().rstrip())
         yield lines
     finally:
@@ -140,7 +142,10 @@ async def traffic(site: str, key: str, known: list[Person], environment: dict[st
 async def run(folder: Path, port: int, seconds: float | None) -> bool:
     server, data = f"http://127.0.0.1:{port}", ("--data-dir", str(folder / "data"))
     quiet = {"SHOCKMOUSE_LOG_LEVEL": "warning"}
-    async with program(*SERVER, "serve", "--port", str(port), *data, ready="listening on", environment=quiet):
+    print("starting the server", flush=True)
+    async with program(
+        "the server", *SERVER, "serve", "--port", str(port), *data, ready="listening on", environment=quiet
+    ):
         keys = json.loads(await command("project", "create", "demo", "--json", *data))
         link = (await command("project", "link", "demo", *data, "--port", str(port))).strip()
         environment = {
@@ -149,8 +154,9 @@ async def run(folder: Path, port: int, seconds: float | None) -> bool:
             "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "programs"),
         }
         of_site = environment | {"SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(folder / "site")}  # so that each counts its own
+        print("sending two months of visits", flush=True)
         past, known = await history.send(server, keys["write_key"])
-        async with program(sys.executable, str(SITE), ready="serving", environment=of_site) as lines:
+        async with program("the web site", sys.executable, str(SITE), ready="serving", environment=of_site) as lines:
             site = lines[-1].removeprefix("serving ")
             print(f"dashboard     {link}\nweb site      {site}")
             print(f"live traffic  {f'for {seconds:g} s' if seconds else 'until Ctrl-C'}", flush=True)
