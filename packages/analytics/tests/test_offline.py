@@ -367,7 +367,7 @@ def test_what_lies_on_a_disk_that_is_full_is_counted_as_stored(program, server, 
     ended = program.run(FILL.format(folder=str(small_disk), until=until))
     assert ended.code == 0, ended.errors
     assert ended.output == "False Stats(queued=9, sent=0, stored=1, dropped={}, rejected={})\n" + KEPT
-    assert f"1 events wait in {queue_file(small_disk)}: " in ended.errors
+    assert f"1 event waits in {queue_file(small_disk)}: " in ended.errors
     (small_disk / "filler").unlink()
     server.reply = lambda number, body: None
     assert program.run(DELIVER).code == 0

@@ -22,6 +22,10 @@ def track(analytics, count):
         analytics.track("n", {"number": number})
 
 
+def told(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "shockmouse_analytics"]
+
+
 def first(reply):
     """Answer the first request so, and accept the others."""
     return lambda number, body: reply if number == 1 else None
@@ -80,18 +84,30 @@ def test_an_absent_server_is_named_in_the_words_of_the_system(client, server, ho
     assert str(caught.value) == f"cannot connect to {host}:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}"
 
 
-def test_waiting_events_are_told_while_they_wait_and_at_the_end(client, server, tmp_path, caplog):
+@pytest.mark.parametrize(("count", "waiting"), [(1, "1 event waits"), (3, "3 events wait")])
+def test_waiting_events_are_told_while_they_wait_and_at_the_end(client, server, tmp_path, caplog, count, waiting):
     server.stop()
     analytics = client(debug=False)
-    track(analytics, 3)
+    track(analytics, count)
     assert not analytics.flush(timeout=1)
     analytics.close()
     (path,) = (tmp_path / "state").glob("queue-*.sqlite")
     reason = f"cannot connect to 127.0.0.1:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}"
-    assert [record.getMessage() for record in caplog.records if record.name == "shockmouse_analytics"] == [
+    assert told(caplog) == [
         f"events wait, to be tried again ({reason}); so far dropped: {{}}, refused: {{}}",
-        f"3 events wait in {path}: {reason}",
+        f"{waiting} in {path}",  # the reason has just been told
     ]
+
+
+def test_the_line_at_the_end_says_why_where_nothing_has(client, server, caplog):
+    server.stop()
+    analytics = client(debug=False)
+    analytics.track("")  # told, so that the next warning would come in a minute
+    analytics.track("n")
+    assert not analytics.flush(timeout=1)
+    analytics.close()
+    _, last = told(caplog)
+    assert last.endswith(f": cannot connect to 127.0.0.1:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}")
 
 
 def test_a_server_that_breaks_every_second_connection_after_storing_stores_nothing_twice(client, server):

@@ -82,25 +82,26 @@ class Counts:
         if codes:
             self.warn("refused", "the server refused events")
 
-    def warn(self, kind: str, what: str) -> None:
+    def warn(self, kind: str, what: str) -> bool:
         """Have trouble of this kind told, unless it was within the last minute; never what is in an event.
 
-        At once where nothing was told for a minute, else by a later call of speak().
+        At once where nothing was told for a minute, else by a later call of speak(). Return whether it will be told.
         """
         with self._lock:
             if self._was_told(kind):
-                return
-            self._untold.setdefault(kind, what)
+                return False
+            will_be_told = self._untold.setdefault(kind, what) is what
         self.speak()
+        return will_be_told
 
     def _was_told(self, kind: str) -> bool:
         return self._clock() < self._told_at.get(kind, -WARN_SECONDS) + WARN_SECONDS
 
-    def pass_over(self, *kinds: str) -> None:
-        """Tell nothing more of such trouble: it is over."""
+    def pass_over(self, *kinds: str) -> bool:
+        """Tell nothing more of such trouble: it is over. Return whether something was still to be told."""
         with self._lock:
-            for kind in kinds:
-                self._untold.pop(kind, None)
+            found = [self._untold.pop(kind, None) for kind in kinds]
+        return any(found)
 
     def speak(self, *, is_last: bool = False) -> None:
         """Log one warning with the counts for all trouble that was not told, once a minute or if it is the last."""

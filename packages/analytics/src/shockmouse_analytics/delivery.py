@@ -75,6 +75,7 @@ class Delivery:
         self._hurried_at = 0.0
         self._close_at: float | None = None
         self._trouble: DeliveryError | None = None  # why the last batch failed, None if it did not
+        self._told_why = ""  # why events wait, as the last warning of it said
         self.last_error: DeliveryError | None = None
 
     @property
@@ -199,14 +200,21 @@ class Delivery:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._drain(len(self._queue))
         self._ledger.close(self._passed)
-        why = self._trouble or "the program ended before the server had them"
-        for path, events in self._ledger.remains(own=self._trouble is None).items():
-            logger.warning("%d events wait in %s: %s", events, path, why)
+        self._tell_what_waits()
         for flush in self._flushes:
             _tell(flush.future, False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.1):
                 await self._transport.close()
+
+    def _tell_what_waits(self) -> None:
+        """Log how many events are on disk, and why unless the last warning has said just that."""
+        why = f": {self._trouble or 'the program ended before the server had them'}"
+        remains = self._ledger.remains(own=self._trouble is None)
+        if not self._counts.pass_over(*(WAITING if remains else ())) and str(self._trouble) == self._told_why:
+            why = ""
+        for path, events in remains.items():
+            logger.warning("%s in %s%s", "1 event waits" if events == 1 else f"{events} events wait", path, why)
 
     # --- one turn
 
@@ -379,7 +387,8 @@ class Delivery:
     def _put_back(self, flight: Flight, error: DeliveryError) -> None:
         if self._close_at is None:  # else _end() tells it
             what = "because the server refuses all of them" if isinstance(error, RejectedError) else "to be tried again"
-            self._counts.warn(type(error).__name__, f"events wait, {what} ({error})")
+            if self._counts.warn(type(error).__name__, f"events wait, {what} ({error})"):
+                self._told_why = str(error)
         held = flight.held
         is_unclear = isinstance(error, UnreachableError | ThrottledError) and error.unclear
         if is_unclear and held.unclear_since is None:
