@@ -89,7 +89,8 @@ def test_waiting_events_are_told_while_they_wait_and_at_the_end(client, server, 
     server.stop()
     analytics = client(debug=False)
     track(analytics, count)
-    assert not analytics.flush(timeout=1)
+    assert not analytics.flush(timeout=0.1)
+    server.wait_for(lambda: bool(told(caplog)))
     analytics.close()
     (path,) = (tmp_path / "state").glob("queue-*.sqlite")
     reason = f"cannot connect to 127.0.0.1:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}"
@@ -104,7 +105,8 @@ def test_the_line_at_the_end_says_why_where_nothing_has(client, server, caplog):
     analytics = client(debug=False)
     analytics.track("")  # told, so that the next warning would come in a minute
     analytics.track("n")
-    assert not analytics.flush(timeout=1)
+    assert not analytics.flush(timeout=0.1)
+    server.wait_for(lambda: analytics._manager.last_error is not None)
     analytics.close()
     _, last = told(caplog)
     assert last.endswith(f": cannot connect to 127.0.0.1:{server.port}: {os.strerror(errno.ECONNREFUSED).lower()}")
