@@ -8,8 +8,8 @@ AnalyticsError
     ├── UnreachableError  no usable answer, 408, 5xx: retried
     ├── ThrottledError    429 or 503: retried after retry_after_seconds
     ├── TooLargeError     413: halved, unless the batch's outcome was unclear before
-    └── RejectedError     any other 4xx: set aside on disk with the reason
-                          (401, 403, 404: tried again every 5 minutes, a wrong key can be mended)
+    └── RejectedError     401, 403, 404: waits and is tried every 5 minutes, a wrong key can be mended;
+                          any other 4xx: set aside on disk with the reason
 """
 
 from collections.abc import Mapping
