@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from shockmouse_analytics.__main__ import WAITS_FOR_KEY
+from shockmouse_analytics.__main__ import WAITS, WAITS_FOR_KEY
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def test_send_without_a_server_keeps_the_event_and_fails(command, server):
     server.stop()
     code, output, errors = command("send", "Lost", endpoint=endpoint)
     assert (code, output, len(errors.splitlines())) == (1, "", 1)
+    assert errors.endswith(f": connection refused; {WAITS}\n")
     code, output, errors = command("queue", "status", endpoint=endpoint)
     status = json.loads(output)
     assert (code, errors, status["batches"], status["events"], status["rejected"]) == (0, "", 1, 1, {})
@@ -190,9 +191,9 @@ def test_doctor_without_a_server_names_it_and_goes_on(command, server):
     command("send", "Waiting", endpoint=endpoint)
     code, output, errors = command("doctor", endpoint=endpoint)
     assert (code, errors, checks(output)) == (1, "", {"endpoint": "failed", "folder": "ok", "queue": "ok"})
-    told = command("send", "Waiting too", endpoint=endpoint)[2].removeprefix("shockmouse-analytics: ")
-    assert told == f"cannot connect to {endpoint.removeprefix('http://')}: connection refused\n"
-    assert output.startswith(f"failed  endpoint: {told}")
+    told = f"cannot connect to {endpoint.removeprefix('http://')}: connection refused"
+    assert command("send", "Waiting too", endpoint=endpoint)[2] == f"shockmouse-analytics: {told}; {WAITS}\n"
+    assert output.startswith(f"failed  endpoint: {told}\n")
     assert output.endswith("queue: 1 event waits\n")
 
 
@@ -208,6 +209,21 @@ def test_doctor_names_what_is_wrong(command, server, reply, failed):
     server.reply = lambda number, body: reply
     code, output, _ = command("doctor")
     assert (code, [name for name, outcome in checks(output).items() if outcome == "failed"]) == (1, [failed])
+
+
+def test_doctor_says_what_to_do_about_a_refused_key(command, server):
+    server.reply = lambda number, body: (401, {}, {"error": {"code": "unknown_key", "reason": "no"}})
+    (line,) = [line for line in command("doctor")[1].splitlines() if " key: " in line]
+    assert line.startswith("failed  key: the server refuses it (unknown_key): compare it with what `")
+    assert line.endswith(" --write-key or in SHOCKMOUSE_CLIENT_WRITE_KEY")
+
+
+def test_an_event_that_is_kept_nowhere_is_told_to_be_lost(command, server, monkeypatch):
+    server.stop()
+    monkeypatch.setenv("SHOCKMOUSE_CLIENT_OFFLINE", "0")
+    code, output, errors = command("send", "Lost")
+    assert (code, output) == (1, "")
+    assert errors.endswith(": connection refused; the event is lost: not_kept\n")
 
 
 def test_doctor_sees_a_folder_that_cannot_be_written(command, server, tmp_path):

@@ -21,8 +21,17 @@ import msgspec
 
 from . import Analytics, __version__
 from .config import PREFIX, ClientConfig
+from .counts import Stats
 from .doctor import examine, told
-from .errors import AnalyticsError, ConfigError, RejectedError, StoreError
+from .errors import (
+    AnalyticsError,
+    ConfigError,
+    DeliveryError,
+    RejectedError,
+    StoreError,
+    ThrottledError,
+    UnreachableError,
+)
 from .fingerprint import Fingerprinter
 from .offline import OfflineStore, StoreStatus
 from .store_file import temporary_folder
@@ -30,6 +39,7 @@ from .store_folders import StoreFolders
 
 SEND_SECONDS = 5.0
 FLUSH_SECONDS = 60.0
+WAITS = "the event waits on disk: it goes out with the next `send` or `queue flush` that reaches the server"
 WAITS_FOR_KEY = (
     "the event waits on disk, as a key can be corrected: it goes out once the server takes one of this project"
 )
@@ -52,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Deliver one event; what could not be delivered waits on disk."""
     properties = dict(_property(text) for text in arguments.properties)
-    refused: RejectedError | None = None
+    failed: DeliveryError | None = None
     is_acknowledged = False
     with Analytics(**settings, debug=True) as analytics:
         try:
@@ -61,17 +71,25 @@ def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
             raise ConfigError(str(exc)) from exc
         try:  # whichever process that shares the queue sends it
             is_acknowledged = analytics._flush_own(SEND_SECONDS)
-        except RejectedError as exc:
-            refused = exc
+        except DeliveryError as exc:
+            failed = exc
     stats = analytics.stats()
-    if refused is not None:
-        waits = f"; {WAITS_FOR_KEY}" if refused.mendable and stats.stored else ""
-        raise AnalyticsError(f"{refused}{waits}") from refused
+    if failed is not None:
+        raise AnalyticsError(f"{failed}{_what_next(failed, stats)}") from failed
     if stats.dropped:
         raise AnalyticsError(f"not sent: {', '.join(stats.dropped)}")
     if not is_acknowledged:
-        raise AnalyticsError(f"not acknowledged within {SEND_SECONDS:g} s; the event waits on disk")
+        raise AnalyticsError(f"not acknowledged within {SEND_SECONDS:g} s; {WAITS}")
     return 0
+
+
+def _what_next(failed: DeliveryError, stats: Stats) -> str:
+    """Return what becomes of an event that was not delivered."""
+    if stats.dropped:
+        return f"; the event is lost: {', '.join(stats.dropped)}"
+    if isinstance(failed, UnreachableError | ThrottledError) and stats.stored:
+        return f"; {WAITS}"
+    return f"; {WAITS_FOR_KEY}" if isinstance(failed, RejectedError) and failed.mendable and stats.stored else ""
 
 
 def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:

@@ -25,6 +25,10 @@ from .store_file import temporary_folder
 from .transport import CONNECT_SECONDS, not_connected
 
 SKEW_SECONDS = 60.0
+MEND_KEY = (
+    "compare it with what `shockmouse-analytics-server project keys NAME` prints there, and give that write key as"
+    " --write-key or in SHOCKMOUSE_CLIENT_WRITE_KEY"
+)
 
 
 class Check(Struct, frozen=True):
@@ -100,7 +104,7 @@ def _check_key(answer: _Answer) -> Check:
     if answer.status == 400 and code:
         return Check("key", True, "the server knows it")
     if answer.status in (401, 403):
-        return Check("key", False, f"the server refuses it: {code or answer.status}")
+        return Check("key", False, f"the server refuses it ({code or answer.status}): {MEND_KEY}")
     if answer.status in (429, 503):
         return Check("key", False, f"not known: the server is busy ({answer.status}), events wait for it")
     return Check("key", False, f"no analytics server answers there: {answer.status} {code}".rstrip())
