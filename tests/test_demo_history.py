@@ -46,3 +46,16 @@ def test_no_event_is_of_the_future_and_no_page_is_measured_after_it_was_left(his
             elif event["name"] in ("TTFB", "FCP", "LCP"):
                 late[timedelta(milliseconds=event["properties"]["value"]) > at - shown] += 1
     assert (late[True], late[False] > 1000) == (0, True)
+
+
+def test_people_come_back_over_all_weeks_and_fewer_with_each(history: Any) -> None:
+    first: dict[str, datetime] = {}
+    back, cohort = dict[int, set[str]](), Counter[int]()
+    for person, at in sorted(history.visits(random.Random(7), NOON), key=lambda visit: visit[1]):
+        week = (at - first.setdefault(person.device_id, at)).days // 7
+        back.setdefault(week, set()).add(person.device_id)
+    for began in first.values():
+        cohort.update(range((NOON - began).days // 7 + 1))
+    shares = [len(back.get(week, ())) / cohort[week] for week in range(8)]
+    assert all(share > 0 for share in shares)
+    assert shares[1] > shares[3] > shares[5] > 0.005

@@ -16,6 +16,7 @@ from walks import Step, script_events, walk
 HOST = "mouse-and-cheese.example"
 DAYS = 59  # so that the last thirty have a period to be compared with
 A_DAY = 26  # visits, on a mean day; all are sent before the addresses are printed
+RECENT = 300  # people: so far back, some two weeks, lies in the mean whoever comes again
 BATCH_EVENTS = 1000
 CLOCKS = {"Europe/London": 0, "America/New_York": -5, "America/Toronto": -5, "Asia/Tokyo": 9}  # hours; others 1
 
@@ -32,7 +33,7 @@ def visits(dice: random.Random, now: datetime) -> Iterator[tuple[Person, datetim
         busy = (0.65 if day.weekday() >= 5 else 1.0) * (1.3 - days_ago / DAYS * 0.6) * dice.uniform(0.85, 1.15)
         for _ in range(round(A_DAY * busy)):
             returning = known and dice.random() < 0.3
-            person = dice.choice(known[-200:]) if returning else new_person(dice)
+            person = returned(dice, known) if returning else new_person(dice)
             if not returning:
                 known.append(person)
             hour = min(23.9, max(0.0, dice.gauss(*dice.choice(((11, 2.5), (16, 3), (20.5, 1.8))))))
@@ -40,6 +41,11 @@ def visits(dice: random.Random, now: datetime) -> Iterator[tuple[Person, datetim
             began = midnight + timedelta(hours=hour - CLOCKS.get(person.timezone, 1))
             if began < now:
                 yield person, began
+
+
+def returned(dice: random.Random, known: list[Person]) -> Person:
+    """Return one of those who were here: most were it lately, and of the weeks before some, fewer with each."""
+    return known[-1 - int(dice.expovariate(1 / RECENT)) % len(known)]
 
 
 def visit(dice: random.Random, person: Person, began: datetime, now: datetime) -> Iterator[dict[str, Any]]:
