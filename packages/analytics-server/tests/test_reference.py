@@ -169,6 +169,6 @@ def test_answers_equal_a_recomputation(asker: Asker, tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 def test_answers_equal_a_recomputation_over_thousands(asker: Asker, tmp_path: Path) -> None:
     compare(asker, 2000, tmp_path, questions=6)
