@@ -1,18 +1,36 @@
 """The dashboard's first view: figures equal the API's, everything is in the address, nothing moves."""
 
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from tests.browser.conftest import reading
 from tests.browser.reader import Reader, number
+from tests.browser.shop import MACHINES
+from tests.server_process import Server, wait_until
 
 pytestmark = pytest.mark.browser
 
 
 def shown_total(reader: Reader, title: str) -> str:
     return reader.page.locator(".total", has_text=title).locator("strong").inner_text()
+
+
+@pytest.fixture(scope="module")
+def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("live")) as running:
+        yield running
+
+
+def send(server: Server, path: str) -> None:
+    context = {"user_agent": MACHINES[0].agent, "page": {"path": path}}
+    event = {"event_id": str(uuid4()), "type": "page", "timestamp": datetime.now(UTC).isoformat(), "context": context}
+    assert server.post({"events": [event]}).status == 200
 
 
 def test_totals_and_line_equal_the_answers_of_the_api(reader: Reader) -> None:
@@ -184,3 +202,52 @@ def test_on_a_narrow_screen_nothing_is_wider_than_the_screen(reader: Reader) -> 
     reader.page.set_viewport_size({"width": 390, "height": 844})
     page = reader.open()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_running_period_is_renewed_while_it_is_looked_at(chromium: Browser, live_server: Server) -> None:
+    with reading(chromium, live_server) as reader:
+        reader.sign_in()
+        send(live_server, "/first")
+        wait_until(lambda: reader.server.ask("stats")["events"] == 1, 30, "the first event is stored")
+        page = reader.page
+        page.clock.install()
+        reader.open("?pages=exit_path")
+        page.evaluate("scrollTo(0, 200); window.shifts = 0")
+        link = page.locator("#card-places tbody a").first
+        link.focus()
+        send(live_server, "/second")
+        wait_until(lambda: reader.server.ask("stats")["events"] == 2, 30, "the second event is stored")
+        page.locator("#period").evaluate("menu => menu.open = true")
+        asked = len([url for url in reader.requests if "/api/v1/stats?" in url])
+        page.clock.run_for(31_000)
+        assert shown_total(reader, "Events") == "1"
+        assert len([url for url in reader.requests if "/api/v1/stats?" in url]) == asked  # a menu is open
+        page.locator("#period").evaluate("menu => menu.open = false")
+        link.focus()
+
+        def renewed() -> bool:
+            page.clock.run_for(31_000)
+            page.wait_for_timeout(500)
+            return shown_total(reader, "Events") == "2"
+
+        wait_until(renewed, 30, "the figures are renewed")
+        expect(page.locator("#card-pages tbody")).to_contain_text("/second")
+        expect(link).to_be_focused()
+        assert (page.evaluate("[scrollY, shifts]"), reader.address) == ([200, 0], {"pages": ["exit_path"]})
+        reader.open("?period=yesterday")
+        asked = len(reader.requests)
+        page.clock.run_for(31_000)
+        assert not [url for url in reader.requests[asked:] if "/api/v1/stats?" in url]  # what is over stays
+
+
+@pytest.mark.parametrize("width", [1280, 1360])
+def test_the_totals_have_room(chromium: Browser, shop_server: Server, width: int) -> None:
+    with reading(chromium, shop_server, viewport={"width": width, "height": 800}) as reader:
+        reader.sign_in()
+        page = reader.open()
+        page.locator(".total strong").nth(5).evaluate("figure => figure.textContent = '59 min 59 s'")
+        widths = page.locator(".total strong, .total .label").evaluate_all(
+            "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.textContent)"
+        )
+        assert widths == []
+        assert len(page.locator(".total").evaluate_all("all => [...new Set(all.map(each => each.offsetTop))]")) == 1

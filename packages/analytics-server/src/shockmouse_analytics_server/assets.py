@@ -41,6 +41,7 @@ NAMES = (
     "own_visits.js",
     "paths.js",
     "period.js",
+    "renewal.js",
     "retention.js",
     "sessions.js",
     "shell.css",

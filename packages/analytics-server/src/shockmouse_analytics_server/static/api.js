@@ -25,6 +25,14 @@ export class Asking {
     )
   }
 
+  // The same of another period.
+  during({ from, to }) {
+    return new Asking(
+      this.common.map(([name, value]) => [name, { from, to }[name] ?? value]),
+      this,
+    )
+  }
+
   // The address of a question; a parameter given here stands in the place of a common one, `filter` beside it.
   address(path, parameters = {}) {
     const given = new URLSearchParams()

@@ -76,7 +76,7 @@ const ABOUT =
 // Titles of pages are names too; the card of events is about what people did.
 const DEEDS = "type:is_not:page|screen|performance"
 
-export function card([name, title, tabs, metrics], asking) {
+export function card([name, title, tabs, metrics]) {
   const chosen = tabs.find(([dimension]) => dimension === current().get(name)) || tabs[0]
   const [dimension] = chosen
   const body = element("div", { class: "rows", "aria-busy": "true" })
@@ -102,13 +102,14 @@ export function card([name, title, tabs, metrics], asking) {
           ),
         )
   const filters = dimension === "name" ? { filter: DEEDS } : {}
-  const load = async () => {
+  const load = async (asking, isFree = () => true) => {
     const { rows, next, exact } = await asking.ask("breakdown", {
       dimension,
       metrics: metrics.join(","),
       limit: ROWS,
       ...filters,
     })
+    if (!isFree(body)) return
     about.hidden = exact
     replace(body, rowsTable(`${title} by ${titleOf(dimension)}`, dimension, rows, metrics))
     rest.hidden = next === null

@@ -35,11 +35,10 @@ export function goalFilter(goal) {
   return filterOf(goal.startsWith("page:") ? "path" : "name", value)
 }
 
-export function goalsCard(asking, parameters) {
-  const project = asking.project
+export function goalsCard(project, parameters) {
   const goals = goalsOf(parameters, project)
   const body = element("div", { class: "rows", "aria-busy": "true" })
-  const load = async () => {
+  const load = async (asking, isFree = () => true) => {
     if (!goals.length)
       return replace(
         body,
@@ -53,6 +52,7 @@ export function goalsCard(asking, parameters) {
       asking.ask("stats"),
       ...goals.map((goal) => asking.ask("stats", { filter: goalFilter(goal) })),
     ])
+    if (!isFree(body)) return
     const rows = goals.map((goal, position) => ({
       goal,
       visitors: reached[position].visitors,

@@ -9,6 +9,7 @@ import { change, compact, count, duration, percent, ratio, wall } from "./figure
 import { failure } from "./failure.js"
 import { goalsCard } from "./goals.js"
 import { LABELS } from "./period.js"
+import { renewed } from "./renewal.js"
 import { table } from "./table.js"
 
 // metric, title, format, format of the axis, whether less is better
@@ -23,15 +24,15 @@ export const METRICS = [
 ]
 const NOW_EVERY = 10_000
 
-export async function show(place, { asking, parameters, period, signal, isEverEmpty, welcome }) {
+export async function show(place, { asking, parameters, period, zone, signal, isEverEmpty, welcome }) {
   const compares = parameters.get("compare") !== "none"
   const metric = METRICS.find(([name]) => name === parameters.get("metric")) || METRICS[0]
   const totals = element("div", { class: "totals" })
   const chartBox = element("div", { class: "chart-box", "aria-busy": "true" })
   const now = element("p", { class: "now", role: "status" })
   drawTotals(totals, null, null, metric, compares)
-  const cards = CARDS.map((each) => card(each, asking))
-  const goals = goalsCard(asking, parameters)
+  const cards = CARDS.map(card)
+  const goals = goalsCard(asking.project, parameters)
   replace(
     place,
     element(
@@ -44,9 +45,10 @@ export async function show(place, { asking, parameters, period, signal, isEverEm
     element("div", { class: "cards" }, ...cards.map(({ made }) => made), goals.made),
   )
 
-  const both = (question) => Promise.all([question({}), compares ? question(period.before) : null])
-  const askLines = () => both((range) => askSeries(asking, metric[0], period, range))
-  const askTotals = () => both((range) => asking.ask("stats", range))
+  const both = (question, { before } = period) => Promise.all([question({}), compares ? question(before) : null])
+  const askLines = (again = asking, running = period) =>
+    both((range) => askSeries(again, metric[0], running, range), running)
+  const askTotals = (again = asking, running = period) => both((range) => again.ask("stats", range), running)
   let series = askLines()
   series.catch(() => null) // what is wrong with it is told where it is awaited
   let [current, before] = await askTotals()
@@ -61,9 +63,17 @@ export async function show(place, { asking, parameters, period, signal, isEverEm
   followNow(now, asking, signal)
   // Rollups answer all of these; what filters events, as the last two do, waits until they are there.
   const isRolledUp = ({ made }) => made.id !== "card-happenings"
-  await Promise.all(cards.filter(isRolledUp).map(({ body, load }) => loaded(body, load)))
+  await Promise.all(cards.filter(isRolledUp).map(({ body, load }) => loaded(body, () => load(asking))))
   performance.mark("ready")
-  await Promise.all([...cards.filter((each) => !isRolledUp(each)), goals].map(({ body, load }) => loaded(body, load)))
+  const others = [...cards.filter((each) => !isRolledUp(each)), goals]
+  await Promise.all(others.map(({ body, load }) => loaded(body, () => load(asking))))
+  renewed({ asking, parameters, period, zone, signal }, async (again, running, isFree) => {
+    const [[current, before], lines] = await Promise.all([askTotals(again, running), askLines(again, running)])
+    if (current.events) place.querySelector(":scope > .note")?.remove()
+    if (isFree(totals)) drawTotals(totals, current, before, metric, compares)
+    if (isFree(chartBox)) drawChart(chartBox, lines, metric, running)
+    for (const { load } of [...cards, goals]) await load(again, isFree)
+  })
 }
 
 // Where nothing is counted, because only bots came.
