@@ -40,6 +40,7 @@ def send_and_end(program, warnings, *, waits=True):
     return sorted(sent)
 
 
+@pytest.mark.alone
 def test_a_script_that_just_ends_delivers_everything(program, server):
     def left():
         server.stored.clear()

@@ -567,7 +567,7 @@ class Analytics:
         return Event(
             event_id=boot.event_id(int(at * 1000), seq),
             type=kind,
-            timestamp=datetime.now(UTC),
+            timestamp=datetime.fromtimestamp(at, UTC),
             name=name,
             boot_id=boot.id,
             seq=seq,
