@@ -49,7 +49,7 @@ export async function show(place, { asking, parameters, period }) {
     ),
   )
   const [stats, series] = await Promise.all([asking.ask("stats", only), askSeries(asking, "events", period, only)])
-  figures.textContent = `${count(stats.events)} times · ${count(stats.visitors)} visitors`
+  figures.textContent = `${several(stats.events, "time")} · ${several(stats.visitors, "visitor")}`
   drawChart(chartBox, [series, null], EVENTS, period)
   await showProperties(asking, only, parameters, names, values).catch((error) => replace(names, failure(error)))
 }
@@ -89,3 +89,5 @@ async function showProperties(asking, only, parameters, names, values) {
   })
   replace(values, rowsTable(`Values of ${chosen.name}`, chosen.name, found.rows, metrics))
 }
+
+const several = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`
