@@ -14,6 +14,7 @@ from tests.server_process import Server, wait_until
 from tests.tries import least
 
 
+@pytest.mark.alone
 def test_killing_only_the_supervisor_leaves_nothing_and_the_next_start_serves(server: Server, report: Report) -> None:
     with Sender(server.port, server.keys.write_key) as sender:
         sender.run_for(1)
@@ -27,6 +28,7 @@ def test_killing_only_the_supervisor_leaves_nothing_and_the_next_start_serves(se
     assert tally == Tally.perfect(tally.acknowledged)
 
 
+@pytest.mark.alone
 def test_the_next_start_may_come_while_the_old_processes_still_end(server: Server) -> None:
     server.signal(signal.SIGKILL, "supervisor")
     assert server.start(seconds=15) < 15
