@@ -55,6 +55,17 @@ def test_send_without_a_server_keeps_the_event_and_fails(command, server):
     assert (code, errors, status["batches"], status["events"], status["rejected"]) == (0, "", 1, 1, {})
 
 
+@pytest.mark.parametrize("status", [200, 400])
+def test_send_tells_of_an_event_that_the_server_refuses(command, server, status):
+    rejected = [{"index": 0, "event_id": None, "code": "bad_number", "reason": "too large"}]
+    error = {"error": {"code": "bad_number", "reason": "too large"}}
+    told = {"accepted": 0, "duplicates": 0} if status == 200 else error
+    server.reply = lambda number, body: (status, {}, told | {"rejected": rejected})
+    code, output, errors = command("send", "Big", "a=99999999999999999999999")
+    assert (code, output, errors) == (1, "", "shockmouse-analytics: the server refuses the event: bad_number\n")
+    assert json.loads(command("queue", "status")[1])["events"] == 0
+
+
 def test_queue_flush_sends_what_waits(command, server):
     server.stop()
     command("send", "Later")

@@ -78,6 +78,8 @@ def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
         raise AnalyticsError(f"{failed}{_what_next(failed, stats)}") from failed
     if stats.dropped:
         raise AnalyticsError(f"not sent: {', '.join(stats.dropped)}")
+    if stats.rejected:
+        raise AnalyticsError(f"the server refuses the event: {', '.join(stats.rejected)}")
     if not is_acknowledged:
         raise AnalyticsError(f"not acknowledged within {SEND_SECONDS:g} s; {WAITS}")
     return 0
