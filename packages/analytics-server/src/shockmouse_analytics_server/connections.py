@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import functools
 import re
-import time
 from http import HTTPStatus
 from typing import Any
 
@@ -24,7 +23,6 @@ import h11
 import hypercorn.asyncio.run
 import hypercorn.protocol
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Response
@@ -121,12 +119,6 @@ def response_head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.
     return h11.Response(status_code=status, headers=list(headers))
 
 
-@functools.lru_cache(1)
-def own_headers(config: Config, _second: int) -> list[tuple[bytes, bytes]]:
-    """Return what Hypercorn adds to every answer: the date, written once a second."""
-    return list(config.response_headers("h11"))
-
-
 class PlainHTTP(H11Protocol):
     """One connection."""
 
@@ -156,7 +148,7 @@ class PlainHTTP(H11Protocol):
         await super().stream_send(event)
 
     def _headers(self, event: Response) -> tuple[tuple[bytes, bytes], ...]:
-        headers = (*event.headers, *own_headers(self.config, int(time.time())))
+        headers = (*event.headers, *self.config.response_headers("h11"))
         is_last = self.keep_alive_requests >= self.config.keep_alive_max_requests
         return (*headers, (b"connection", b"close")) if is_last else headers
 

@@ -217,8 +217,7 @@ class Ingest:
         if appended.accepted:
             for reason, events in batch.dropped.items():
                 add("client_dropped", reason if reason in CLIENT_REASONS else "other", events)
-        if batch.rejected:
-            self._count_rejected(batch.rejected, project)
+        self._count_rejected(batch.rejected, project)
 
     def _count_rejected(self, rejected: Sequence[Rejection], project: str) -> None:
         for code, events in Counter(rejection.code for rejection in rejected).items():
