@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import os
 import random
 import re
 import signal
@@ -235,6 +236,13 @@ def test_the_command_takes_files_gzip_and_standard_input(served: Path, tmp_path:
                           capture_output=True, timeout=90, check=True)  # fmt: skip
     told = {"project": "default", "imported": 0, "duplicates": 30, "erased": 0, "expired": 0, "malformed": 0}
     assert json.loads(read.stdout) == told
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    line[-1] = str(pipe)
+    with subprocess.Popen(line, env=environment(data_dir=str(served)), stdout=subprocess.PIPE) as run:
+        pipe.write_bytes(packed.read_bytes())  # what a shell hands over for `<(zcat …)`
+        assert run.stdout is not None
+        assert json.loads(run.stdout.read()) == told
 
 
 @pytest.mark.engine

@@ -75,6 +75,24 @@ def test_a_user_is_erased_over_http_while_the_server_answers(site: Site) -> None
     assert (progress.status, progress.json()["state"]) == (200, "finished")
 
 
+def test_an_erasure_while_clickhouse_is_away_is_taken_and_done_later(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as server:
+        key = {line.split()[0]: line.split()[2] for line in server.printed if line.split()[1:2] == ["key"]}["admin"]
+        (engine,) = server.children("engine")
+        engine.kill()
+        engine.wait(10)
+        headers = {"Authorization": f"Bearer {key}"}
+        reply = server.ask("POST", "/api/v1/privacy/erase", b'{"user_id": "anna-away"}', **headers)
+        assert (reply.status, reply.json()["state"]) == (202, "running")
+        assert reply.headers["location"] == reply.json()["progress"]
+
+        def is_finished() -> bool:
+            told = server.ask("GET", reply.json()["progress"], **headers)
+            return told.status == 200 and told.json()["state"] == "finished"
+
+        wait_until(is_finished, 60, "the erasure is finished once ClickHouse is back")
+
+
 def test_late_events_are_dropped_and_counted(site: Site) -> None:
     late = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)).isoformat()
     site.send({"user_id": "anna-late", "device_id": "phone-late"})

@@ -1,7 +1,8 @@
 """/api/v1/privacy/…: what a data protection officer asks for, over HTTP as on the command line, with an admin key.
 
-erase      answers 200 with the receipt when nothing is left; when that takes longer than WAIT_SECONDS, 202 and the
-           address of its progress. It goes on then, also when this process ends: the loader's brings it to its end
+erase      answers 200 with the receipt when nothing is left; when that takes longer than WAIT_SECONDS, or ClickHouse is
+           away, 202 and the address of its progress. It goes on then, also when this process ends: the loader's brings
+           it to its end
 export     streams everything held about one user or device
 audit      who erased, exported or changed what
 """
@@ -22,7 +23,7 @@ from .admin import answer, read_json
 from .erasure import Receipt
 from .erasure_journal import Subject
 from .erasure_work import Place
-from .errors import QuestionError
+from .errors import DatabaseAwayError, QuestionError
 from .projects import Key
 from .subject_export import export_subject
 
@@ -57,7 +58,7 @@ class Privacy:
         task.add_done_callback(lambda _: self._running.pop(begun.id, None))
         try:
             receipt = await asyncio.wait_for(asyncio.shield(task), WAIT_SECONDS)
-        except TimeoutError:
+        except (TimeoutError, DatabaseAwayError):
             where = f"/api/v1/privacy/erasures/{begun.id}"
             response = answer({"erasure": begun.id, "state": "running", "progress": where}, 202)
             response.headers["Location"] = where

@@ -41,7 +41,7 @@ def run_import(options: argparse.Namespace, config: ServerConfig) -> int:
     for name in options.files:
         if Path(name).is_dir():
             raise UsageError(f"{name} is a folder: give the files in it")
-        if name != "-" and not Path(name).is_file():
+        if name != "-" and not Path(name).exists():
             raise UsageError(f"there is no file {name}")
     return asyncio.run(import_files(config, options))
 
