@@ -66,6 +66,37 @@ def test_a_view_that_does_not_exist_says_so(reader: Reader) -> None:
     assert page.locator(".total").count() == 7
 
 
+@pytest.mark.parametrize("wrong", ["nonsense", "colour:is:red", "type:is:<b>clicks"])
+def test_a_mistyped_filter_is_named_and_taken_out_by_the_keyboard(reader: Reader, wrong: str) -> None:
+    page = reader.open(f"?view=sessions&filter=country:is:DE&filter={wrong}&period=90d")
+    told = page.get_by_role("alert")
+    assert told.locator("p").all_text_contents() == [f"There is no filter “{wrong}”: it may be mistyped or cut."]
+    page.locator("#more summary").focus()
+    for _ in range(3):  # the chips of both filters come first
+        page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Remove this filter")
+    page.keyboard.press("Enter")
+    reader.ready()
+    assert reader.address == {"view": ["sessions"], "filter": ["country:is:DE"], "period": ["90d"]}
+    assert (len(reader.rows("#room")) > 5, told.count()) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "way"),
+    [
+        ("?view=list&dimension=colour", "Unknown dimension 'colour'.", "Open Overview"),
+        ("?view=session&session=gone", "There is no session 'gone' in this range.", "Open Sessions"),
+        ("?view=devices&cursor=cut", "Cursor 'cut' is not one that an answer gave.", "Open Devices"),
+    ],
+)
+def test_an_address_that_leads_nowhere_offers_a_way_out(reader: Reader, query: str, words: str, way: str) -> None:
+    page = reader.open(f"{query}&filter=country:is:DE")
+    expect(page.get_by_role("alert").locator("p")).to_have_text(words)
+    reader.click(page.get_by_role("link", name=way))
+    assert reader.address["filter"] == ["country:is:DE"]
+    assert page.get_by_role("alert").count() == 0
+
+
 def test_on_a_phone_the_list_of_views_shows_the_chosen_one(chromium: Browser, shop_server: Server) -> None:
     with reading(chromium, shop_server, viewport={"width": 390, "height": 844}) as reader:
         reader.sign_in()

@@ -4,7 +4,7 @@ import { current, follow, go, href } from "./address.js"
 import { Asking, fetchJson } from "./api.js"
 import { describe, drawHeader, drawProjects, drawViews } from "./controls.js"
 import { replace } from "./element.js"
-import { failure } from "./failure.js"
+import { failureOf } from "./failure.js"
 import { explain, ownFilter } from "./own_visits.js"
 import { periodOf } from "./period.js"
 import { showSignIn, signOut } from "./sign_in.js"
@@ -32,12 +32,13 @@ function askWho(isLinkGone = false) {
   showSignIn(byId("room"), { isLinkGone, cancel: session !== null })
 }
 
-function broken(error) {
+async function broken(error, asking = null) {
   if (error.name === "AbortError") return
   if (error.status === 401) return askWho()
   document.body.classList.remove("loading")
   byId("room").removeAttribute("aria-busy")
-  replace(byId("room"), failure(error))
+  const told = await failureOf(error, asking)
+  if (!asking?.signal.aborted) replace(byId("room"), told)
 }
 
 async function render() {
@@ -62,7 +63,7 @@ async function render() {
     showOwnVisits: () => explain(byId("dialog"), asking, project.project),
   })
   place.setAttribute("aria-busy", "true")
-  await showView(place, view, scene)
+  await showView(place, view, scene).catch((error) => broken(error, asking))
   if (scene.signal.aborted) return
   place.removeAttribute("aria-busy")
   place.dataset.address = location.search
@@ -87,7 +88,9 @@ function askingOf(parameters, project, period, signal) {
     ["from", period.from],
     ["to", period.to],
   ]
-  for (const name of ["filter", "bots"]) for (const value of parameters.getAll(name)) common.push([name, value])
+  for (const value of parameters.getAll("filter")) common.push(["filter", value])
+  const bots = parameters.get("bots")
+  if (bots === "include" || bots === "only") common.push(["bots", bots])
   const own = ownFilter(project.project)
   if (own) common.push(["filter", own])
   return new Asking(common, { token: session.token, signal, project: project.project })

@@ -50,10 +50,7 @@ export async function show(place, { asking, parameters }) {
     if (split) result.after(drawSplit(complete, split, breakdown, Number(offset) || 0))
   } catch (error) {
     if (error.name === "AbortError") throw error
-    replace(
-      result,
-      error.status === 400 ? element("p", { class: "failure", role: "alert" }, error.message) : failure(error),
-    )
+    replace(result, failure(error))
   }
 }
 
