@@ -382,7 +382,7 @@ def test_what_lies_on_a_disk_that_was_full_before_is_counted_as_stored(client, p
     with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
-    ended = program.run(unusable + ONE.format(number=3) + "print(analytics.flush(5), analytics.stats())\n")
+    ended = program.run(unusable + ONE.format(number=3) + "print(analytics.flush(30), analytics.stats())\n")
     assert ended.output == "False Stats(queued=0, sent=1, stored=3, dropped={}, rejected={})\n", ended.errors
     for action in ("status", "flush"):
         ended = program.run(unusable + command.format(action))
