@@ -131,6 +131,7 @@ class Visit:
             self._at += timedelta(seconds=rng.lognormvariate(3.1, 0.8))
             if path.startswith("/cheese/") and rng.random() < 0.35:
                 cheese = PAGES[path][0]
+                yield self._event("click", path, "Add to cart", tag="button", text="Add to cart")
                 yield self._event("track", path, "Added to cart", cheese=cheese, grams=rng.choice((150, 250, 500)))
             before, path = path, rng.choice(PAGES[path][1])
             if path == "/thanks":
@@ -138,6 +139,7 @@ class Visit:
                 yield self._event(
                     "track", before, "Order placed", price=price, plan=rng.choice(("once", "once", "monthly"))
                 )
+                yield self._event("identify", before) | {"name": "", "user_id": f"customer-{self._device[:8]}"}
             yield self._event("page", path, referrer=f"https://shop.example{before}")
             if path == "/contact" and rng.random() < 0.5:
                 yield self._event(

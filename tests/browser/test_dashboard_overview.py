@@ -156,6 +156,19 @@ def test_goals_are_counted_kept_in_the_address_and_remembered(reader: Reader) ->
     assert reader.address["goal"] == ["event:Order placed"]
 
 
+def test_the_card_of_events_tells_what_people_did_in_words(reader: Reader) -> None:
+    page = reader.open()
+    deeds = reader.server.ask("breakdown", dimension="name", filter="type:is:track|click|form|error")["rows"]
+    assert {row[0] for row in reader.rows("#card-happenings")} == {row["value"] for row in deeds}
+    reader.click(page.locator("#card-happenings .tabs a", has_text="Types"))
+    shown = {row[0] for row in reader.rows("#card-happenings")}
+    assert shown == {"Page", "Measurement", "Click", "Event", "Form", "Known user"}
+    reader.click(page.locator("#card-happenings tbody a", has_text="Known user"))
+    expect(page.locator(".chip")).to_contain_text("Event type is Known user")
+    reader.click(page.locator("#card-happenings .tabs a", has_text="Events"))
+    assert [row[0] for row in reader.rows("#card-happenings")] == ["Without a name"]
+
+
 def test_an_event_shows_its_properties_one_click_deeper(reader: Reader) -> None:
     page = reader.open()
     reader.click(page.locator("#card-happenings a", has_text="Order placed"))

@@ -18,6 +18,9 @@ from tests.server_process import Server, wait_until
 pytestmark = pytest.mark.browser
 
 
+LABELS = {"page": "Page", "track": "Event", "click": "Click", "form": "Form", "identify": "Known user"}
+
+
 def percentage(text: str) -> float:
     return float(text.rstrip("%")) / 100
 
@@ -32,8 +35,9 @@ def test_a_session_is_one_click_from_the_list_and_tells_its_events_in_order(read
     assert reader.address["session"] == [chosen["session_id"]]
     told = reader.server.ask(f"sessions/{chosen['session_id']}")["events"]
     kinds = page.locator("#timeline li .kind").all_text_contents()
-    others = [event["type"] for event in told if event["name"] not in VITALS]
-    assert [kind for kind in kinds if kind != "performance"] == [kind for kind in others if kind != "performance"]
+    others = [LABELS[event["type"]] for event in told if event["name"] not in VITALS]
+    assert "Known user" in others
+    assert [kind for kind in kinds if kind != "Measurement"] == others
     vitals = [event["name"] for event in told if event["name"] in VITALS]
     rows = page.locator("#timeline li.step-performance").all_text_contents()
     assert (len(rows), len(vitals)) == (1, len(VITALS))  # of the page that the visit began with
@@ -210,6 +214,8 @@ def test_paths_are_walked_by_clicks(reader: Reader) -> None:
     assert reader.address["event"] == ["Order placed"]
     assert page.get_by_label("Page or event").input_value() == "Order placed"
     assert "/thanks" in after.inner_text()
+    reader.open("?view=paths&page=/cheese/comte")
+    assert "Add to cart · click" in after.locator("tbody a").all_text_contents()
     page.get_by_label("Around a page or an event").select_option("page")
     page.get_by_label("Page or event").fill("/pricing")
     reader.click("form.path-form button")

@@ -136,6 +136,7 @@ def place_of(row: Any) -> Place:
 def paths(world: World, anchor: Place, *, is_next: bool) -> list[dict[str, Any]]:
     """Return the steps beside the anchor's, the most frequent first; None and None is where the session ends."""
     counts: dict[Place, Fraction] = defaultdict(Fraction)
+    types: dict[Place, set[str]] = defaultdict(set)
     happened = {id(row) for row in world.happened()}
     steps = [row for row in world.rows if row.type in (*reference.VIEWS, *reference.ACTIONS)]
     for walked in reference.sessions_of(steps).values():
@@ -143,7 +144,10 @@ def paths(world: World, anchor: Place, *, is_next: bool) -> list[dict[str, Any]]
         for number, row in enumerate(walked):
             if place_of(row) == anchor and id(row) in happened:
                 beside = number + (1 if is_next else -1)
-                counts[place_of(walked[beside]) if 0 <= beside < len(walked) else (None, None)] += weight
+                found = walked[beside : beside + 1] if beside >= 0 else []
+                place = place_of(found[0]) if found else (None, None)
+                counts[place] += weight
+                types[place].update(row.type for row in found)
     total = sum(counts.values(), Fraction(0))
     kinds = {place: "page" if place[0] is not None else "event" if place[1] is not None else "" for place in counts}
     ordered = sorted(counts, key=lambda place: (-counts[place], kinds[place], place[0] or place[1] or ""))
@@ -151,6 +155,7 @@ def paths(world: World, anchor: Place, *, is_next: bool) -> list[dict[str, Any]]
         {
             "page": page,
             "event": event,
+            "types": sorted(types[page, event]),
             "count": half_up(counts[page, event]),
             "share": share(counts[page, event], total),
         }

@@ -25,17 +25,25 @@ def test_the_most_frequent_steps_come_first_and_the_end_is_told(asker: Asker) ->
             asker.store(event(path=then, session_id=str(number), at=later, session_started=NOON))
     assert asker.ask("/paths", RANGE | {"page": "/a"}) == {
         "rows": [
-            {"page": "/b", "event": None, "count": 2, "share": 0.5},
-            {"page": None, "event": None, "count": 1, "share": 0.25},
-            {"page": "/c", "event": None, "count": 1, "share": 0.25},
+            {"page": "/b", "event": None, "types": ["page"], "count": 2, "share": 0.5},
+            {"page": None, "event": None, "types": [], "count": 1, "share": 0.25},
+            {"page": "/c", "event": None, "types": ["page"], "count": 1, "share": 0.25},
         ],
         "next": None,
         "exact": True,
     }
     first = asker.ask("/paths", RANGE | {"page": "/a", "limit": 1})["rows"]
-    assert first == [{"page": "/b", "event": None, "count": 2, "share": 0.5}]
+    assert first == [{"page": "/b", "event": None, "types": ["page"], "count": 2, "share": 0.5}]
     before = asker.ask("/paths", RANGE | {"page": "/c", "direction": "previous"})["rows"]
-    assert before == [{"page": "/a", "event": None, "count": 1, "share": 1}]
+    assert before == [{"page": "/a", "event": None, "types": ["page"], "count": 1, "share": 1}]
+
+
+def test_a_step_tells_what_types_of_events_took_it(asker: Asker) -> None:
+    for number, then in enumerate(["click", "track", "click"]):
+        session = {"session_id": str(number), "session_started": NOON}
+        asker.store(event(path="/a", **session), event(type=then, name="Buy", at=NOON + timedelta(minutes=1), **session))
+    (row,) = asker.ask("/paths", RANGE | {"page": "/a"})["rows"]
+    assert row == {"page": None, "event": "Buy", "types": ["click", "track"], "count": 3, "share": 1}
 
 
 @pytest.mark.parametrize(

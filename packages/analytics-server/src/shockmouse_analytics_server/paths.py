@@ -40,6 +40,6 @@ async def paths(
 
 
 def describe(row: dict[str, Any]) -> dict[str, object]:
-    """Return a row: the step as {"page": …} or {"event": …}; both are null where there is none."""
+    """Return a row: the step as {"page": …} or {"event": …} with its types; both are null where there is none."""
     step = {name: row["step"] if row["kind"] == name else None for name in ANCHORS}
-    return {**step, "count": round_count(row["count"]), "share": divide(row["count"], row["total"])}
+    return {**step, "types": [name for name in row["types"] if name], "count": round_count(row["count"]), "share": divide(row["count"], row["total"])}

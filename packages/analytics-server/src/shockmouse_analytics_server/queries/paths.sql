@@ -3,24 +3,24 @@
 -- read with two days around. Pages and screens are steps by path; tracks, clicks and forms by name; nothing else is one.
 -- Parameters: project String; start, end DateTime64(3) UTC, half-open; sessions_start, sessions_end DateTime64(3) UTC;
 --     kinds Array(UInt8); those of the anchor and the filters; is_next UInt8: after, else before; rows UInt64.
--- Columns: kind String: page, event, or empty where the session ends or begins; step String; count Float64, weighted;
---     total Float64, of all rows.
-select kind, step, sum(weight) as count, sum(count) over () as total
+-- Columns: kind String: page, event, or empty where the session ends or begins; step String; types Array(String): of the
+--     events that took it, sorted; count Float64, weighted; total Float64, of all rows.
+select kind, step, arraySort(groupUniqArray(type)) as types, sum(weight) as count, sum(count) over () as total
 from
 (
     select
         weight, arrayJoin(arrayFilter((neighbour, walked) -> walked.4 = 1, neighbours, walk)).3 as found,
-        found.1 as kind, found.2 as step
+        found.1 as kind, found.2 as step, found.3 as type
     from
     (
         select
             min(1 / sample_rate) as weight,
             arraySort(groupArray((
                 toUnixTimestamp64Milli(at), event_id,
-                if(type in ('page', 'screen'), ('page', path), ('event', name::String)),
+                if(type in ('page', 'screen'), ('page', path, type::String), ('event', name::String, type::String)),
                 toUInt8(at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
                     and {{anchor}} and {{event_fits}})))) as walk,
-            (toInt64(0), toUUID('00000000-0000-0000-0000-000000000000'), ('', ''), toUInt8(0)) as nothing,
+            (toInt64(0), toUUID('00000000-0000-0000-0000-000000000000'), ('', '', ''), toUInt8(0)) as nothing,
             if({is_next:UInt8} = 1, arrayPushBack(arrayPopFront(walk), nothing),
                 arrayPushFront(arrayPopBack(walk), nothing)) as neighbours
         from events

@@ -73,8 +73,10 @@ const TITLES = {
 const FORMATS = { bounce_rate: percent, session_duration_seconds: duration, views_per_session: ratio }
 const ABOUT =
   "Of many events, distinct visitors and sessions come from sketches, 1 to 3 % off; events and views are exact."
-// Titles of pages are names too; the card of events is about what people did.
-const DEEDS = "type:is_not:page|screen|performance"
+// Titles of pages are names too; the card of events is about what people did, unless other types are asked for.
+const DEEDS = "type:is:track|click|form|error"
+const ofDeeds = (dimension) =>
+  dimension === "name" && !current().getAll("filter").some((text) => text.startsWith("type:")) ? DEEDS : null
 
 export function card([name, title, tabs, metrics]) {
   const chosen = tabs.find(([dimension]) => dimension === current().get(name)) || tabs[0]
@@ -101,13 +103,12 @@ export function card([name, title, tabs, metrics]) {
             ),
           ),
         )
-  const filters = dimension === "name" ? { filter: DEEDS } : {}
   const load = async (asking, isFree = () => true) => {
     const { rows, next, exact } = await asking.ask("breakdown", {
       dimension,
       metrics: metrics.join(","),
       limit: ROWS,
-      ...filters,
+      filter: ofDeeds(dimension),
     })
     if (!isFree(body)) return
     about.hidden = exact
@@ -116,7 +117,7 @@ export function card([name, title, tabs, metrics]) {
   }
   const rest = element(
     "a",
-    { class: "rest", href: hrefOf("list", { dimension, ...withDeeds(dimension) }), hidden: true },
+    { class: "rest", href: hrefOf("list", { dimension, filter: filtersOf(dimension) }), hidden: true },
     "Show all",
   )
   const about = element("span", { class: "quiet", title: ABOUT, hidden: true }, "≈ visitors are estimates")
@@ -130,7 +131,7 @@ export function card([name, title, tabs, metrics]) {
   return { made, body, load }
 }
 
-const withDeeds = (dimension) => (dimension === "name" ? { filter: [...current().getAll("filter"), DEEDS] } : {})
+const filtersOf = (dimension) => [...current().getAll("filter"), ofDeeds(dimension)].filter(Boolean)
 
 export function rowsTable(caption, dimension, rows, metrics, compactly = true) {
   const greatest = Math.max(...rows.map((row) => row[metrics[0]]), 0)

@@ -48,13 +48,34 @@ export function wall(text, options) {
   return new Date(text.slice(0, 19) + "Z").toLocaleString(LOCALE, { timeZone: "UTC", ...options })
 }
 
-const NOTHING = { entry_referrer_host: "Direct", country: "Unknown" }
+const NOTHING = { entry_referrer_host: "Direct", country: "Unknown", name: "Without a name" }
+// A type of events as a label, one of them, several.
+const TYPES = {
+  page: ["Page", "page view", "page views"],
+  screen: ["Screen", "screen view", "screen views"],
+  track: ["Event", "event", "events"],
+  click: ["Click", "click", "clicks"],
+  form: ["Form", "form", "forms"],
+  performance: ["Measurement", "measurement", "measurements"],
+  error: ["Error", "error", "errors"],
+  identify: ["Known user", "known user", "known users"],
+  group: ["Group", "group", "groups"],
+  alias: ["Joined ids", "pair of joined ids", "pairs of joined ids"],
+  consent: ["Consent", "choice of consent", "choices of consent"],
+}
 
 // The words for a value of a dimension; the empty one is what an event does not have.
 export function named(dimension, value) {
   if (value === "") return NOTHING[dimension] || "None"
   if (dimension === "country" && /^[A-Z]{2}$/.test(value)) return regions.of(value)
   if (dimension === "locale" && /^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(value)) return languages.of(value)
+  if (dimension === "type") return TYPES[value]?.[0] ?? value
   if (dimension === "device_type") return value[0].toUpperCase() + value.slice(1)
   return String(value)
+}
+
+// 3 page views, 1 click.
+export function several(type, number) {
+  const [, one, many] = TYPES[type] || [type, type, type]
+  return `${count(number)} ${number === 1 ? one : many}`
 }

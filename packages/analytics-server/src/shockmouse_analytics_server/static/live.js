@@ -125,7 +125,7 @@ function row(event, zone) {
 
 // A type as a small label, and the name beside it.
 export function happening({ type, name }) {
-  return element("span", {}, element("span", { class: `kind kind-${type}` }, type), " ", name)
+  return element("span", {}, element("span", { class: `kind kind-${type}` }, named("type", type)), " ", name)
 }
 
 export const shortId = (id) => (id.length > 12 ? `${id.slice(0, 8)}…` : id)

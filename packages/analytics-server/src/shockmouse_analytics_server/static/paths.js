@@ -2,7 +2,7 @@
 
 import { go, href } from "./address.js"
 import { element, replace } from "./element.js"
-import { count, percent } from "./figures.js"
+import { count, named, percent } from "./figures.js"
 import { table } from "./table.js"
 
 const ROWS = 12
@@ -78,13 +78,15 @@ function column(title, rows, ending) {
   )
 }
 
-function step({ page, event }, ending) {
+const label = (type) => named("type", type).toLowerCase()
+
+function step({ page, event, types }, ending) {
   if (page === null && event === null) return element("span", { class: "quiet" }, ending)
   const changes = event === null ? { page, event: null } : { event, page: null }
   return element(
     "a",
     { href: href(changes) },
     event === null ? page || "(no page)" : event,
-    event === null ? null : element("span", { class: "quiet" }, " · event"),
+    event === null ? null : element("span", { class: "quiet" }, ` · ${types.map(label).join(", ")}`),
   )
 }

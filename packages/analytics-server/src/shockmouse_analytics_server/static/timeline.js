@@ -3,22 +3,13 @@
 import { hrefOf } from "./address.js"
 import { button, disclosure, element, fact, outward, replace } from "./element.js"
 import { failure } from "./failure.js"
-import { clock, count, duration, moment, named } from "./figures.js"
+import { clock, count, duration, moment, named, several } from "./figures.js"
 import { happening, shortId } from "./live.js"
 import { sourceOf, withOf } from "./sessions.js"
 import { measured, VITALS } from "./vitals.js"
 
 const MOST_IN_LINE = 4
 const SHORT = 120
-const KINDS = {
-  page: ["page view", "page views"],
-  screen: ["screen", "screens"],
-  track: ["event", "events"],
-  click: ["click", "clicks"],
-  form: ["form", "forms"],
-  performance: ["measurement", "measurements"],
-  error: ["error", "errors"],
-}
 
 export async function show(place, { asking, parameters, zone }) {
   const id = parameters.get("session") || ""
@@ -68,7 +59,7 @@ function tell(list, rest, look, { session, events, next, zone }) {
 
 const kinds = (counts) =>
   Object.entries(counts)
-    .map(([type, number]) => `${count(number)} ${(KINDS[type] || [type, type])[number === 1 ? 0 : 1]}`)
+    .map(([type, number]) => several(type, number))
     .join(" · ")
 
 function facts(session, zone) {
