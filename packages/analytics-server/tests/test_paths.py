@@ -41,7 +41,8 @@ def test_the_most_frequent_steps_come_first_and_the_end_is_told(asker: Asker) ->
 def test_a_step_tells_what_types_of_events_took_it(asker: Asker) -> None:
     for number, then in enumerate(["click", "track", "click"]):
         session = {"session_id": str(number), "session_started": NOON}
-        asker.store(event(path="/a", **session), event(type=then, name="Buy", at=NOON + timedelta(minutes=1), **session))
+        bought = event(type=then, name="Buy", at=NOON + timedelta(minutes=1), **session)
+        asker.store(event(path="/a", **session), bought)
     (row,) = asker.ask("/paths", RANGE | {"page": "/a"})["rows"]
     assert row == {"page": None, "event": "Buy", "types": ["click", "track"], "count": 3, "share": 1}
 

@@ -42,4 +42,5 @@ async def paths(
 def describe(row: dict[str, Any]) -> dict[str, object]:
     """Return a row: the step as {"page": …} or {"event": …} with its types; both are null where there is none."""
     step = {name: row["step"] if row["kind"] == name else None for name in ANCHORS}
-    return {**step, "types": [name for name in row["types"] if name], "count": round_count(row["count"]), "share": divide(row["count"], row["total"])}
+    types = [name for name in row["types"] if name]
+    return {**step, "types": types, "count": round_count(row["count"]), "share": divide(row["count"], row["total"])}
