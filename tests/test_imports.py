@@ -25,6 +25,7 @@ CLIENT_ROWS = (
     {"store_file"},
     {"machine", "counts", "background", "secret_values", "undecided", "session_header", "misuse", "left_files"},
     {"event", "executor"},
+    {"gzip_member"},
     {"errors"},
 )
 SERVER_ROWS = (

@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shockmouse_analytics import Analytics
+from shockmouse_analytics.gzip_member import append, pack, plain_bytes
+from shockmouse_analytics_server.body import plain_bytes as read_body
+from shockmouse_analytics_server.errors import BodyError
 from shockmouse_analytics_server.wire import Batch, Limits, decode
 
 
@@ -158,3 +161,27 @@ def test_any_name_and_any_json_properties_are_accepted_unchanged(
         assert analytics.flush(timeout=20)
         assert dict(analytics.stats().dropped) == {}
     check(recorder, len(calls))
+
+
+LIMIT = 1 << 20
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=2000).map(str.encode)
+
+
+@given(start=TEXTS, times=st.integers(1, 200), end=TEXTS)
+def test_what_is_added_to_a_packed_batch_is_read_as_one_member(start: bytes, times: int, end: bytes) -> None:
+    body = append(pack(start * times), end)
+    assert read_body(body, "gzip", LIMIT) == gzip.decompress(body) == start * times + end
+    assert plain_bytes(body) == len(start * times + end)
+
+
+@given(start=TEXTS, end=TEXTS, place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_packed_batch_that_a_disk_has_damaged_is_refused_or_read_as_it_was(
+    start: bytes, end: bytes, place: float, bit: int
+) -> None:
+    damaged = bytearray(pack(start))
+    damaged[int(len(damaged) * place)] ^= 1 << bit
+    try:
+        read = read_body(append(bytes(damaged), end), "gzip", LIMIT)
+    except BodyError:
+        return
+    assert read == start + end

@@ -4,13 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from shockmouse_analytics import Analytics
-from shockmouse_analytics.event import Batch
+from shockmouse_analytics.event import cut_batch, encode_head
 
-BATCH = Batch(
-    id="0190b8a5-0000-7000-8000-000000000001",
-    content=b'"library":{"name":"shockmouse-agent"},"context":{"ip":"203.0.113.0"},"events":[{"name":"a"},{"name":"b"}]}',
-    events=2,
-)
+HEAD = encode_head({"name": "shockmouse-agent"}, {"ip": "203.0.113.0"})
+BATCH = cut_batch("0190b8a5-0000-7000-8000-000000000001", HEAD, [b'{"name":"a"}', b'{"name":"b"}'])
 
 
 def body_of(server: Any) -> dict[str, Any]:

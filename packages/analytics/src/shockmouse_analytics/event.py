@@ -1,8 +1,8 @@
 """Events and batches as they travel; `POST /v1/events` of the server is the authority on the protocol.
 
 Event     one JSON object; made and encoded at track(), completed in the background with what needs the disk
-Batch     its content is cut once: `"library":…,"context":…,"events":[…]}`; each attempt puts a fresh head before it:
-          `{"batch_id":…,"sent_at":…,"dropped":…,` so that the server can correct a wrong clock
+Batch     its content is cut and compressed once: `{"library":…,"context":…,"events":[…]`; each attempt puts a fresh end
+          to it: `,"batch_id":…,"sent_at":…,"dropped":…}` so that the server can correct a wrong clock
 Ids       UUIDv7: 48 bits of milliseconds, 26 random bits of the process, and 48 bits of a counter that starts at
           random; unique within a process by the counter, between processes by 66 random bits
 """
@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
+
+from .gzip_member import append, pack, unpack
 
 Privacy = Literal["strict", "balanced", "full"]
 EventType = Literal[
@@ -93,7 +95,7 @@ def is_visible(name: str) -> bool:
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """The events of one request; neither id nor content ever changes."""
+    """The events of one request; neither id nor content, one gzip member, ever changes."""
 
     id: str
     content: bytes
@@ -109,9 +111,9 @@ class _Content(Struct):
 def cut_batch(batch_id: str, head: bytes, events: Sequence[bytes]) -> Batch:
     """Return the batch of these encoded events; `head` is what encode_head() returned."""
     parts = list(events) or [b""]
-    parts[0] = b'%b"events":[%b' % (head, parts[0])
-    parts[-1] += b"]}"
-    return Batch(id=batch_id, content=b",".join(parts), events=len(events))  # copied once only
+    parts[0] = b'{%b"events":[%b' % (head, parts[0])
+    parts[-1] += b"]"
+    return Batch(id=batch_id, content=pack(b",".join(parts)), events=len(events))  # copied once only
 
 
 def encode_head(library: Mapping[str, str], context: Mapping[str, Any]) -> bytes:
@@ -120,9 +122,9 @@ def encode_head(library: Mapping[str, str], context: Mapping[str, Any]) -> bytes
 
 
 def encode_body(batch: Batch, sent_at: datetime, dropped: Mapping[str, int]) -> bytes:
-    """Return the body of one attempt; `dropped` counts by reason what this process could not keep."""
-    head = b'{"batch_id":"%b","sent_at":%b,' % (batch.id.encode(), encode(sent_at))
-    return b'%b"dropped":%b,%b' % (head, encode(dropped), batch.content) if dropped else head + batch.content
+    """Return the body of one attempt, gzipped; `dropped` counts by reason what this process could not keep."""
+    told = b',"dropped":%b' % encode(dropped) if dropped else b""
+    return append(batch.content, b',"batch_id":"%b","sent_at":%b%b}' % (batch.id.encode(), encode(sent_at), told))
 
 
 def stands_for_no_id(text: str) -> bool:
@@ -152,18 +154,18 @@ def is_of_user(event: bytes, user_id: str) -> bool:
 
 def without_user(batch: Batch, user_id: str) -> Batch:
     """Return the batch without the events of this user, under the same id; itself if there are none."""
-    content = msgspec.json.decode(b"{" + batch.content, type=dict[str, Raw])
+    content = msgspec.json.decode(unpack(batch.content) + b"}", type=dict[str, Raw])
     events = msgspec.json.decode(content["events"], type=list[Raw])
     kept = [event for event in events if not is_of_user(bytes(event), user_id)]
     if len(kept) == len(events):
         return batch
     changed = encode({**content, "events": kept})
-    return Batch(id=batch.id, content=changed[1:], events=len(kept))
+    return Batch(id=batch.id, content=pack(changed[:-1]), events=len(kept))
 
 
 def halve(batch: Batch, ids: tuple[str, str]) -> tuple[Batch, Batch]:
     """Return two batches with the events of one; only for a batch that the server certainly has not stored."""
-    content = msgspec.json.decode(b"{" + batch.content, type=_Content)
+    content = msgspec.json.decode(unpack(batch.content) + b"}", type=_Content)
     head = b'"library":%b,"context":%b,' % (bytes(content.library), bytes(content.context))
     middle = len(content.events) // 2
     first, second = content.events[:middle], content.events[middle:]

@@ -17,6 +17,7 @@ from msgspec import Struct
 from .counts import Counts
 from .errors import StoreError
 from .event import Batch, Boot, cut_batch, halve, is_of_user, without_user
+from .gzip_member import plain_bytes
 from .left_files import LeftFile, LeftFiles
 from .offline import Group, Held, OfflineStore
 from .pending import Pending
@@ -294,13 +295,13 @@ class Ledger:
 
     def halve(self, batch: Batch) -> tuple[str, str]:
         """Replace the batch by two in the store, and return their ids."""
-        first, second = halve(batch, (self._new_id(), self._new_id()))
         with self._saving():
+            first, second = halve(batch, (self._new_id(), self._new_id()))
             self._store.remove([batch.id])
             for half in (first, second):
                 self._store.add(Held(half), leased=False)
         self.left_files.settle([batch.id])
-        self.pending.batch_bytes = max(len(batch.content) // 2, 1)
+        self.pending.batch_bytes = max(plain_bytes(batch.content) // 2, 1)
         return first.id, second.id
 
     # --- the store

@@ -1,7 +1,7 @@
 """Undelivered batches on disk, shared by the processes that send to one project of one server.
 
 File      queue-<hash of endpoint and project>.sqlite, see store_file.py
-batches   cut once: id (a UUIDv7: their order is that of cutting), content (zlib), who cut it, since when its outcome is
+batches   cut once: id (a UUIDv7: their order is that of cutting), content (gzip), who cut it, since when its outcome is
           unclear, when to try next, who is sending it; state `waiting`, or `rejected` with the server's reason
 groups    events that wait for their batch to be full, in the order of track(); they become a batch in one transaction,
           before that batch is sent, so that nobody can ever send them under two batch ids
@@ -14,7 +14,6 @@ Memory    without a path the same tables live in memory, for as long as the proc
 import contextlib
 import sqlite3
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -141,12 +140,12 @@ class OfflineStore:
 
     def add(self, held: Held, *, leased: bool) -> None:
         """Put a batch on disk; `leased` when it is being sent at this moment."""
-        batch, content = held.batch, zlib.compress(held.batch.content, 1)
+        batch = held.batch
         lease = (self._owner, self._clock() + LEASE_SECONDS) if leased else (None, 0.0)
         self._db.execute(
             "insert or ignore into batches (id, origin, events, unclear_since, lease_owner, lease_until, content)"
             " values (?, ?, ?, ?, ?, ?, ?)",
-            (batch.id, self._owner, batch.events, held.unclear_since, *lease, content),
+            (batch.id, self._owner, batch.events, held.unclear_since, *lease, batch.content),
         )
 
     def take(self, limit: int, *, due_only: bool, own_first: bool) -> list[Held]:
@@ -260,7 +259,7 @@ class OfflineStore:
         """
         forgotten = 0
         for id_, content, events in self._db.execute("select id, content, events from batches").fetchall():
-            batch = Batch(id=id_, content=zlib.decompress(content), events=events)
+            batch = Batch(id=id_, content=content, events=events)
             kept = without_user(batch, user_id)
             forgotten += events - kept.events
             if not kept.events:
@@ -268,7 +267,7 @@ class OfflineStore:
             elif kept is not batch:
                 self._db.execute(
                     "update batches set content = ?, events = ? where id = ?",
-                    (zlib.compress(kept.content, 1), kept.events, id_),
+                    (kept.content, kept.events, id_),
                 )
         return forgotten
 
@@ -353,7 +352,7 @@ class OfflineStore:
             [(self._owner, now + LEASE_SECONDS, now, row[0]) for row in rows],
         )
         return [
-            Held(Batch(id=id_, content=zlib.decompress(content), events=events), unclear_since)
+            Held(Batch(id=id_, content=content, events=events), unclear_since)
             for id_, content, events, unclear_since in rows
         ]
 

@@ -15,7 +15,6 @@ other 4xx      RejectedError, with the events it refused by code where the serve
 import asyncio
 import os
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import DeliveryError, RejectedError, ThrottledError, TooLargeError, UnreachableError
+from .gzip_member import plain_bytes
 
 if TYPE_CHECKING:
     import aiohttp
@@ -35,7 +35,6 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 300.0
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
-COMPRESS_FROM_BYTES = 1024
 MAX_ANSWER_BYTES = 1 << 20  # a thousand refusals with their reasons; whoever sends more is not our server
 NOTHING_STORED = frozenset({"spool_full", "busy"})  # codes of a 503
 
@@ -79,6 +78,7 @@ class Transport:
         self._headers = {
             "Authorization": f"Bearer {write_key}",
             "Content-Type": "application/json",
+            "Content-Encoding": "gzip",
             "User-Agent": f"shockmouse-analytics/{version}",
             "Accept-Encoding": "identity",
         }
@@ -104,7 +104,7 @@ class Transport:
             await self._session.close()
 
     async def post(self, body: bytes) -> Answer:
-        """Send one encoded batch; returning means the server has it on disk.
+        """Send one encoded batch, a gzip member; returning means the server has it on disk.
 
         Raises DeliveryError: one of its four kinds.
         """
@@ -118,7 +118,7 @@ class Transport:
                 unclear=status == 503 and _refused(status, answer).code not in NOTHING_STORED,
             )
         if status == 413:
-            raise TooLargeError(len(body))
+            raise TooLargeError(plain_bytes(body))
         if 300 <= status < 500 and status != 408:
             raise _refused(status, answer)
         raise UnreachableError(f"{self.url} answered {status}")
@@ -128,12 +128,8 @@ class Transport:
 
         if self._session is None:
             raise UnreachableError("the transport is not open", unclear=False)
-        headers = {}
-        if len(body) > COMPRESS_FROM_BYTES:
-            body = zlib.compress(body, 1, wbits=31)  # 31: one gzip member
-            headers["Content-Encoding"] = "gzip"
         try:
-            async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._session.post(self.url, data=body, allow_redirects=False) as response:
                 return response.status, response.headers, await self._read(response)
         except aiohttp.ConnectionTimeoutError as exc:
             raise UnreachableError(not_connected(self._endpoint, TimeoutError()), unclear=False) from exc
