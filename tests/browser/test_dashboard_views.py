@@ -41,7 +41,7 @@ def test_a_session_is_one_click_from_the_list_and_tells_its_events_in_order(read
     vitals = [event["name"] for event in told if event["name"] in VITALS]
     rows = page.locator("#timeline li.step-performance").all_text_contents()
     assert (len(rows), len(vitals)) == (1, len(VITALS))  # of the page that the visit began with
-    assert re.findall(r"(\w+) [\d.]+", rows[0]) == ["LCP", "INP", "CLS", "FCP", "TTFB"]
+    assert re.findall(r"(\w+)\s[\d.]+", rows[0]) == ["LCP", "INP", "CLS", "FCP", "TTFB"]
     assert page.locator("#views [aria-current]").inner_text() == "Sessions"
     page.go_back()
     reader.ready()
@@ -298,6 +298,29 @@ def test_events_appear_as_they_come(watcher: Reader) -> None:
     assert page.locator("#stream tbody").inner_text().count("Meanwhile") == 1
     watcher.click(page.get_by_role("link", name="Overview", exact=True))
     assert number(page.locator(".total strong").nth(3).inner_text()) == 5
+
+
+def test_what_a_page_measures_is_one_live_row_and_no_column_is_cut(watcher: Reader) -> None:
+    page = watcher.open("?view=live")
+    expect(page.locator("#stream [role=status]")).to_have_text("Listening")
+    visit = {"session_id": "measured", "device_id": "measured", "user_id": "somebody@shop.example"}
+    happen(watcher.server, type="page", name="Comté", **visit)
+    rows = page.locator("#stream tbody tr")
+    expect(rows.first).to_contain_text("Comté", timeout=15_000)
+    link = rows.first.locator("a")
+    for name, value in {"LCP": 1834, "TTFB": 310, "CLS": 0.02}.items():
+        happen(watcher.server, type="performance", name=name, properties={"value": value}, **visit)
+    happen(watcher.server, type="performance", name="render report", properties={"duration_ms": 5}, **visit)
+    read = {"scroll_percent": 80, "engaged_ms": 9000}
+    happen(watcher.server, type="performance", name="engagement", properties=read, **visit)
+    measured = page.locator("#stream tbody tr", has_text="LCP")
+    words = re.compile("Measurement LCP\\s1.83\\ss · CLS\\s0.02 · TTFB\\s310\\sms · scrolled 80%, looked for 9 s")
+    expect(measured).to_contain_text(words, timeout=15_000)
+    expect(page.locator("#stream tbody tr", has_text="render report")).to_have_count(1)
+    assert (rows.count(), link.get_attribute("href")) == (3, "?view=session&session=measured&device=measured")
+    for width in (1440, 1280, 768, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator("#stream .wide").evaluate("box => box.scrollWidth - box.clientWidth") <= 0, width
 
 
 def test_a_session_of_many_events_goes_on(watcher: Reader) -> None:

@@ -30,6 +30,7 @@ NAMES = (
     "failure.js",
     "figures.js",
     "filters.js",
+    "folding.js",
     "funnel.js",
     "funnel_form.js",
     "goals.js",

@@ -3,11 +3,12 @@
 import { hrefOf } from "./address.js"
 import { button, element, fact, replace } from "./element.js"
 import { clock, count, named, ratio } from "./figures.js"
-import { table, wide } from "./table.js"
+import { Folding } from "./folding.js"
+import { line, table, wide } from "./table.js"
 
 const MOST = 200
 const NOW_EVERY = 5000
-const COLUMNS = ["Time", "Event", "Page", "Visitor", "Place", "With"]
+const EVENT = 1 // which column tells what happened
 const STATES = { connecting: "Connecting…", open: "Listening", lost: "Connecting again…", paused: "Paused" }
 
 export async function show(place, { asking, zone, signal }) {
@@ -15,10 +16,11 @@ export async function show(place, { asking, zone, signal }) {
   drawFacts(figures, null)
   const state = element("span", { role: "status" }, STATES.connecting)
   const dot = element("span", { class: "pulse still", "aria-hidden": "true" })
+  const columns = columnsOf(zone)
   const list = table({
     caption: "Events as they come",
     rows: [],
-    columns: COLUMNS.map((title) => ({ title })),
+    columns,
     empty: "What happens from now on appears here, some three seconds later.",
   })
   const body = list.querySelector("tbody")
@@ -29,9 +31,14 @@ export async function show(place, { asking, zone, signal }) {
     replace(state, STATES[isPaused ? "paused" : name])
     dot.classList.toggle("still", isPaused || name !== "open")
   }
+  const folding = new Folding()
+  const drawn = new WeakMap()
   const add = (event) => {
     body.querySelector(".empty")?.remove()
-    body.prepend(row(event, zone))
+    const row = folding.add(event)
+    if (drawn.get(row)?.isConnected) return replace(drawn.get(row).children[EVENT], happening(row))
+    drawn.set(row, line(columns, row, { class: "arrived" }))
+    body.prepend(drawn.get(row))
     while (body.children.length > MOST) body.lastChild.remove()
   }
   const pause = button("Pause", () => {
@@ -107,20 +114,25 @@ function drawFacts(place, now) {
   )
 }
 
-function row(event, zone) {
-  const cells = [
-    clock(event.at, zone),
-    happening(event),
-    event.path,
+function columnsOf(zone) {
+  const who = ({ session_id, device_id, user_id }) =>
     element(
       "a",
-      { href: hrefOf("session", { session: event.session_id, device: event.device_id }) },
-      event.user_id || shortId(event.device_id),
-    ),
-    event.country ? named("country", event.country) : "",
-    [event.browser, event.os].filter(Boolean).join(" · "),
+      { class: "path", href: hrefOf("session", { session: session_id, device: device_id }), title: user_id || device_id },
+      user_id || shortId(device_id),
+    )
+  return [
+    { title: "Time", cell: ({ at }) => clock(at, zone) },
+    { title: "Event", wraps: true, cell: happening },
+    {
+      title: "Page",
+      hides: "narrow",
+      cell: ({ path }) => element("span", { class: "path", title: path }, path),
+    },
+    { title: "Visitor", cell: who },
+    { title: "Place", hides: "narrow", cell: ({ country }) => (country ? named("country", country) : "") },
+    { title: "With", hides: "middle", cell: ({ browser, os }) => [browser, os].filter(Boolean).join(" · ") },
   ]
-  return element("tr", { class: "arrived" }, ...cells.map((cell) => element("td", {}, cell)))
 }
 
 // A type as a small label, and the name beside it.

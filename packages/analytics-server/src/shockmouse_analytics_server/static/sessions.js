@@ -47,7 +47,11 @@ export function sessionsTable(rows, zone) {
         title: "Visitor",
         hides: "narrow",
         cell: (row) =>
-          element("a", { href: hrefOf("device", { device: row.device_id }) }, row.user_id || shortId(row.device_id)),
+          element(
+            "a",
+            { class: "path", href: hrefOf("device", { device: row.device_id }), title: row.user_id || row.device_id },
+            row.user_id || shortId(row.device_id),
+          ),
       },
       { title: "Pages", cell: (row) => element("span", { class: "path", title: pagesOf(row) }, pagesOf(row)) },
       { title: "Views", isNumber: true, cell: ({ pageviews }) => count(pageviews) },

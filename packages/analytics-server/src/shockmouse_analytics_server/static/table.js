@@ -2,16 +2,14 @@
 
 import { element, share } from "./element.js"
 
-// columns: {title, cell: row → text or node, isNumber, hides: "narrow" on phones, "middle" below 1400 px, too}; bar: row → 0 to 1, drawn behind the first column.
+// columns: {title, cell: row → text or node, isNumber, wraps: over lines, hides: "narrow" on phones, "middle" below 1400 px, too}; bar: row → 0 to 1, drawn behind the first column.
 export function table({ caption, columns, rows, bar, empty = "Nothing in this period.", rowAttributes = () => ({}) }) {
   const head = element(
     "tr",
     {},
     ...columns.map((column) => element("th", { scope: "col", class: classOf(column) }, column.title)),
   )
-  const body = rows.map((row) =>
-    element("tr", rowAttributes(row), ...columns.map((column, position) => cell(column, row, position, bar))),
-  )
+  const body = rows.map((row) => line(columns, row, rowAttributes(row), bar))
   if (!rows.length)
     body.push(element("tr", { class: "empty" }, element("td", { colspan: columns.length }, element("p", {}, empty))))
   return element(
@@ -23,8 +21,13 @@ export function table({ caption, columns, rows, bar, empty = "Nothing in this pe
   )
 }
 
-const classOf = ({ isNumber, hides }) =>
-  [isNumber && "number", hides && `hides-${hides}`].filter(Boolean).join(" ") || null
+// One row of a table with these columns.
+export function line(columns, row, attributes = {}, bar = null) {
+  return element("tr", attributes, ...columns.map((column, position) => cell(column, row, position, bar)))
+}
+
+const classOf = ({ isNumber, wraps, hides }) =>
+  [isNumber && "number", wraps && "wraps", hides && `hides-${hides}`].filter(Boolean).join(" ") || null
 
 function cell(column, row, position, bar) {
   const made = element(

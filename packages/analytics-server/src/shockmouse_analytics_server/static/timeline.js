@@ -4,9 +4,9 @@ import { hrefOf } from "./address.js"
 import { button, disclosure, element, fact, outward, replace } from "./element.js"
 import { failure } from "./failure.js"
 import { clock, count, duration, moment, named, several } from "./figures.js"
+import { Folding } from "./folding.js"
 import { happening, shortId } from "./live.js"
 import { sourceOf, withOf } from "./sessions.js"
-import { measured, VITALS } from "./vitals.js"
 
 const MOST_IN_LINE = 4
 const SHORT = 120
@@ -39,7 +39,9 @@ export async function show(place, { asking, parameters, zone }) {
 
 // Writes the events so far, and below them the way to the next ones.
 function tell(list, rest, look, { session, events, next, zone }) {
-  replace(list, ...folded(events).map((event) => step(event, session, zone)))
+  const folding = new Folding()
+  const rows = new Set(events.map((event) => folding.add(event)))
+  replace(list, ...[...rows].map((row) => step(row, session, zone)))
   rest.hidden = !next
   const follow = async () => {
     try {
@@ -83,32 +85,6 @@ function facts(session, zone) {
     session.bot ? fact("Bot", "left out of the statistics") : null,
   )
 }
-
-// The vitals of a page as one event, where the first of them stands: a page's events until its next view.
-function folded(events) {
-  const rows = []
-  const open = new Map()
-  for (const event of events) {
-    if (event.type === "page") open.delete(event.path)
-    if (!isVital(event)) rows.push(event)
-    else if (open.has(event.path)) open.get(event.path).vitals.push(event)
-    else {
-      const row = { ...event, properties: {}, vitals: [event] }
-      open.set(event.path, row)
-      rows.push(row)
-    }
-  }
-  return rows.map((row) => (row.vitals ? { ...row, name: vitalsOf(row.vitals) } : row))
-}
-
-const isVital = ({ type, name, properties }) =>
-  type === "performance" && name in VITALS && "value" in (properties || {})
-
-const vitalsOf = (vitals) =>
-  Object.keys(VITALS)
-    .flatMap((each) => vitals.filter(({ name }) => name === each))
-    .map(({ name, properties }) => `${name} ${measured(name, Number(properties.value))}`)
-    .join(" · ")
 
 function step(event, session, zone) {
   const since = (Date.parse(event.at) - Date.parse(session.started_at)) / 1000
