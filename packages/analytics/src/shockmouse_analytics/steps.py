@@ -163,6 +163,8 @@ class Steps:
     def _is_harmless(self, event: bytes) -> bool:
         """Return whether no property's key looks like a secret, and remember those that do not."""
         keys = _read_properties(event).properties.keys()
+        if self._harmless.issuperset(keys):
+            return True
         if len(self._harmless) < _MAX_HARMLESS_KEYS:
             self._harmless.update(key for key in keys - self._harmless if redact({key: ""}) == {key: ""})
         return self._harmless.issuperset(keys)
