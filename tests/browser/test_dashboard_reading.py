@@ -71,6 +71,30 @@ def test_every_view_is_accessible_and_fits(chromium: Browser, shop_server: Serve
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 768, 390])
+def test_no_list_is_cut(chromium: Browser, shop_server: Server, width: int) -> None:
+    cut = """() => [...document.querySelectorAll(".wide")]
+      .map(box => [box.ariaLabel, box.scrollWidth - box.clientWidth]).filter(([, over]) => over > 0)"""
+    with reading(chromium, shop_server, viewport={"width": width, "height": 900}) as reader:
+        reader.sign_in()
+        for query in ("sessions", "devices", "list", "vitals", "funnels&step=page:/&step=page:/cart"):
+            assert reader.open(f"?view={query}").evaluate(cut) == [], query
+
+
+@pytest.mark.parametrize(("width", "rows"), [(1440, [5]), (1280, [5]), (1024, [3, 2]), (390, [2, 2, 1])])
+def test_the_cards_of_vitals_fill_their_rows(
+    chromium: Browser, shop_server: Server, width: int, rows: list[int]
+) -> None:
+    with reading(chromium, shop_server, viewport={"width": width, "height": 900}) as reader:
+        reader.sign_in()
+        cards = reader.open("?view=vitals").locator(".vital")
+        boxes = [(round(box["y"]), box["x"] + box["width"]) for each in cards.all() if (box := each.bounding_box())]
+        tops = sorted({top for top, _ in boxes})
+        assert [len([top for top, _ in boxes if top == row]) for row in tops] == rows
+        ends = {round(max(end for top, end in boxes if top == row)) for row in tops}
+        assert len(ends) == 1
+
+
 def test_what_opens_is_accessible_too(reader: Reader, axe: str) -> None:
     page = reader.open()
     page.evaluate(axe)

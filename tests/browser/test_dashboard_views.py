@@ -356,6 +356,25 @@ def test_data_health_tells_what_was_rejected_and_why(watcher: Reader) -> None:
     expect(page.locator(".verdict")).to_contain_text("Some were rejected")
 
 
+def test_a_first_day_looks_as_it_is_meant(watcher: Reader) -> None:
+    keys = watcher.server.create_project("first")
+    event = {"event_id": str(uuid4()), "type": "page", "timestamp": datetime.now(UTC).isoformat()}
+    watcher.server.post({"events": [event | {"context": {"user_agent": MACHINES[0].agent}}]}, keys.write_key)
+    watcher.sign_in(keys.read_key)
+    page = watcher.open("?period=today&interval=day")
+    figure = page.locator(".chart .figure")
+    expect(figure).to_have_text("1", timeout=15_000)
+    assert page.locator(".chart .tick").all_text_contents()[:2] == ["0", "1"]  # there are no half visitors
+    page = watcher.open()
+    box, chart = (where.bounding_box() or {"x": 0, "width": 0} for where in (figure, page.locator(".chart")))
+    assert 0 < box["x"] + box["width"] < chart["x"] + chart["width"]
+    assert page.locator(".chart .before").count() == 0  # nothing was before
+    page = watcher.open("?view=retention&period=7d")
+    today = datetime.now(UTC)
+    words = f"The only visitor of this period came on {today:%a}, {today.day} {today:%b} {today.year}"
+    expect(page.locator("#room p")).to_have_text(f"{words}: who comes back shows from the next day on.")
+
+
 def test_a_project_with_bots_alone_says_so(watcher: Reader) -> None:
     keys = watcher.server.create_project("bots")
     event = {"event_id": str(uuid4()), "type": "page", "timestamp": datetime.now(UTC).isoformat()}

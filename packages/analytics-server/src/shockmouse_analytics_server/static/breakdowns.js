@@ -142,7 +142,12 @@ export function rowsTable(caption, dimension, rows, metrics, compactly = true) {
     bar: (row) => (greatest ? row[metrics[0]] / greatest : 0),
     columns: [
       { title: titleOf(dimension), cell: (row) => valueLink(dimension, row.value) },
-      ...metrics.map((metric) => ({ title: TITLES[metric], isNumber: true, cell: (row) => show(metric, row) })),
+      ...metrics.map((metric, position) => ({
+        title: TITLES[metric],
+        isNumber: true,
+        hides: position < 2 ? null : "narrow",
+        cell: (row) => show(metric, row),
+      })),
     ],
   })
 }

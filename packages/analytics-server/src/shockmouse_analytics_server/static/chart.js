@@ -7,9 +7,9 @@ const HEIGHT = 260
 const EDGE = { top: 16, right: 12, bottom: 28, left: 52 }
 
 // Steps of 1, 2 or 5 up to at least the greatest value: [0, …].
-export function ticksOf(greatest, most = 4) {
+export function ticksOf(greatest, isWhole = false, most = 4) {
   if (!(greatest > 0)) return [0, 1]
-  const rough = greatest / most
+  const rough = isWhole ? Math.max(greatest / most, 1) : greatest / most
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough - 1e-12)
   const ticks = []
@@ -18,8 +18,8 @@ export function ticksOf(greatest, most = 4) {
 }
 
 // Places of points in a picture of this width: {xs, y(value), ticks}.
-export function layOut(points, width) {
-  const ticks = ticksOf(Math.max(...points.flatMap(({ value, before }) => [value, before ?? 0]), 0))
+export function layOut(points, width, isWhole) {
+  const ticks = ticksOf(Math.max(...points.flatMap(({ value, before }) => [value, before ?? 0]), 0), isWhole)
   const inner = { width: Math.max(width - EDGE.left - EDGE.right, 10), height: HEIGHT - EDGE.top - EDGE.bottom }
   const step = points.length > 1 ? inner.width / (points.length - 1) : 0
   const xs = points.map((_, position) => EDGE.left + (points.length > 1 ? position * step : inner.width / 2))
@@ -31,8 +31,8 @@ export function pathOf(xs, ys) {
   return xs.map((x, position) => `${position ? "L" : "M"}${x.toFixed(1)} ${ys[position].toFixed(1)}`).join("")
 }
 
-// points: {label, long, value, before, longBefore}; format: value → text; isRunning: the last interval is not over yet.
-export function lineChart({ title, points, format, isRunning }) {
+// points: {label, long, value, before, longBefore}; format: value → text; isWhole: a count; isRunning: the last interval is not over.
+export function lineChart({ title, points, format, isWhole, isRunning }) {
   const picture = shape("svg", { "aria-hidden": "true", focusable: "false", height: HEIGHT })
   const readout = element("div", { class: "readout", hidden: true })
   const box = element(
@@ -58,7 +58,7 @@ export function lineChart({ title, points, format, isRunning }) {
     const width = box.clientWidth
     if (!width || width === drawn) return
     drawn = width
-    place = layOut(points, width)
+    place = layOut(points, width, isWhole)
     picture.setAttribute("width", width)
     replace(picture, drawing(points, place, width, format, isRunning))
   }
@@ -123,7 +123,7 @@ function drawing(points, { xs, y, ticks }, width, format, isRunning) {
   const every = Math.max(1, Math.ceil(points.length / Math.max(2, Math.floor(width / 95))))
   const labels = points.map(({ label }, position) => {
     const isShown = (points.length - 1 - position) % every === 0
-    const anchor = position === points.length - 1 && points.length > 1 ? "end" : position ? "middle" : "start"
+    const anchor = anchorOf(position, points.length)
     return isShown
       ? shape("text", { class: "tick", x: xs[position], y: HEIGHT - 8, "text-anchor": anchor }, label)
       : null
@@ -134,7 +134,7 @@ function drawing(points, { xs, y, ticks }, width, format, isRunning) {
   if (points.length > 1) {
     const area = `${pathOf(xs, ys)}L${xs.at(-1)} ${y(0)}L${xs[0]} ${y(0)}Z`
     lines.push(shape("path", { class: "area", d: area }))
-    if (points.some(({ before }) => before !== undefined))
+    if (points.some(({ before }) => before))
       lines.push(
         shape("path", {
           class: "before",
@@ -147,8 +147,27 @@ function drawing(points, { xs, y, ticks }, width, format, isRunning) {
     lines.push(shape("path", { class: "line", d: pathOf(xs.slice(0, over), ys) }))
     if (over < points.length)
       lines.push(shape("path", { class: "line running", d: pathOf(xs.slice(over - 1), ys.slice(over - 1)) }))
-  } else if (points.length) lines.push(shape("circle", { class: "dot", cx: xs[0], cy: ys[0], r: 4 }))
-  return [...grid, ...labels, ...lines, shape("g", { class: "mark" })]
+  }
+  return [...grid, ...labels, ...lines, ...alone(points, xs, ys, y(0), format), shape("g", { class: "mark" })]
+}
+
+// The only interval with something in it, as on a first day, stands on the ground and tells its figure.
+function alone(points, xs, ys, ground, format) {
+  const [only, another] = [...points.keys()].filter((position) => points[position].value)
+  if (only === undefined || another !== undefined) return []
+  const [x, y] = [xs[only], ys[only]]
+  const isLeft = only > points.length / 2 // where its figure has room
+  const figure = { class: "figure", x: x + (isLeft ? -10 : 10), y: y + 5, "text-anchor": isLeft ? "end" : "start" }
+  return [
+    shape("line", { class: "stem", x1: x, x2: x, y1: y, y2: ground }),
+    shape("circle", { class: "dot", cx: x, cy: y, r: 5 }),
+    shape("text", figure, format(points[only].value)),
+  ]
+}
+
+function anchorOf(position, length) {
+  if (length === 1) return "middle"
+  return position === length - 1 ? "end" : position ? "middle" : "start"
 }
 
 function mark(picture, { xs, y }, points, index) {

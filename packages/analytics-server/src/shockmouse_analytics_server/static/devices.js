@@ -84,17 +84,21 @@ function devicesTable(rows, zone) {
         cell: (row) =>
           element(
             "a",
-            { class: "outward", href: hrefOf("device", { device: row.device_id }) },
+            {
+              class: "outward path who",
+              href: hrefOf("device", { device: row.device_id }),
+              title: row.user_id || row.device_id,
+            },
             row.user_id || shortId(row.device_id),
           ),
       },
-      { title: "First seen", cell: (row) => moment(row.first_seen_at, zone) },
+      { title: "First seen", hides: "tablet", cell: (row) => moment(row.first_seen_at, zone) },
       { title: "Last seen", cell: (row) => moment(row.last_seen_at, zone) },
-      { title: "Place", cell: ({ country }) => (country ? named("country", country) : "–") },
-      { title: "With", cell: withOf },
-      { title: "Screen", cell: ({ screen }) => screen || "–" },
+      { title: "Place", hides: "narrow", cell: ({ country }) => (country ? named("country", country) : "–") },
+      { title: "With", hides: "narrow", cell: withOf },
+      { title: "Screen", hides: "middle", cell: ({ screen }) => screen || "–" },
       { title: "Views", isNumber: true, cell: ({ pageviews }) => count(pageviews) },
-      { title: "Events", isNumber: true, cell: ({ events }) => count(events) },
+      { title: "Events", isNumber: true, hides: "tablet", cell: ({ events }) => count(events) },
     ],
   })
 }

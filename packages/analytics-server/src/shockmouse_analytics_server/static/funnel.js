@@ -91,6 +91,7 @@ function drawResult(steps, rows, by) {
           {
             title: "Median time",
             isNumber: true,
+            hides: "narrow",
             cell: (row) => (row.median_seconds === null ? "" : duration(row.median_seconds)),
           },
         ],

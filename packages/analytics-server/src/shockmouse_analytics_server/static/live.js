@@ -118,7 +118,11 @@ function columnsOf(zone) {
   const who = ({ session_id, device_id, user_id }) =>
     element(
       "a",
-      { class: "path", href: hrefOf("session", { session: session_id, device: device_id }), title: user_id || device_id },
+      {
+        class: "path who",
+        href: hrefOf("session", { session: session_id, device: device_id }),
+        title: user_id || device_id,
+      },
       user_id || shortId(device_id),
     )
   return [

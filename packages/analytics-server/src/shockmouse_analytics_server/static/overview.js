@@ -156,7 +156,7 @@ export function drawChart(place, [rows, before], [, title, format, axis], period
     })
   replace(
     place,
-    lineChart({ title, points, format: axis, isRunning: period.isRunning }),
+    lineChart({ title, points, format: axis, isWhole: axis === compact, isRunning: period.isRunning }),
     disclosure("Table", table({ caption: `${title} over time`, columns, rows: points })),
   )
   place.removeAttribute("aria-busy")

@@ -31,19 +31,38 @@ export async function show(place, { asking, parameters, period }) {
           ),
         ),
       ),
-      element(
-        "p",
-        { class: "quiet" },
-        "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new. “All” is the share of the cohorts old enough for that column.",
-        period.isRunning ? ` The last cell of a row is of the ${interval} that still runs: “All” leaves it out.` : null,
-      ),
       body,
     ),
   )
   const { rows } = await asking.ask("retention", { interval })
   const first = rows.findIndex(({ visitors }) => visitors)
-  replace(body, grid(rows.slice(Math.max(first, rows.length - MOST[interval], 0)), interval, period.isRunning))
+  const told = first < 0 ? [] : rows.slice(Math.max(first, rows.length - MOST[interval]))
+  replace(body, told.length > 1 ? withHint(told, interval, period) : tooSoon(told, interval))
   body.removeAttribute("aria-busy")
+}
+
+const withHint = (rows, interval, { isRunning }) => [
+  grid(rows, interval, isRunning),
+  element(
+    "p",
+    { class: "quiet" },
+    "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new. “All” is the share of the cohorts old enough for that column.",
+    isRunning ? ` The last cell of a row is of the ${interval} that still runs: “All” leaves it out.` : null,
+  ),
+]
+
+// Of one cohort nobody can have come back yet.
+function tooSoon([cohort], interval) {
+  if (!cohort) return element("p", { class: "quiet" }, "No visitor came in this period.")
+  const { start, visitors } = cohort
+  const who = visitors === 1 ? "The only visitor" : `All ${count(visitors)} visitors`
+  const when = { day: "on", week: "in the week from", month: "in" }[interval]
+  const sooner = interval === "day" ? "" : " Choose Days, or a longer period, to see more."
+  return element(
+    "p",
+    { class: "quiet" },
+    `${who} of this period came ${when} ${wall(start, LABELS[interval].long)}: who comes back shows from the next ${interval} on.${sooner}`,
+  )
 }
 
 function grid(rows, interval, isRunning) {

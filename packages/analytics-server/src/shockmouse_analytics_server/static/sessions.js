@@ -49,24 +49,24 @@ export function sessionsTable(rows, zone) {
         cell: (row) =>
           element(
             "a",
-            { class: "path", href: hrefOf("device", { device: row.device_id }), title: row.user_id || row.device_id },
+            { class: "path who", href: hrefOf("device", { device: row.device_id }), title: row.user_id || row.device_id },
             row.user_id || shortId(row.device_id),
           ),
       },
       { title: "Pages", cell: (row) => element("span", { class: "path", title: pagesOf(row) }, pagesOf(row)) },
-      { title: "Views", isNumber: true, cell: ({ pageviews }) => count(pageviews) },
+      { title: "Views", isNumber: true, hides: "narrow", cell: ({ pageviews }) => count(pageviews) },
       {
         title: "Time",
         isNumber: true,
         cell: (row) => (row.bounce ? element("span", { class: "quiet" }, "bounce") : duration(row.duration_seconds)),
       },
-      { title: "Events", isNumber: true, hides: "narrow", cell: ({ events }) => count(events) },
+      { title: "Events", isNumber: true, hides: "tablet", cell: ({ events }) => count(events) },
       {
         title: "Source",
         hides: "narrow",
         cell: (row) => element("span", { class: "path", title: sourceOf(row) }, sourceOf(row)),
       },
-      { title: "Place", hides: "narrow", cell: ({ country }) => (country ? named("country", country) : "–") },
+      { title: "Place", hides: "tablet", cell: ({ country }) => (country ? named("country", country) : "–") },
       { title: "With", hides: "middle", cell: withOf },
     ],
   })

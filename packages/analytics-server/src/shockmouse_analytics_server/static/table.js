@@ -2,7 +2,7 @@
 
 import { element, share } from "./element.js"
 
-// columns: {title, cell: row → text or node, isNumber, wraps: over lines, hides: "narrow" on phones, "middle" below 1400 px, too}; bar: row → 0 to 1, drawn behind the first column.
+// columns: {title, cell: row → text or node, isNumber, wraps: over lines, hides: "narrow" on phones, "tablet" below 1200 px, "middle" below 1550 px}; bar: row → 0 to 1, drawn behind the first column.
 export function table({ caption, columns, rows, bar, empty = "Nothing in this period.", rowAttributes = () => ({}) }) {
   const head = element(
     "tr",

@@ -14,6 +14,7 @@ export const VITALS = {
   FCP: ["First contentful paint", 1800, 3000],
   TTFB: ["Time to first byte", 800, 1800],
 }
+const LEVELS = ["p50", "p75", "p95", "p99"]
 const RATINGS = { good: "Good", fair: "Needs improvement", poor: "Poor" }
 const BY = ["path", "device_type", "browser", "os", "country", "host"]
 
@@ -39,6 +40,11 @@ export async function show(place, { asking, parameters }) {
   replace(
     place,
     element("div", { class: "vitals" }, ...Object.keys(VITALS).map((name) => card(name, found[name], name === chosen))),
+    element(
+      "p",
+      { class: "quiet" },
+      "Each figure is the 75th percentile (p75): three of four measurements are no worse. The dots are p50, p75 and p95.",
+    ),
     element(
       "section",
       { class: "card" },
@@ -72,16 +78,19 @@ export async function show(place, { asking, parameters }) {
   )
 }
 
+const rated = (name, value) => element("span", { class: ratingOf(name, value) }, measured(name, value))
+
 function percentiles(nameOf, isRated) {
   const cell = (row, each) =>
-    element(
-      "span",
-      { class: isRated && each === "p75" ? ratingOf(nameOf(row), row[each]) : null },
-      measured(nameOf(row), row[each]),
-    )
+    isRated && each === "p75" ? rated(nameOf(row), row[each]) : measured(nameOf(row), row[each])
   return [
     { title: "Measured", isNumber: true, cell: ({ events }) => count(events) },
-    ...["p50", "p75", "p95", "p99"].map((each) => ({ title: each, isNumber: true, cell: (row) => cell(row, each) })),
+    ...LEVELS.map((each) => ({
+      title: each,
+      isNumber: true,
+      hides: each === "p75" ? null : "narrow",
+      cell: (row) => cell(row, each),
+    })),
   ]
 }
 
@@ -119,13 +128,14 @@ function card(name, row, isChosen) {
     row
       ? disclosure(
           "Table",
-          wide(
-            table({
-              caption: `Percentiles of ${name}`,
-              rows: [row],
-              columns: [{ title: "Measure", cell: () => name }, ...percentiles(() => name, true)],
-            }),
-          ),
+          table({
+            caption: `Percentiles of ${name}`,
+            rows: LEVELS,
+            columns: [
+              { title: `${count(row.events)} measured`, cell: (level) => level },
+              { title: name, isNumber: true, cell: (level) => rated(name, row[level]) },
+            ],
+          }),
         )
       : null,
   )
