@@ -11,6 +11,7 @@ from msgspec import structs
 
 from shockmouse_analytics_server import expiry, registry
 from shockmouse_analytics_server.erasure_work import Place as ErasingPlace
+from shockmouse_analytics_server.projects import Project
 from shockmouse_analytics_server.registry import ProjectChange
 
 from .conftest import Place
@@ -61,10 +62,31 @@ def test_a_shorter_retention_removes_old_rows_of_events_and_of_what_is_told_by_d
     assert node.fetch("select distinct retention from events where project = 'shop'") == [{"retention": 30}]
 
 
-def test_a_shorter_rollup_retention_removes_old_counts_only(node: Node) -> None:
-    set_to(node, rollup_retention_days=10)
-    assert (counted(node), counted(node, "rival")) == (1, 3)
-    assert devices(node, "events") == ["of 1 days", "of 20 days", "of 40 days"]
+def test_a_shorter_rollup_retention_removes_old_counts(node: Node) -> None:
+    set_to(node, retention_days=15, rollup_retention_days=30)
+    assert (counted(node), counted(node, "rival")) == (2, 3)
+    assert devices(node, "events") == ["of 1 days"]
+
+
+@pytest.mark.parametrize("retention_days", [0, 395])
+def test_counts_never_end_before_the_events_they_count(node: Node, retention_days: int) -> None:
+    set_to(node, retention_days=retention_days, rollup_retention_days=10)
+    assert (counted(node), devices(node, "events")) == (3, ["of 1 days", "of 20 days", "of 40 days"])
+    receipt = node.erase(device_id="of 20 days")
+    assert {table.name: table.rows_left for table in receipt.tables if table.rows_left} == {}
+    assert counted(node) == 2
+
+
+@pytest.mark.parametrize(
+    ("retention_days", "rollup_retention_days", "counts_days"),
+    [(395, 0, 0), (0, 10, 0), (395, 10, 396), (395, 395, 396), (30, 60, 60), (65_535, 1, 65_535)],
+)
+def test_counts_are_kept_for_longer_than_events(
+    retention_days: int, rollup_retention_days: int, counts_days: int
+) -> None:
+    days = {"retention_days": retention_days, "rollup_retention_days": rollup_retention_days}
+    made = Project(name="shop", created_at=0, ip="drop", timezone="UTC", version=1, **days)
+    assert made.counts_days == counts_days
 
 
 def test_a_longer_retention_keeps_rows_that_would_have_ended(node: Node) -> None:
@@ -97,7 +119,8 @@ def test_what_is_late_by_a_day_goes_by_itself(node: Node) -> None:
     """Counts carry their retention in their key; the loader's process looks after what a shorter one means for them."""
 
     async def expire(place: ErasingPlace, days: int) -> None:
-        project = structs.replace(place.directory.project("shop"), rollup_retention_days=days)
+        kept = {"retention_days": 30, "rollup_retention_days": days}
+        project = structs.replace(place.directory.project("shop"), **kept)
         await expiry.expire_late(place.database, None, [project])
 
     node.run(lambda place: expire(place, 40))
@@ -108,7 +131,7 @@ def test_what_is_late_by_a_day_goes_by_itself(node: Node) -> None:
 
 def test_counts_are_repaired_in_the_rows_that_they_stand_in_after_a_change(node: Node) -> None:
     """Counts keep the retention of their time in their key; what is taken away must carry the same."""
-    set_to(node, rollup_retention_days=100)
+    set_to(node, retention_days=50, rollup_retention_days=100)
     node.erase(device_id="of 20 days")
     rows = node.fetch("select retention, sum(events) as n from counts_by_quarter where project = 'shop' group by all")
     assert rows == [{"retention": 0, "n": 2}]

@@ -61,7 +61,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(ge=0, description="events a second of one write key and worker; beyond them 429; 0 is off")
     ] = 0.0
     retention_days: Annotated[Days, Meta(description="days that a new project keeps events; 0 is for ever")] = 395
-    rollup_retention_days: Annotated[Days, Meta(description="days that a new project keeps counts; 0 is for ever")] = 0
+    rollup_retention_days: Annotated[
+        Days, Meta(description="days that a new project keeps counts, longer than events; 0 is for ever")
+    ] = 0
     agent_path: Annotated[RoutePath, Meta(description="a further path of the browser script")] = "/agent.js"
     events_path: Annotated[RoutePath, Meta(description="a further path that takes events")] = "/v1/events"
     ip_anonymization: Annotated[

@@ -54,7 +54,7 @@ def kept(project: Project) -> Iterator[Kept]:
     """Yield how long each table keeps the project's rows."""
     yield Kept("events", "toDateTime(at)", project.retention_days)
     for rollup in ROLLUPS:
-        days = project.retention_days if rollup.is_by_device else project.rollup_retention_days
+        days = project.retention_days if rollup.is_by_device else project.counts_days
         key = f"({', '.join(('project', *rollup.key))})" if rollup.is_by_device else ""
         yield Kept(rollup.table, rollup.age, days, key)
 

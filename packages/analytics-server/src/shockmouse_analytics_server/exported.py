@@ -94,7 +94,7 @@ def read_row(line: bytes, project: Project, now: float) -> Row:
     columns["batch_id"] = str(columns["batch_id"] or columns["event_id"])
     columns["fingerprint"] = columns["fingerprint"] or {}
     columns["ip"] = anonymise(columns["ip"], project.ip)
-    columns |= {"retention": project.retention_days, "rollup_retention": project.rollup_retention_days}
+    columns |= {"retention": project.retention_days, "rollup_retention": project.counts_days}
     return Row(project=project.name, **columns)
 
 

@@ -156,7 +156,7 @@ class Ingest:
             is_refused=headers.get(b"sec-gpc") == "1" or headers.get(b"dnt") == "1",
             ip_mode=project.ip,
             retention_days=project.retention_days,
-            rollup_retention_days=project.rollup_retention_days,
+            rollup_retention_days=project.counts_days,
             salts=partial(self._directory.salts, now),
             country_of=self._places.country,
             fingerprints=fingerprints_of(batch.events),

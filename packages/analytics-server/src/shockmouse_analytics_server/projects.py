@@ -27,6 +27,7 @@ from .keys import is_same_hash, token_hash, token_prefix
 from .tombstones import Tombstone, subject_hash
 
 FRESH_SECONDS = 1.0
+MAX_DAYS = 65_535
 KNOWN_TOKENS = 10_000
 SALT_PREFIX = "salt:"
 KEYS_SECRET = "keys"  # noqa: S105 - a name
@@ -81,6 +82,13 @@ class Project(Struct, frozen=True, kw_only=True, array_like=True):
     ip: str
     timezone: str
     version: int
+
+    @property
+    def counts_days(self) -> int:
+        """For how many days counts are kept, 0 for ever: longer than the events, which answers would contradict."""
+        if not self.retention_days or not self.rollup_retention_days:
+            return 0
+        return min(max(self.rollup_retention_days, self.retention_days + 1), MAX_DAYS)
 
 
 class KeyRow(Struct, frozen=True, kw_only=True, array_like=True):

@@ -24,6 +24,7 @@ from .locks import hold
 from .projects import (
     COOKIES_SECRET,
     KEYS_SECRET,
+    MAX_DAYS,
     SALT_PREFIX,
     SUBJECTS_SECRET,
     Directory,
@@ -42,7 +43,6 @@ FIRST = "default"  # the project that serve makes, of whoever runs the server
 ACTIVE_KEYS = 2
 CHANGE_SECONDS = 30.0
 IP_MODES = ("truncate", "drop", "keep")
-MAX_DAYS = 65_535
 NO_ZONES = frozenset(("Factory", "localtime"))  # listed with the zones: no zone, and whatever this machine has
 PROJECT_COLUMNS = (
     "project",

@@ -149,6 +149,8 @@ async def change(config: ServerConfig, options: argparse.Namespace) -> int:
     for name in old:
         if old[name] != new[name]:
             print(f"{name}: {old[name]} → {new[name]}{' (not changed: dry run)' if options.dry_run else ''}")
+    if after.rollup_retention_days not in (0, after.counts_days):
+        print(f"counts are kept longer than events: {f'{after.counts_days} days' if after.counts_days else 'for ever'}")
     for going in ends:
         print(f"{going.day}  {going.table:16} {going.rows} rows go")
     return 0
