@@ -352,7 +352,8 @@ def test_data_health_tells_what_was_rejected_and_why(watcher: Reader) -> None:
     page = watcher.open("?view=health")
     facts = dict(zip(*(page.locator(f"#health {tag}").all_text_contents() for tag in ("dt", "dd")), strict=True))
     assert (number(facts["Rejected"]), number(facts["Duplicates"])) == (2, 1)
-    assert [codes[0].replace("_", " "), "2"] in watcher.rows("#room")
+    assert codes == ["bad_name", "bad_name"]
+    assert ["The name is missing or too long.", "bad_name", "2"] in watcher.rows("#room")
     expect(page.locator(".verdict")).to_contain_text("Some were rejected")
 
 

@@ -42,6 +42,7 @@ NAMES = (
     "own_visits.js",
     "paths.js",
     "period.js",
+    "reasons.js",
     "renewal.js",
     "retention.js",
     "sessions.js",

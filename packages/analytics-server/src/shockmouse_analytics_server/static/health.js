@@ -3,17 +3,14 @@
 import { fetchJson } from "./api.js"
 import { element, fact, replace } from "./element.js"
 import { bytes, count, duration, moment } from "./figures.js"
+import { REASONS } from "./reasons.js"
 import { table } from "./table.js"
 
 const EVERY = 5000
 const KINDS = [
-  ["rejected", "Rejected", "Refused with a code; the sender was told which event and why."],
-  ["dropped", "Left out by the server", "Sampled out as the senders asked, or late events of somebody who was erased."],
-  [
-    "client_dropped",
-    "Left out by senders",
-    "What programs and browsers say that they dropped before sending, by reason.",
-  ],
+  ["rejected", "Rejected", "Events that were refused; the sender was told which and why."],
+  ["dropped", "Left out by the server", "Events that were in order, and are not counted all the same."],
+  ["client_dropped", "Left out by senders", "What programs say that they dropped before sending."],
 ]
 const LATE_SECONDS = 60
 
@@ -48,7 +45,7 @@ function draw(place, { project, server }, zone) {
       ),
     ),
     ...KINDS.filter(([name]) => Object.keys(project[name]).length).map(([name, title, hint]) =>
-      section(title, hint, reasonsTable(title, project[name])),
+      section(title, hint, reasonsTable(title, name, project[name])),
     ),
     project.quarantine.length
       ? section(
@@ -77,10 +74,10 @@ function draw(place, { project, server }, zone) {
         fact("In quarantine", count(server.quarantined)),
       ),
       Object.keys(server.refused).length
-        ? reasonsTable("Requests refused before their project was known", server.refused)
+        ? reasonsTable("Requests refused before their project was known", "refused", server.refused)
         : null,
       Object.keys(server.load_failures).length
-        ? reasonsTable("Inserts that were tried again", server.load_failures)
+        ? reasonsTable("Inserts that were tried again", "load_failures", server.load_failures)
         : null,
     ),
   )
@@ -115,14 +112,15 @@ function verdict(project, server) {
   )
 }
 
-function reasonsTable(caption, counts) {
+function reasonsTable(caption, name, counts) {
   const rows = Object.entries(counts).sort(([, one], [, other]) => other - one)
   return table({
     caption,
     rows,
     empty: "None.",
     columns: [
-      { title: caption, cell: ([label]) => label.replaceAll("_", " ") || "–" },
+      { title: caption, cell: ([code]) => (Object.hasOwn(REASONS[name], code) ? REASONS[name][code] : code) },
+      { title: "Code", hides: "narrow", cell: ([code]) => element("code", { class: "quiet" }, code) },
       { title: "Number", isNumber: true, cell: ([, number]) => count(number) },
     ],
   })

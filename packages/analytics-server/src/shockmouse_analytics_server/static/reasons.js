@@ -1,0 +1,78 @@
+// What the codes and reasons of data health mean, in words; one table. A code that is not in it shows as it is.
+
+const REQUEST = {
+  bad_batch_id: "The batch's id is no UUID.",
+  bad_body: "The body is neither an object nor a list.",
+  bad_charset: "The body is not in UTF-8.",
+  bad_content_encoding: "The body is compressed by something other than gzip.",
+  bad_content_type: "The body is not sent as JSON.",
+  bad_dropped: "The counts of dropped events are no counts.",
+  bad_events: "The events are no list.",
+  bad_gzip: "The compressed body is damaged or cut.",
+  bad_library: "The library is not told as name and version.",
+  bad_sent_at: "The time of sending is no time.",
+  no_events: "The body held no event.",
+  no_key: "The request came without a key.",
+  slow_body: "The body did not come in time.",
+  too_many_events: "The batch held too many events.",
+  two_keys: "Two different keys came in one request.",
+  unknown_key: "The key is mistyped or was revoked.",
+  wrong_key: "The key is not a write key.",
+}
+const EVENT = {
+  bad_boot_id: "The boot id is no short text.",
+  bad_context: "The context (page, screen, app …) is not built as it should be.",
+  bad_device_id: "The device id is too long, or stands for none, such as “null”.",
+  bad_event: "The event is no object, or lacks its id, type or time.",
+  bad_event_id: "The event's id is no UUID.",
+  bad_fingerprint: "The fingerprint is not built as it should be.",
+  bad_json: "It is not valid JSON.",
+  bad_name: "The name is missing or too long.",
+  bad_number: "A number is too large; send it as text.",
+  bad_privacy: "The privacy mode is none of strict, balanced and full.",
+  bad_properties: "The properties are no object.",
+  bad_sample_rate: "The sample rate is not between 0 and 1.",
+  bad_seq: "The order within a start of the program is no whole number.",
+  bad_session_id: "The session id is too long, or stands for none, such as “null”.",
+  bad_session_started_at: "The session's start is no time.",
+  bad_text: "A text is not valid Unicode.",
+  bad_timestamp: "The time is not as in 2026-11-22T10:00:00Z.",
+  bad_type: "There is no such type of events.",
+  bad_user_id: "The user id is too long, or stands for none, such as “null”.",
+  bad_user_properties: "The user's properties are no object.",
+  too_deep: "Its objects are nested too deeply.",
+  too_large: "It is larger than allowed.",
+  too_many_keys: "Its objects have too many keys.",
+}
+const SENDER = {
+  before_send: "The program's own before_send left them out.",
+  before_send_failed: "The program's own before_send failed.",
+  closed: "They came after the client was closed.",
+  invalid: "The call was wrong: no name, or values that are no JSON.",
+  not_kept: "The program ended before they could be kept on its disk.",
+  offline_full: "The sender's disk queue was full.",
+  other: "For a reason that only the sender knows.",
+  queue_full: "The sender's queue in memory was full.",
+  retry_expired: "They could not be delivered for too long.",
+  store_failed: "The sender's disk failed.",
+  too_large: "They were larger than an event may be.",
+}
+// By the name of the count.
+export const REASONS = {
+  rejected: EVENT,
+  dropped: {
+    erased: "Late events of somebody who was erased.",
+    sampled: "Sampled out, as the sender asked.",
+  },
+  client_dropped: SENDER,
+  refused: {
+    ...EVENT,
+    ...REQUEST,
+    400: "A batch's id came again with other events.",
+    503: "The server's disk was full or failing; senders kept these events.",
+  },
+  load_failures: {
+    away: "The database did not answer.",
+    other: "The database answered with an error.",
+  },
+}
