@@ -63,6 +63,19 @@ def test_a_link_signs_in_once_and_says_so_when_it_is_used(chromium: Browser, str
         expect(second.page.get_by_role("alert")).to_contain_text("used already")
 
 
+def test_whoever_was_given_an_address_signs_in_to_what_it_shows(stranger: Reader, other: Keys) -> None:
+    page = stranger.page
+    page.goto(f"{stranger.server.url}/?view=sessions&period=7d&project=other")
+    page.get_by_label("Read key").fill(stranger.server.keys.read_key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("shows the project “other”")
+    page.get_by_label("Read key").fill(other.read_key)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Sessions")
+    assert stranger.address == {"view": ["sessions"], "period": ["7d"], "project": ["other"]}
+    assert page.get_by_label("Project").input_value() == "other"
+
+
 def test_projects_signed_in_to_can_be_switched(stranger: Reader, other: Keys) -> None:
     stranger.sign_in()
     stranger.sign_in(other.read_key)

@@ -152,8 +152,11 @@ def test_goals_are_counted_kept_in_the_address_and_remembered(reader: Reader) ->
     assert float(rows[1][2].rstrip("%")) == pytest.approx(rate * 100, abs=0.06)
     reader.open()  # a bare address: this browser remembers
     assert [row[0] for row in reader.rows("#card-goals")] == ["/thanks", "Order placed"]
+    assert reader.address["goal"] == ["page:/thanks", "event:Order placed"]  # whoever is given it sees the same
     reader.click(page.get_by_label("Remove the goal /thanks"))
     assert reader.address["goal"] == ["event:Order placed"]
+    reader.open("?goal=page:&goal=colour:red&goal=page:/cart")
+    assert [row[0] for row in reader.rows("#card-goals")] == ["/cart"]
 
 
 def test_the_card_of_events_tells_what_people_did_in_words(reader: Reader) -> None:

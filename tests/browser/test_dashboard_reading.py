@@ -119,7 +119,11 @@ def test_signing_in_is_accessible(chromium: Browser, shop_server: Server, axe: s
 
 def test_what_is_printed_has_the_figures_and_no_controls(reader: Reader) -> None:
     page = reader.open()
+    page.locator(".chart").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".readout").is_visible()
     page.emulate_media(media="print")
+    assert not page.locator(".readout").is_visible()
     assert page.locator(".totals").is_visible()
     assert not page.locator("aside").is_visible()
     assert not page.locator(".controls").is_visible()

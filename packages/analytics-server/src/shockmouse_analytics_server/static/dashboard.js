@@ -12,6 +12,8 @@ import { isEmpty, showEmpty } from "./welcome.js"
 
 const byId = (id) => document.getElementById(id)
 
+const LINK_GONE = "This link was used already, or is too old. Make a new one, or sign in with a read key."
+
 let session = null
 let leaving = new AbortController() // aborted when another view is shown
 let shown = "" // the view that was shown last
@@ -21,15 +23,15 @@ async function begin() {
   try {
     session = await fetchJson("/session")
   } catch (error) {
-    return error.status === 401 ? askWho(isLinkGone) : broken(error)
+    return error.status === 401 ? askWho(isLinkGone ? LINK_GONE : "") : broken(error)
   }
   if (isLinkGone) history.replaceState(null, "", "/")
   follow(() => render().catch(broken))
 }
 
-function askWho(isLinkGone = false) {
+function askWho(problem = "") {
   document.body.className = "signed-out"
-  showSignIn(byId("room"), { isLinkGone, cancel: session !== null })
+  showSignIn(byId("room"), { problem, cancel: session && "?" })
 }
 
 async function broken(error, asking = null) {
@@ -45,8 +47,10 @@ async function render() {
   leaving.abort()
   leaving = new AbortController()
   const parameters = current()
-  const project = session.projects.find((each) => each.project === parameters.get("project")) || session.projects[0]
+  const named = parameters.get("project")
+  const project = named ? session.projects.find((each) => each.project === named) : session.projects[0]
   if (parameters.get("view") === "sign-in") return askWho()
+  if (!project) return askWho(`This address shows the project “${named}”. Sign in with its read key.`)
   const view = describe(parameters.get("view") || "overview")
   const period = periodOf(parameters, project.timezone)
   const asking = askingOf(parameters, project, period, leaving.signal)

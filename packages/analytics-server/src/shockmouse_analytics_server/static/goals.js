@@ -1,5 +1,5 @@
 // Goals: a page or an event that matters, with the share of visitors that reach it. They stand in the address, and this
-// browser remembers them for each project.
+// browser remembers them for each project, to put them into an address that has none.
 
 import { go, href } from "./address.js"
 import { element, replace } from "./element.js"
@@ -11,11 +11,19 @@ const MOST = 8
 const storeName = (project) => `shockmouse.goals.${project}`
 
 // Goals are texts: page:/thanks or event:Order placed.
-export function goalsOf(parameters, project) {
+const usable = (goals) => goals.filter((goal) => /^(page|event):./.test(goal)).slice(0, MOST)
+
+function goalsOf(parameters, project) {
   const given = parameters.getAll("goal")
-  if (given.length) return given.slice(0, MOST)
+  if (given.length) return usable(given)
+  const goals = remembered(project)
+  if (goals.length) history.replaceState(null, "", `/${href({ goal: goals }, parameters)}`)
+  return goals
+}
+
+function remembered(project) {
   try {
-    return JSON.parse(localStorage.getItem(storeName(project)) || "[]").slice(0, MOST)
+    return usable(JSON.parse(localStorage.getItem(storeName(project)) || "[]"))
   } catch {
     return [] // storage is blocked, or holds what is not ours
   }

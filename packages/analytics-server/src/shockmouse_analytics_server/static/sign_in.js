@@ -1,13 +1,12 @@
-// Signing in by a read key. A wrong one is told in place; the form works as a form of HTML too.
+// Signing in by a read key. A wrong one is told in place; the form works as a form of HTML too. Whoever was given an
+// address comes to what it shows.
 
+import { current } from "./address.js"
 import { element, replace } from "./element.js"
 
-export function showSignIn(place, { isLinkGone, cancel }) {
-  const told = element(
-    "p",
-    { class: "failure", role: "alert", hidden: !isLinkGone },
-    isLinkGone ? "This link was used already, or is too old. Make a new one, or sign in with a read key." : "",
-  )
+// problem: why somebody is asked, if it must be told; cancel: where to go without signing in, if anywhere.
+export function showSignIn(place, { problem, cancel }) {
+  const told = element("p", { class: "failure", role: "alert", hidden: !problem }, problem)
   const key = element("input", {
     id: "key",
     name: "key",
@@ -20,7 +19,7 @@ export function showSignIn(place, { isLinkGone, cancel }) {
   const submit = async (event) => {
     event.preventDefault()
     const problem = await signIn(key.value)
-    if (problem === null) return location.assign("/")
+    if (problem === null) return location.assign(asked())
     told.textContent = problem
     told.hidden = false
     key.select()
@@ -38,7 +37,7 @@ export function showSignIn(place, { isLinkGone, cancel }) {
         "div",
         { class: "steps" },
         element("button", { class: "primary" }, "Sign in"),
-        cancel ? element("a", { class: "button", href: "?" }, "Back") : null,
+        cancel ? element("a", { class: "button", href: cancel }, "Back") : null,
       ),
       element(
         "p",
@@ -49,6 +48,12 @@ export function showSignIn(place, { isLinkGone, cancel }) {
     ),
   )
   key.focus()
+}
+
+// The address that was asked for, if it was for a view.
+function asked() {
+  const isView = location.pathname === "/" && current().get("view") !== "sign-in"
+  return isView ? `/${location.search}` : "/"
 }
 
 // Null when signed in, else what to tell.
