@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from web_site import FIREFOX, HTML, PAGE, Site, View
+from web_site import FIREFOX, HTML, PAGE, Answer, Site, View
 
 from shockmouse_analytics import Analytics
+from shockmouse_analytics.autotrack.request import Request
 from shockmouse_analytics.sampling import keeps
 
 KEY = "wk_shop_0123456789"
@@ -66,6 +67,7 @@ def test_the_script_goes_to_the_end_of_the_head_and_tells_of_the_page_itself(
     [
         (View(parts=(b"<body>Hello</body>",)), [b"<body>Hello" + TAG + b"</body>"]),
         (View(parts=(b"<p>Hello", b" you</p>")), [b"<p>Hello", b" you</p>"]),
+        (View(parts=(b"<script>'</head>'", b"</script></head>")), [b"<script>'</head>'", b"</script></head>"]),
         (View(parts=(b"<HEAD></HEAD>", b"<body>")), [b"<HEAD>" + TAG + b"</HEAD>", b"<body>"]),
         (View(parts=(PAGE,), streams=True), [PAGE]),
         (View(headers=[*HTML, ("Content-Encoding", "gzip")]), [PAGE]),
@@ -82,6 +84,14 @@ def test_the_script_is_added_only_where_there_is_a_place_for_it(
     assert answer.parts == expected
     length = None if view.streams else str(sum(map(len, expected)))
     assert answer.headers.get("content-length") == length
+
+
+def test_a_page_without_a_place_for_the_script_is_told_of_by_the_middleware(
+    front: str, server: Any, analytics: Analytics
+) -> None:
+    assert Site(front, analytics, View(parts=(b"<title>Old</title><!-- </head>",)), inject=True).get().status == 200
+    assert analytics.flush(timeout=10)
+    assert [event["type"] for event in server.events] == ["page", "performance"]
 
 
 def test_the_tag_says_what_is_configured_and_consented(front: str, client: Callable[..., Analytics]) -> None:
@@ -155,16 +165,113 @@ def test_batches_wait_on_disk_while_the_server_is_away(
             {"device_id": COOKIE, "privacy": "balanced", "fingerprint": {"hash": "f"}},
         ),
         ({"cookie": f"shockmouse_device={COOKIE}", "sec_gpc": "1"}, {"privacy": "strict"}),
+        ({"cookie": f"shockmouse_device={COOKIE}; withdrawn=1"}, {"privacy": "strict"}),
     ],
 )
 def test_the_cookie_names_the_device_and_a_refusal_removes_it(
     front: str, server: Any, analytics: Analytics, headers: dict[str, str], told: dict[str, Any]
 ) -> None:
-    site = Site(front, analytics, View(), inject=True, consent=lambda _: True)
+    site = Site(front, analytics, View(), inject=True, consent=lambda request: not request.cookie("withdrawn"))
     body = batch(device_id="own", session_id="own", fingerprint={"hash": "f"}, privacy="balanced")
     assert site.ask("POST", EVENTS, body, **headers).status == 202
     (event,) = stored(server, analytics)["events"]
     assert {name: value for name, value in event.items() if name not in ("event_id", "type", "timestamp")} == told
+
+
+def test_what_the_script_tells_in_strict_mode_stays_where_the_callback_says_no(
+    front: str, server: Any, analytics: Analytics
+) -> None:
+    site = Site(front, analytics, View(), inject=True, consent=lambda _: False)
+    body = json.loads(batch(fingerprint={"hash": "coarse"}, device_id="left over"))
+    body["context"] = {"locale": "en-GB", "timezone": "Europe/Paris", "screen": {"width": 1900}, "webdriver": False}
+    assert site.ask("POST", EVENTS, json.dumps(body).encode()).status == 202
+    arrived = stored(server, analytics)
+    del body["events"][0]["device_id"]
+    assert arrived["events"] == body["events"]
+    assert arrived["context"] == {
+        "ip": "203.0.113.0",
+        "user_agent": FIREFOX,
+        "locale": "en",
+        "webdriver": False,
+    }
+
+
+class Conditional(NamedTuple):
+    """A browser's cache of one page of a site that answers 304 to whoever has its ETag; the newest copy is the last."""
+
+    site: Site
+    cached: list[Answer]
+
+    def load(self, **headers: str) -> int:
+        """Load the page as a browser does that has a copy of it; return the status."""
+        copy = self.cached[-1] if self.cached else None
+        asks = {"if_none_match": copy.headers["etag"]} if copy else {}
+        if copy and "last-modified" in copy.headers:
+            asks["if_modified_since"] = copy.headers["last-modified"]
+        answer = self.site.get(accept="text/html", **asks, **headers)
+        if answer.status == 304 and copy:  # its headers replace the copy's
+            answer = Answer(200, copy.headers | answer.headers, copy.parts)
+            self.cached.append(answer)
+            return 304
+        self.cached.append(answer)
+        return answer.status
+
+    @property
+    def has_consent(self) -> bool:
+        return b'data-consent="given"' in self.cached[-1].body
+
+
+def agrees(request: Request) -> bool:
+    return request.cookie("yes") == "1"
+
+
+@pytest.fixture
+def conditional(front: str, analytics: Analytics) -> Conditional:
+    dated = ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+    view = View(headers=[*HTML, ("ETag", 'W/"abc"'), dated], conditional=True)
+    return Conditional(Site(front, analytics, view, inject=True, consent=agrees), [])
+
+
+def test_a_copy_from_before_a_withdrawal_is_not_used_again(conditional: Conditional) -> None:
+    yes = {"cookie": f"yes=1; shockmouse_device={COOKIE}"}
+    loads = [(conditional.load(**cookie), conditional.has_consent) for cookie in (yes, yes, yes, {}, {}, yes, yes)]
+    assert loads == [(200, True), (304, True), (304, True), (200, False), (304, False), (200, True), (304, True)]
+
+
+def test_a_copy_with_the_script_is_told_of_by_the_script_alone(
+    conditional: Conditional, server: Any, analytics: Analytics
+) -> None:
+    assert [conditional.load() for _ in range(3)] == [200, 304, 304]
+    assert analytics.flush(timeout=10)
+    assert [event["type"] for event in server.events] == ["performance"] * 3
+
+
+def test_a_copy_without_the_script_is_told_of_by_the_middleware(front: str, server: Any, analytics: Analytics) -> None:
+    compressed = [*HTML, ("Content-Encoding", "gzip"), ("ETag", '"abc"')]
+    loads = Conditional(Site(front, analytics, View(headers=compressed, conditional=True), inject=True), [])
+    assert [loads.load() for _ in range(2)] == [200, 304]
+    assert loads.cached[-1].headers["etag"] == '"abc"'
+    assert analytics.flush(timeout=10)
+    assert [event["type"] for event in server.events] == ["page", "performance"] * 2
+
+
+def test_the_application_sees_its_own_etags(front: str, analytics: Analytics) -> None:
+    view = View(headers=[*HTML, ("ETag", '"abc"')])
+    site = Site(front, analytics, view, inject=True)
+    page = site.get()
+    assert page.headers["etag"].startswith('"abc.shockmouse-')
+    other = '"abc.shockmouse-00000000"'
+    site.ask("PUT", "/pricing", if_match=page.headers["etag"])
+    site.get(if_none_match=f'W/"x", {page.headers["etag"]}, {other}, *')
+    site.get(if_none_match=other, if_modified_since="Thu, 01 Jan 2026 00:00:00 GMT")
+    site.get(if_none_match='"x"', if_modified_since="Thu, 01 Jan 2026 00:00:00 GMT")
+    assert site.conditions == [
+        {},
+        {"if-match": '"abc"'},
+        {"if-none-match": 'W/"x", "abc", *'},
+        {},
+        {"if-none-match": '"x"', "if-modified-since": "Thu, 01 Jan 2026 00:00:00 GMT"},
+    ]
 
 
 def test_an_event_without_an_id_is_sampled_by_the_cookies_device(front: str, server: Any, analytics: Analytics) -> None:

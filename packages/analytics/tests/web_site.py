@@ -28,13 +28,30 @@ class Answer(NamedTuple):
 
 
 class View(NamedTuple):
-    """What the site answers on every path: a whole body with its length, or parts without one, or an exception."""
+    """What the site answers on every path: a whole body with its length, or parts without one, or an exception.
+
+    A conditional one answers 304 to whoever has its ETag, or was there since it changed.
+    """
 
     status: int = 200
     headers: Headers = HTML
     parts: tuple[bytes, ...] = (PAGE,)
     streams: bool = False
     raises: Exception | None = None
+    conditional: bool = False
+
+    def seen_by(self, conditions: dict[str, str]) -> "View":
+        """Return what a request with these conditions is answered."""
+        told = {name.lower(): value for name, value in self.headers}
+        has_copy = (
+            told.get("etag") in conditions["if-none-match"]
+            if "if-none-match" in conditions
+            else "if-modified-since" in conditions
+        )
+        if not self.conditional or not has_copy:
+            return self
+        kept = [pair for pair in self.headers if pair[0] in ("ETag", "Last-Modified")]
+        return View(status=304, headers=kept, parts=(b"",), streams=True)
 
     def all_headers(self) -> Headers:
         length = [] if self.streams else [("Content-Length", str(sum(map(len, self.parts))))]
@@ -42,10 +59,11 @@ class View(NamedTuple):
 
 
 class Site:
-    """Answers requests by way of the middleware; `bodies` are the request bodies that the application has read."""
+    """Answers requests by way of the middleware; `bodies` and `conditions` are what the application has read."""
 
     def __init__(self, front: str, analytics: Analytics, view: View, **settings: Any) -> None:
         self.bodies: list[bytes] = []
+        self.conditions: list[dict[str, str]] = []  # header names in lower case
         self.front = front
         if front == "asgi":
             self.app: Any = asgi.AnalyticsMiddleware(self._asgi(view), analytics, **settings)
@@ -117,21 +135,29 @@ class Site:
                 message = await receive()
                 body, more = body + message["body"], message.get("more_body", False)
             self.bodies.append(body)
+            asked = {name.decode(): value.decode() for name, value in scope["headers"] if name.startswith(b"if-")}
+            self.conditions.append(asked)
             if view.raises:
                 raise view.raises
-            headers = [(name.encode(), value.encode()) for name, value in view.all_headers()]
-            await send({"type": "http.response.start", "status": view.status, "headers": headers})
-            for number, part in enumerate(view.parts, 1):
-                await send({"type": "http.response.body", "body": part, "more_body": number < len(view.parts)})
+            told = view.seen_by(asked)
+            headers = [(name.encode(), value.encode()) for name, value in told.all_headers()]
+            await send({"type": "http.response.start", "status": told.status, "headers": headers})
+            for number, part in enumerate(told.parts, 1):
+                await send({"type": "http.response.body", "body": part, "more_body": number < len(told.parts)})
 
         return app
 
     def _wsgi(self, view: View) -> Callable[..., Iterable[bytes]]:
         def app(environ: Any, start_response: Any) -> Iterable[bytes]:
             self.bodies.append(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH", "0"))))
+            asked = {
+                name[5:].lower().replace("_", "-"): environ[name] for name in environ if name.startswith("HTTP_IF_")
+            }
+            self.conditions.append(asked)
             if view.raises:
                 raise view.raises
-            start_response(f"{view.status} Said", view.all_headers())
-            return (part for part in view.parts) if view.streams else list(view.parts)
+            told = view.seen_by(asked)
+            start_response(f"{told.status} Said", told.all_headers())
+            return (part for part in told.parts) if told.streams else list(told.parts)
 
         return app

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from .etag import NOTHING_ASKED, digits_of, mark
 from .first_party import MAX_BODY_BYTES, PREFIX, Answer, FirstParty
 from .form import field_names, is_form, readable_bytes
 from .front_door import FrontDoor
@@ -61,8 +62,11 @@ class _Exchange:
     def __init__(
         self, visit: Visit, request: Request, scope: Scope, receive: Receive, send: Send, first_party: FirstParty | None
     ) -> None:
-        self._visit, self._request, self.scope, self._send = visit, request, scope, send
+        self._visit, self._request, self._send = visit, request, send
         self._first_party = first_party if first_party is not None and first_party.has_script else None
+        asked = self._first_party.condition(request, visit) if self._first_party else NOTHING_ASKED
+        self._digits = asked.digits
+        self.scope = _with_headers(scope, asked.headers) if asked.headers else scope
         self._receive = receive
         self._is_form = request.method == "POST" and is_form(request)
         self._form = bytearray()
@@ -127,6 +131,9 @@ class _Exchange:
         cookie = self._visit.cookie(headers.get("cache-control", b"").decode("latin-1"))
         if cookie:
             pairs.append((b"set-cookie", cookie.encode()))
+        if self._status == 304 and self._digits:
+            self._is_injected = True  # the copy has the tag
+            pairs = _marked(pairs, self._digits)
         message = {**message, "headers": pairs}
         self._is_first = self._content_type.startswith("text/html") and "content-encoding" not in headers
         if self._is_first and self._first_party and takes_tag(self._request.method, self._status, headers.keys()):
@@ -149,7 +156,8 @@ class _Exchange:
             return message
         self._is_injected = True
         length = str(int(_value(headers, b"content-length")) + len(tag)).encode()
-        await self._release({**self._held, "headers": [_with_length(pair, length) for pair in headers]})
+        headers = _marked([_with_length(pair, length) for pair in headers], digits_of(tag, shared=shared))
+        await self._release({**self._held, "headers": headers})
         return {**message, "body": page}
 
     async def _release(self, start: Message) -> None:
@@ -192,6 +200,18 @@ def _value(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
 
 def _with_length(pair: tuple[bytes, bytes], length: bytes) -> tuple[bytes, bytes]:
     return (pair[0], length) if pair[0].lower() == b"content-length" else pair
+
+
+def _marked(pairs: Iterable[tuple[bytes, bytes]], digits: str) -> list[tuple[bytes, bytes]]:
+    told = mark([(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs], digits)
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told]
+
+
+def _with_headers(scope: Scope, changed: dict[str, str]) -> Scope:
+    """Return the scope with these headers changed, an empty one left out."""
+    kept = [pair for pair in scope["headers"] if pair[0].decode("latin-1").lower() not in changed]
+    added = [(name.encode(), value.encode("latin-1")) for name, value in changed.items() if value]
+    return {**scope, "headers": kept + added}
 
 
 async def _answer(first_party: FirstParty, request: Request, receive: Receive) -> Answer:

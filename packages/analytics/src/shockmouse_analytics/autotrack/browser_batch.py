@@ -4,7 +4,8 @@ It keeps its id, so that one that comes twice is stored once. Its context gets t
 user agent where it has none. Its events stay as they are, but for
   the visitor's device  where a first-party cookie names it: the session is then derived from that by the server. The
                         script samples by an id of its own; an event that had none is sampled here by the cookie's
-  a refusal             which leaves nothing to tell the visitor apart by
+  a refusal             by GPC, DNT or the consent callback of now, whatever the page's tag said when it was made: it
+                        leaves nothing to tell the visitor apart by. What the script tells in `strict` mode stays
   a wrong clock         because the batch may wait here, and the server would take the wait for skew
 """
 
@@ -73,7 +74,8 @@ def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: 
     if changes or skew:
         events = [_change(event, changes, skew) for event in events]
     known = {name: value for name, value in visitor.context().items() if value}
-    context = {**known, **sent.context, **({"ip": known["ip"]} if "ip" in known else {})}
+    told = _coarse(sent.context) if is_refusing else sent.context
+    context = {**known, **told, **({"ip": known["ip"]} if "ip" in known else {})}
     return Passed(cut_batch(str(sent.batch_id), encode_head(sent.library, context), events), sampled)
 
 
@@ -92,6 +94,16 @@ def _changes(visitor: Visitor, privacy: Privacy, *, is_refusing: bool) -> dict[s
     if visitor.device_id:
         return {"device_id": Raw(encode(visitor.device_id)), "privacy": Raw(encode(privacy))}
     return None
+
+
+def _coarse(context: dict[str, Raw]) -> dict[str, Raw]:
+    """Return what the script tells of a device in `strict` mode: of a locale the language only."""
+    kept = {name: value for name, value in context.items() if name not in ("screen", "timezone")}
+    try:
+        language = msgspec.json.decode(kept.pop("locale"), type=str).partition("-")[0]
+    except (KeyError, msgspec.DecodeError, UnicodeDecodeError):
+        return kept
+    return {**kept, "locale": Raw(encode(language))}
 
 
 def _is_kept(event: bytes, device_id: str) -> bool:
@@ -116,7 +128,8 @@ def _change(event: bytes, changes: dict[str, Raw] | None, skew: timedelta | None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return event
     if changes:
-        for name in (*_IDS, "fingerprint") if "device_id" not in changes else _IDS:
+        is_coarse = members.get("privacy", Raw()) == changes["privacy"]
+        for name in _IDS if "device_id" in changes or is_coarse else (*_IDS, "fingerprint"):
             members.pop(name, None)
         members |= changes
     for name in _TIMES if skew else ():

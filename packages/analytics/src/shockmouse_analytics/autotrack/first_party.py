@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from .browser_batch import read_batch
+from .etag import Condition, digits_of, read_condition
 from .request import Request
 from .visit import Visit, Visits
 
@@ -75,6 +76,13 @@ class FirstParty:
             options += ' data-consent="given"'
         return f'<script defer src="{_escape(request.root)}{SCRIPT}"{options}></script>'.encode()
 
+    def condition(self, request: Request, visit: Visit) -> Condition:
+        """Return what a request for a page asks about the copies that its browser has."""
+        return read_condition(
+            request.header,
+            lambda: {digits_of(self.tag(request, visit, shared=shared), shared=shared) for shared in (True, False)},
+        )
+
     def answer(self, request: Request) -> Answer | None:
         """Return the answer to a request, None if its body is needed for that: see take()."""
         if request.path == SCRIPT:
@@ -94,15 +102,14 @@ class FirstParty:
         """Pass on the batch in a body; return the answer."""
         if len(body) > MAX_BODY_BYTES:
             return too_large()
-        analytics, is_refusing = self._visits.analytics, request.is_refusing
-        visit = self._visits.visit(request)
+        analytics, visit = self._visits.analytics, self._visits.visit(request)
         if visit is None or not analytics.is_collecting:
             return Answer(202, ())
         if not visit.has_known_device:
             visit.forget_device()
         try:
             passed = read_batch(
-                body, visit.visitor, privacy=analytics.privacy, is_refusing=is_refusing, at=datetime.now(UTC)
+                body, visit.visitor, privacy=analytics.privacy, is_refusing=visit.is_refused, at=datetime.now(UTC)
             )
         except ValueError as exc:
             return _refuse(400, str(exc))

@@ -59,16 +59,25 @@ class Seen(Struct, frozen=True, kw_only=True):
 class Visit:
     """A request that is to be told of; `visitor` is for events of the program's own during it."""
 
-    __slots__ = ("_analytics", "_cookie", "_failure", "_request", "_started", "_times", "_url", "visitor")
+    __slots__ = ("_analytics", "_cookie", "_failure", "_request", "_started", "_times", "_url", "is_refused", "visitor")
 
     def __init__(
-        self, analytics: Analytics, request: Request, visitor: Visitor, url: str, *, times: bool, cookie: str
+        self,
+        analytics: Analytics,
+        request: Request,
+        visitor: Visitor,
+        url: str,
+        *,
+        times: bool,
+        cookie: str,
+        is_refused: bool,
     ) -> None:
         self._analytics, self._request, self._url, self._times = analytics, request, url, times
         self._cookie = cookie
         self._failure: BaseException | None = None
         self._started = time.perf_counter()
         self.visitor = visitor
+        self.is_refused = is_refused  # by GPC, DNT or the callback; not where nobody was asked
 
     @property
     def has_known_device(self) -> bool:
@@ -189,7 +198,15 @@ class Visits:
             device_id=device_id,
             session_id=joint.session_id if joint and joint.device_id in (None, device_id) else None,
         )
-        return Visit(self.analytics, request, visitor, request.url(scheme), times=self._timings, cookie=cookie)
+        return Visit(
+            self.analytics,
+            request,
+            visitor,
+            request.url(scheme),
+            times=self._timings,
+            cookie=cookie,
+            is_refused=is_refusing or (self._consent is not None and not agreed),
+        )
 
     def _has_consent(self, request: Request) -> bool:
         if self._consent is None or self.analytics.privacy == "strict":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from .etag import NOTHING_ASKED, digits_of, mark
 from .first_party import MAX_BODY_BYTES, PREFIX, Answer, FirstParty
 from .form import field_names, is_form, readable_bytes
 from .front_door import FrontDoor
@@ -67,6 +68,11 @@ class _Exchange:
     ) -> None:
         self._visit, self._request, self._environ, self._start_response = visit, request, environ, start_response
         self._first_party = first_party if first_party is not None and first_party.has_script else None
+        asked = self._first_party.condition(request, visit) if self._first_party else NOTHING_ASKED
+        self._digits = asked.digits
+        for name, value in asked.headers.items():
+            environ.pop(_key(name), None)
+            environ |= {_key(name): value} if value else {}
         self._fields: list[str] | None = None
         if request.method == "POST" and is_form(request) and self._first_party is None:
             self._fields = _read_form(request, environ)
@@ -87,6 +93,9 @@ class _Exchange:
         cookie = self._visit.cookie(lower.get("cache-control", ""))
         if cookie:
             headers = [*headers, ("Set-Cookie", cookie)]
+        if self._status == 304 and self._digits:
+            self._is_injected = True  # the copy has the tag
+            headers = mark(headers, self._digits)
         self._is_first = self._content_type.startswith("text/html") and "content-encoding" not in lower
         self._held = None
         if self._is_first and self._first_party and takes_tag(self._request.method, self._status, lower.keys()):
@@ -123,7 +132,8 @@ class _Exchange:
         if page is not None:
             self._is_injected = True
             length = str(int(lower["content-length"]) + len(tag))
-            self._held = status, [(name, length if name.lower() == "content-length" else v) for name, v in headers]
+            sized = [(name, length if name.lower() == "content-length" else value) for name, value in headers]
+            self._held = status, mark(sized, digits_of(tag, shared=shared))
         self.release()
         return part if page is None else page
 
