@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -15,10 +17,15 @@ def command(server, tmp_path):
     """Runs the command for the test's server, with what is typed on a terminal; returns code, output and errors."""
 
     def run(
-        *arguments: str, endpoint: str | None = None, key: str = "wk_shop_0123456789", typed: str | None = None
+        *arguments: str,
+        endpoint: str | None = None,
+        key: str = "wk_shop_0123456789",
+        typed: str | None = None,
+        output: IO[str] | int = subprocess.PIPE,
     ) -> tuple[int, str, str]:
         environ = {
             **os.environ,
+            "PYTHONUNBUFFERED": "",
             "SHOCKMOUSE_CLIENT_WRITE_KEY": key,
             "SHOCKMOUSE_CLIENT_ENDPOINT": endpoint or server.endpoint,
             "SHOCKMOUSE_CLIENT_OFFLINE_DIR": str(tmp_path / "state"),
@@ -28,7 +35,14 @@ def command(server, tmp_path):
         if keyboard is not None:
             os.write(keyboard, f"{typed}\n".encode())
         done = subprocess.run(
-            command, env=environ, stdin=terminal, capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=environ,
+            stdin=terminal,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
         )
         for end in (keyboard, terminal):
             if end is not None and end >= 0:
@@ -244,3 +258,39 @@ def test_doctor_sees_a_folder_that_cannot_be_written(command, server, tmp_path):
     outcomes = checks(output)
     assert (code, outcomes["key"], outcomes["folder"], outcomes["queue"]) == (1, "ok", "failed", "ok")
     assert "cannot be written (not a directory): give another as --offline-dir or in SHOCKMOUSE_CLIENT_OFF" in output
+
+
+@pytest.mark.parametrize("arguments", [("queue", "status"), ("doctor",), ("fingerprint",), ("--help",), ("--version",)])
+def test_output_that_cannot_be_written_is_told_in_one_line(command, arguments):
+    with Path("/dev/full").open("w") as full:
+        code, _, errors = command(*arguments, output=full)
+    assert (code, errors) == (1, "shockmouse-analytics: the output cannot be written: no space left on device\n")
+
+
+def test_output_that_nobody_reads_any_more_is_no_failure(command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    code, _, errors = command("queue", "status", output=writing)
+    os.close(writing)
+    assert (code, errors) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [("caf\udce9",), ("x", "a=\udce9"), ("x", "\udce9=1")])
+def test_an_argument_that_is_no_text_is_named(command, server, arguments):
+    code, output, errors = command("send", *arguments)
+    shown = arguments[-1].replace("\udce9", "\\xe9")
+    assert (code, output) == (2, "")
+    assert errors == f"shockmouse-analytics: '{shown}' is not UTF-8: give text in that encoding\n"
+    assert server.requests == []
+
+
+def test_an_address_that_is_no_text_is_no_address(command):
+    code, output, errors = command("send", "x", "--endpoint", "http://stats.\udce9")
+    assert (code, output, len(errors.splitlines())) == (2, "", 1)
+    assert errors.endswith("but should be like https://stats.example.com\n")
+
+
+def test_a_folder_may_have_a_name_that_is_no_text(command, tmp_path):
+    code, output, errors = command("queue", "status", "--offline-dir", f"{tmp_path}/caf\udce9")
+    assert (code, errors) == (0, "")
+    assert json.loads(output)["path"].startswith(f"{tmp_path}/caf\ufffd/queue-")

@@ -1,6 +1,7 @@
 """Undelivered events are on disk, within bounds, whatever happens to the disk or to other processes."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import stat
@@ -260,6 +261,11 @@ TEMPORARY = """
 import tempfile
 tempfile.tempdir = {temporary!r}
 """
+QUEUE = """
+import sys
+from shockmouse_analytics.__main__ import main
+sys.exit(main(["queue", "{}"]))
+"""
 ONE = """
 from shockmouse_analytics import Analytics
 analytics = Analytics()
@@ -378,19 +384,40 @@ def test_what_lies_on_a_disk_that_was_full_before_is_counted_as_stored(client, p
     leave(client, server, 3)
     server.reply = lambda number, body: None
     unusable = TEMPORARY.format(temporary="/proc")
-    command = "import sys\nfrom shockmouse_analytics.__main__ import main\nsys.exit(main(['queue', {!r}]))\n"
     with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
     ended = program.run(unusable + ONE.format(number=3) + "print(analytics.flush(30), analytics.stats())\n")
     assert ended.output == "False Stats(queued=0, sent=1, stored=3, dropped={}, rejected={})\n", ended.errors
     for action in ("status", "flush"):
-        ended = program.run(unusable + command.format(action))
+        ended = program.run(unusable + QUEUE.format(action))
         assert (ended.code, ended.output, len(ended.errors.splitlines())) == (1, "", 1)
         assert f"{small_disk} cannot be used (" in ended.errors
     (small_disk / "filler").unlink()
-    assert program.run(unusable + command.format("flush")).output == "0 events wait\n"
+    assert program.run(unusable + QUEUE.format("flush")).output == "0 events wait\n"
     assert numbers(server) == [0, 1, 2, 3]
+
+
+def test_commands_tell_what_waits_while_the_state_folder_may_only_be_read(
+    client, program, server, tmp_path, small_disk
+):
+    leave(client, server, 2)
+    (tmp_path / "temporary").mkdir()
+    temporary = TEMPORARY.format(temporary=str(tmp_path / "temporary"))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert program.run(temporary + ONE.format(number=2)).code == 0
+    told = f"shockmouse-analytics: 2 more events wait in {queue_file(small_disk)}: {small_disk} cannot be used ("
+    ended = program.run(temporary + QUEUE.format("status"))
+    assert (ended.code, json.loads(ended.output)["events"]) == (1, 1)
+    assert (ended.errors.startswith(told), len(ended.errors.splitlines())) == (True, 1)
+    server.reply = lambda number, body: None
+    ended = program.run(temporary + QUEUE.format("flush"))
+    assert (ended.code, ended.output, ended.errors.startswith(told)) == (1, "0 events wait\n", True)
+    assert numbers(server) == [2]
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    ended = program.run(temporary + QUEUE.format("flush"))
+    assert (ended.code, ended.output, ended.errors) == (0, "0 events wait\n", "")
+    assert numbers(server) == [0, 1, 2]
 
 
 def test_a_full_disk_loses_nothing_while_the_program_runs(program, server):

@@ -14,7 +14,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
@@ -22,7 +23,7 @@ import msgspec
 from . import Analytics, __version__
 from .config import PREFIX, ClientConfig
 from .counts import Stats
-from .doctor import examine, told
+from .doctor import examine, read_status, told
 from .errors import (
     AnalyticsError,
     ConfigError,
@@ -33,9 +34,8 @@ from .errors import (
     UnreachableError,
 )
 from .fingerprint import Fingerprinter
-from .offline import OfflineStore, StoreStatus
 from .store_file import temporary_folder
-from .store_folders import StoreFolders
+from .store_folders import Queues, StoreFolders
 
 SEND_SECONDS = 5.0
 FLUSH_SECONDS = 60.0
@@ -48,6 +48,20 @@ WAITS_FOR_KEY = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     logging.getLogger("shockmouse_analytics").setLevel(logging.CRITICAL)  # what is wrong is told once, by the command
+    try:
+        try:
+            return _run(argv)
+        finally:  # --help and a wrong use end the program themselves
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as exc:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries to write it once more
+        if isinstance(exc, BrokenPipeError):  # who read our output has seen enough
+            return 0
+        return _fail(f"the output cannot be written: {(exc.strerror or str(exc)).lower()}", 1)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     given = {name: getattr(arguments, name, None) for name in ClientConfig.__struct_fields__}
     settings = {name: value for name, value in given.items() if value is not None}
@@ -61,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Deliver one event; what could not be delivered waits on disk."""
+    for text in (arguments.name, *arguments.properties):
+        _check_text(text)
     properties = dict(_property(text) for text in arguments.properties)
     failed: DeliveryError | None = None
     is_acknowledged = False
@@ -85,6 +101,15 @@ def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     return 0
 
 
+def _check_text(argument: str) -> None:
+    """Raise ConfigError for bytes that are no text; Python hides them in halves of surrogate pairs."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError as exc:
+        shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+        raise ConfigError(f"'{shown}' is not UTF-8: give text in that encoding") from exc
+
+
 def _what_next(failed: DeliveryError, stats: Stats) -> str:
     """Return what becomes of an event that was not delivered."""
     if stats.dropped:
@@ -107,30 +132,32 @@ def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
 
 def queue_status(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Print what waits on disk as one JSON object."""
-    print(msgspec.json.format(msgspec.json.encode(_status(settings))).decode())
-    return 0
+    queues = _queues(settings)
+    print(msgspec.json.format(msgspec.json.encode(read_status(queues))).decode())
+    return _end(queues)
 
 
 def queue_flush(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Send what waits on disk, of every process that has ended."""
     with Analytics(**settings, debug=True) as analytics:
         is_empty = analytics.deliver_stored(FLUSH_SECONDS)
-    print(told(_status(settings)))
-    return 0 if is_empty else 1
+    queues = _queues(settings)
+    print(told(read_status(queues)))
+    return _end(queues) or (0 if is_empty else 1)
 
 
 def queue_clear(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Forget what waits on disk, once somebody has said that it may be lost."""
-    status = _status(settings)
+    status = read_status(_queues(settings))
     events = status.events + sum(status.rejected.values())
     if events and not arguments.yes and not _agrees(f"{_in_words(events)} that the server does not have will be lost"):
         return 1
-    forgotten = 0
-    for store in _queues(settings):
-        with store.writing():
+    forgotten, queues = 0, _queues(settings)
+    for store in queues.stores:
+        with contextlib.closing(store), store.writing():
             forgotten += store.clear()
     print(f"{_in_words(forgotten)} forgotten")
-    return 0
+    return _end(queues)
 
 
 def _in_words(events: int) -> str:
@@ -148,36 +175,40 @@ def _agrees(what: str) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def open_queues(config: ClientConfig) -> list[OfflineStore]:
+def open_queues(config: ClientConfig) -> Queues:
     """Return the queue on disk that clients with these settings share, and any that had to be kept in a worse folder.
 
     Raises StoreError: no folder can be used.
     """
-    complaints: list[str] = []
+    reasons: dict[Path, str] = {}
     folders = StoreFolders(
         [config.state_dir(), temporary_folder()],
         config.queue_name,
         owner=f"command {os.getpid()}",
         max_bytes=config.offline_bytes,
-        complain=lambda folder, why: complaints.append(f"{folder} cannot be used ({why})"),
+        complain=lambda folder, why: reasons.update({folder: f"{folder} cannot be used ({why})"}),
     )
     best = next(folders.open(), None)
-    others = list(folders.left_behind(best)) if best else []
-    if best is None or folders.unusable:
-        raise StoreError("; ".join(complaints) or "the queue is in use")
-    return [best, *others]
+    if best is None:
+        raise StoreError("; ".join(reasons.values()) or "the queue is in use")
+    closed = {path: events for path, events in folders.unusable.items() if events != 0}
+    whys = [f"{_waiting_in(path, events)}: {reasons[path.parent]}" for path, events in closed.items()]
+    return Queues([best, *folders.left_behind(best)], "; ".join(whys))
 
 
-def _status(settings: dict[str, Any]) -> StoreStatus:
-    status, *others = (store.status() for store in _queues(settings))
-    return sum(others, status)
+def _waiting_in(path: Path, events: int | None) -> str:
+    if events is None:
+        return f"more events may wait in {path}"
+    return f"1 more event waits in {path}" if events == 1 else f"{events} more events wait in {path}"
 
 
-def _queues(settings: dict[str, Any]) -> Iterator[OfflineStore]:
-    """Yield the queues on disk, each open until the next is asked for."""
-    for store in open_queues(ClientConfig.load(settings, os.environ)):
-        with contextlib.closing(store):
-            yield store
+def _queues(settings: dict[str, Any]) -> Queues:
+    return open_queues(ClientConfig.load(settings, os.environ))
+
+
+def _end(queues: Queues) -> int:
+    """Return the exit code of a command that has done what it can with these queues."""
+    return _fail(queues.closed, 1) if queues.closed else 0
 
 
 class _Parser(argparse.ArgumentParser):

@@ -107,9 +107,10 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def _is_address(endpoint: str) -> bool:
     try:
+        endpoint.encode()  # no halves of surrogate pairs, in which Python hides what is no text
         url = urlsplit(endpoint)
         has_server = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # half an IPv6 address, or a port that is no number
+    except ValueError:  # nor half an IPv6 address, or a port that is no number
         return False
     return has_server and not url.query and not url.fragment
 

@@ -419,7 +419,9 @@ class Delivery:
             return False if flush.covers == "everything" and self._breaker.is_failing else None
         if flush.covers == "everything":
             is_empty = not ledger.flying and ledger.store_next is None and ledger.orphan_next is None
-            return False if self._breaker.is_failing or left.has_events else is_empty or None
+            if self._breaker.is_failing:
+                return False
+            return not left.has_events if is_empty else None
         waiting = ledger.own_ids()
         if flush.ids is None and flush.covers == "store":
             flush.last = ledger.last_number()

@@ -11,7 +11,7 @@ import contextlib
 import http.client
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from msgspec import Struct
 from .errors import StoreError, UnreachableError
 from .offline import OfflineStore, StoreStatus
 from .store_file import temporary_folder
+from .store_folders import Queues
 from .transport import CONNECT_SECONDS, not_connected
 
 SKEW_SECONDS = 60.0
@@ -55,9 +56,7 @@ class _Refused(Struct, frozen=True):
     error: _Error = _Error()
 
 
-def examine(
-    *, endpoint: str, write_key: str, state_dir: Path, open_queues: Callable[[], Sequence[OfflineStore]]
-) -> Iterator[Check]:
+def examine(*, endpoint: str, write_key: str, state_dir: Path, open_queues: Callable[[], Queues]) -> Iterator[Check]:
     """Yield the outcome of each check as it is known."""
     try:
         answer = _ask(endpoint, write_key)
@@ -135,13 +134,20 @@ def _check_folder(state_dir: Path) -> Check:
     return Check("folder", True, f"{state_dir} can be written")
 
 
-def _check_queue(open_queues: Callable[[], Sequence[OfflineStore]]) -> Check:
+def _check_queue(open_queues: Callable[[], Queues]) -> Check:
     try:
-        status, *others = [_read(store) for store in open_queues()]
+        queues = open_queues()
+        status = read_status(queues)
     except StoreError as exc:
         return Check("queue", False, f"cannot be read: {exc}")
-    status = sum(others, status)
-    return Check("queue", not status.rejected, told(status))
+    what = f"{told(status)}; {queues.closed}" if queues.closed else told(status)
+    return Check("queue", not status.rejected and not queues.closed, what)
+
+
+def read_status(queues: Queues) -> StoreStatus:
+    """Return what waits in all of them, and close them. Raises StoreError."""
+    status, *others = map(_read, queues.stores)
+    return sum(others, status)
 
 
 def _read(store: OfflineStore) -> StoreStatus:

@@ -12,6 +12,7 @@ Memory    without a path the same tables live in memory, for as long as the proc
 """
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections import Counter
@@ -340,7 +341,8 @@ class OfflineStore:
             rejected = dict(
                 self._db.execute("select reason, sum(events) from batches where state = 'rejected' group by reason")
             )
-            return StoreStatus(str(self.path or "memory"), batches, int(events + grouped), self._used_bytes(), rejected)
+            path = os.fsencode(self.path or "memory").decode(errors="replace")
+            return StoreStatus(path, batches, int(events + grouped), self._used_bytes(), rejected)
 
     def _hold(self, query: str, limit: int) -> list[Held]:
         now = self._clock()
@@ -365,15 +367,25 @@ class OfflineStore:
 
 
 def count_events(path: Path) -> int | None:
-    """Return how many events lie in a store that cannot be opened, as its disk is full; None where that is unknown."""
-    try:
-        with using_sqlite(), contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
-            db.execute("pragma locking_mode = exclusive")  # then it needs no second file
-            if not db.execute("select 1 from sqlite_master where name = 'totals'").fetchone():
-                return 0  # it was just about to be made
-            (events,) = db.execute("select events from totals").fetchone()
-    except StoreError:
-        return None
+    """Return how many events lie in a store that cannot be opened, as its disk is full or may only be read.
+
+    None where that is unknown.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    whole = path.as_uri()
+    addresses = [whole] if log.exists() else [whole, f"{whole}?immutable=1"]  # the file is all there is of it
+    for address in addresses:
+        with contextlib.suppress(StoreError):
+            return _count_events(address)
+    return None
+
+
+def _count_events(address: str) -> int:
+    with using_sqlite(), contextlib.closing(sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True)) as db:
+        db.execute("pragma locking_mode = exclusive")  # then it needs no second file
+        if not db.execute("select 1 from sqlite_master where name = 'totals'").fetchone():
+            return 0  # it was just about to be made
+        (events,) = db.execute("select events from totals").fetchone()
     return int(events)
 
 

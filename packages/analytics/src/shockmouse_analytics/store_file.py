@@ -128,7 +128,7 @@ def using_sqlite() -> Iterator[None]:
         except zlib.error as exc:
             raise StoreError(str(exc), damaged=True) from exc
         except OSError as exc:
-            raise StoreError(str(exc)) from exc
+            raise StoreError(exc.strerror.lower() if exc.strerror else str(exc)) from exc
 
 
 def _sync_folder(folder: Path) -> None:

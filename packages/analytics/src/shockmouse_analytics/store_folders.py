@@ -10,11 +10,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from .errors import StoreError
 from .offline import OfflineStore, count_events
 from .store_file import BUSY_SECONDS, all_apart, apart, remove, remove_unfinished, set_aside
 
 LOCKED_SECONDS = 1.0  # until what others hold is looked at again
+
+
+class Queues(Struct, frozen=True):
+    """The queues of one project of one server, the best first; `closed` says in words where one cannot be opened."""
+
+    stores: list[OfflineStore]
+    closed: str
 
 
 class StoreFolders:
