@@ -1,6 +1,7 @@
 """Until a person has agreed nothing leaves, nothing is on disk; what they say holds for later runs."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,70 @@ def test_wrong_purposes_are_a_mistake(client: Make) -> None:
     for wrong in ({"analytics": "yes"}, ["analytics"], {1: True}):
         with pytest.raises(TypeError, match="purposes"):
             client().consent(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("agreed", "names", "dropped"), [(True, ["First", "Second"], {}), (False, [], {"opted_out": 2})]
+)
+def test_an_answer_in_another_process_reaches_one_that_waits(
+    client: Make, server: Any, program: Any, agreed: bool, names: list[str], dropped: dict[str, int]
+) -> None:
+    analytics = client(before_consent="queue")
+    analytics.track("First")
+    ended = program.run(f"from shockmouse_analytics import Analytics\nAnalytics().consent({{'analytics': {agreed}}})")
+    assert (ended.code, ended.complaints) == (0, [])
+    assert analytics.flush()
+    analytics.track("Second")
+    assert analytics.flush()
+    assert [event["name"] for event in server.events if event["type"] == "track"] == names
+    assert (analytics.stats().dropped, analytics.purposes) == (dropped, {"analytics": agreed})
+
+
+def test_an_answer_elsewhere_is_heard_by_the_next_event_and_at_the_end(client: Make, server: Any) -> None:
+    waiting, ending, other = (client(before_consent="queue") for _ in range(3))
+    waiting.track("First")
+    ending.track("Last")
+    other.consent({"analytics": True})
+    time.sleep(1.1)
+    waiting.track("Second")
+    ending.close()
+    server.wait_for(lambda: len(server.events) == 4)
+    assert {event.get("name") for event in server.events} == {None, "First", "Second", "Last"}
+
+
+def test_answers_of_two_processes_are_kept_together(client: Make) -> None:
+    first, second = client(), client()
+    first.consent({"analytics": True})
+    second.consent({"newsletter": False})
+    assert client().purposes == {"analytics": True, "newsletter": False}
+
+
+def test_a_forgotten_user_is_not_among_what_waits(client: Make, server: Any) -> None:
+    analytics = client(before_consent="queue")
+    analytics.track("Nobody's")
+    analytics.identify("ann")
+    for _ in range(2):
+        analytics.track("Of Ann", {"pages": 1})
+    analytics.track("Of Ann, with an object", {"pages": {"first": 1}})
+    analytics.alias("bob", "ann")
+    analytics.track("Of Bob", {"friend": "ann"})
+    assert (analytics.forget("ann"), analytics.stats().queued) == (True, 2)
+    analytics.consent({"analytics": True})
+    assert analytics.flush()
+    assert [event.get("name") for event in server.events] == ["Nobody's", "Of Bob", None]
+    assert analytics.stats().dropped == {"forgotten": 5}
+
+
+def test_what_waits_is_thrown_away_with_a_refusal(client: Make, server: Any) -> None:
+    analytics = client(before_consent="queue")
+    analytics.track("Before")
+    analytics.opt_out()
+    assert (analytics.stats().queued, analytics.stats().dropped) == (0, {"opted_out": 1})
+    analytics.opt_in()
+    analytics.track("After")
+    analytics.consent({"analytics": True})
+    assert analytics.flush()
+    assert [event.get("name") for event in server.events] == ["After", None]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

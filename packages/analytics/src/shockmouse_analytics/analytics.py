@@ -25,6 +25,7 @@ from .event import (
     EventType,
     Privacy,
     encode,
+    is_of_user,
     is_visible,
     stands_for_no_id,
 )
@@ -36,7 +37,7 @@ from .requests_manager import Delivering, RequestsManager
 from .sampling import rate_for
 from .session import Sessions
 from .session_header import Joint
-from .steps import BeforeSend, Redact, Steps
+from .steps import BeforeSend, Redact, Steps, unmark
 from .undecided import Undecided
 from .visitor import Visitor
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 Properties = Mapping[str, Any]
 
 FLUSH_SECONDS = 10.0
+HEAR_SECONDS = 1.0  # between two looks at the disk for an answer that another process was given
 
 _MISTAKES = (TypeError, ValueError, OverflowError, RecursionError)
 
@@ -103,6 +105,7 @@ class Analytics:
         self._consent = Consent(project=config.project, state_dir=state_dir)
         self._before_consent = config.before_consent
         self._awaits_consent = config.before_consent != "collect" and COLLECTING not in self._consent.purposes
+        self._heard_at = float("-inf")
         self._undecided = Undecided(max_events=config.queue_events, max_bytes=config.queue_bytes)
         self._sessions = Sessions(minutes=config.session_minutes)
         self._user_id: str | None = None
@@ -209,7 +212,7 @@ class Analytics:
         self._sessions.reset()
 
     def forget(self, user_id: str) -> bool:
-        """Throw away what waits of this user, in memory and on disk; return whether that was done.
+        """Throw away what waits of this user, also for consent, in memory and on disk; return whether that was done.
 
         Waits for the disk, for 2 s at most. If it is the user identified now, reset() too. What the server has
         acknowledged is the server's to erase.
@@ -221,10 +224,11 @@ class Analytics:
             return False
         if self._user_id == user_id:
             self.reset()
+        self._manager.drop("forgotten", self._undecided.leave_out(lambda event: is_of_user(unmark(event), user_id)))
         return not self._enabled or self._manager.forget(user_id)
 
     def opt_out(self) -> None:
-        """Collect nothing from now on, also after a restart, and forget what waits to be sent.
+        """Collect nothing from now on, also after a restart, and forget what waits to be sent or for consent.
 
         Waits for the disk, for 2 s at most.
 
@@ -233,6 +237,7 @@ class Analytics:
         False
         """
         self._consent.opt_out()
+        self._release()
         self._manager.purge()
 
     def opt_in(self) -> None:
@@ -410,7 +415,7 @@ class Analytics:
     def close(self) -> None:
         """Deliver for a second at most; what is not acknowledged then stays on disk. Happens by itself at exit.
 
-        Events that wait for consent are dropped: nothing of them may stay.
+        Events that still wait for consent are dropped: nothing of them may stay.
 
         >>> analytics.close()
         >>> analytics.flush()
@@ -419,6 +424,7 @@ class Analytics:
         """
         if self._vitals is not None:
             self._vitals.stop()
+        self._hear_answer()
         self._manager.drop("no_consent", len(self._undecided.take()))
         self._manager.close()
 
@@ -498,6 +504,7 @@ class Analytics:
         """Queue one event; `made` are properties of ours, which win over the program's."""
         if not self._enabled:
             return
+        self._hear_answer(HEAR_SECONDS)
         if self._consent.refused:
             self._manager.drop("opted_out")
             return
@@ -525,16 +532,27 @@ class Analytics:
 
     def _deliver_left(self) -> None:
         """Begin to deliver what earlier runs have left on disk, unless nothing may be sent now."""
+        self._hear_answer()
         if self.is_collecting and not self._awaits_consent:
             self._manager.deliver_left()
 
     def _keep_undecided(self, encoded: bytes) -> None:
         self._manager.drop("queue_full", self._undecided.put(encoded))
-        if not self._awaits_consent:  # it was given in between, by another thread
+        if not self._awaits_consent or self._consent.refused:  # decided in between, by another thread
+            self._release()
+
+    def _hear_answer(self, every_seconds: float = 0.0) -> None:
+        """Let go of what waits if the person has answered in another process; looks on disk once in so many seconds."""
+        if not self._awaits_consent or not self._enabled or time.monotonic() < self._heard_at + every_seconds:
+            return
+        self._heard_at = time.monotonic()
+        self._consent.hear()
+        if COLLECTING in self._consent.purposes:
+            self._awaits_consent = False
             self._release()
 
     def _release(self) -> None:
-        """Let what waited for consent go its way."""
+        """Let what waited for consent go its way, which after a refusal is none."""
         events = self._undecided.take()
         if self._consent.refused:
             self._manager.drop("opted_out", len(events))

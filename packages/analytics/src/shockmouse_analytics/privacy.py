@@ -56,9 +56,14 @@ class Consent:
         if decisions == self._decisions:  # else it was decided here, while this looked
             self.refused = self._do_not_track or self._forgetful or on_disk
 
+    def hear(self) -> None:
+        """Look again at what the person has said, in another process too."""
+        self.purposes = {**self.purposes, **self._read_purposes()}
+        self.reload()
+
     def decide(self, purposes: Mapping[str, bool]) -> bool:
         """Remember what the person says to these purposes; return whether that is on disk for the next start."""
-        self.purposes = {**self.purposes, **purposes}
+        self.purposes = {**self.purposes, **self._read_purposes(), **purposes}
         if COLLECTING in purposes:
             _ = self.opt_in() if purposes[COLLECTING] else self.opt_out()
         if self._purposes_path is None:

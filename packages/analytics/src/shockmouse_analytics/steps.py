@@ -139,8 +139,7 @@ class Steps:
 
     def _finish_with_care(self, event: bytes, start: bytes, device_id: str) -> bytes | _Drop:
         if event[0] != _VISITOR:
-            whole = b"{" + event if event[0] == _QUOTE else event.removeprefix(b"?")
-            kind = msgspec.json.decode(whole, type=_Typed).type
+            kind = msgspec.json.decode(unmark(event), type=_Typed).type
             if not keeps(device_id, rate_for(self._sample_rate, kind)):
                 return _Drop("sampled")
         finished = self._identify(event, start)
@@ -168,6 +167,11 @@ class Steps:
         if len(self._harmless) < _MAX_HARMLESS_KEYS:
             self._harmless.update(key for key in keys - self._harmless if redact({key: ""}) == {key: ""})
         return self._harmless.issuperset(keys)
+
+
+def unmark(event: bytes) -> bytes:
+    """Return an event that mark() or mark_visitor() has marked as the JSON that it was."""
+    return b"{" + event if event[0] == _QUOTE else event.lstrip(b"?@")
 
 
 def _ask(before_send: BeforeSend, event: bytes) -> bytes | _Drop:

@@ -6,6 +6,7 @@ Bounded like the queue: the oldest go first. A forked child does not have its pa
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 
 
 class Undecided:
@@ -36,6 +37,17 @@ class Undecided:
                 self._bytes -= len(self._events.popleft())
                 dropped += 1
         return dropped
+
+    def leave_out(self, is_meant: Callable[[bytes], bool]) -> int:
+        """Forget the events that are meant; return how many those were."""
+        if self._pid != os.getpid():
+            self._begin()
+        with self._lock:
+            kept = [event for event in self._events if not is_meant(event)]
+            left_out = len(self._events) - len(kept)
+            self._events = deque(kept)
+            self._bytes = sum(map(len, kept))
+        return left_out
 
     def take(self) -> list[bytes]:
         """Return all events, oldest first, and forget them."""
