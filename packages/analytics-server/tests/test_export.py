@@ -41,12 +41,12 @@ def cells(answer: bytes) -> list[dict[str, str]]:
 
 def test_json_lines_hold_every_field_as_it_was(asker: Asker) -> None:
     properties = {"a.b": 1, "a": {"b": [1, "x"]}, "when": "2026-01-01T00:00:00Z", "big": 2**53 + 1}
-    row = event(properties=properties, fingerprint={"os": "Linux"}, sent_at=NOON.timestamp(), context='{"x":1}')
+    row = event(properties=properties, fingerprint={"os": "Linux"}, sent_at=NOON.timestamp(), context='{"x":\n1}')
     asker.store(row, event(project="rival"), event(at=NOON + timedelta(days=90)))
     (line,) = asker.response("/export", RANGE).content.splitlines()
     given = {name: getattr(row, name) for name in COLUMNS}
     given |= dict.fromkeys(("at", "session_started", "received_at", "sent_at"), "2026-03-10T12:00:00.000Z")
-    given |= {"properties": properties, "user_properties": {}}
+    given |= {"properties": properties, "user_properties": {}, "context": {"x": 1}}
     given["session_started_at"] = given.pop("session_started")
     assert json.loads(line) == given
 

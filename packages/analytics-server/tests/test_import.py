@@ -51,7 +51,7 @@ RICH = {
     },
     "user_properties": {"plan": "pro", "größe": 'ü\u0000\t"\\', "list": [1, 2]},
     "fingerprint": {"os": "Linux", "fonts": "a,b"},
-    "context": '{"x":1}',
+    "context": json.dumps({"x": [1, None, {"a.b": 'ü\n"'}], "long": ["y" * 4000] * 5}, separators=(",", ":")),
     "bot": "crawler",
     "time_flag": "corrected",
     "user_id": "ada",
@@ -134,6 +134,7 @@ def test_a_round_trip_keeps_every_field(shared: Any, migrated: Any, tmp_path: Pa
         return b"".join([part.body async for part in export(database, question, "jsonl")])
 
     assert as_known(migrated.run(scenario)) == as_known(first)
+    assert json.loads(str(RICH["context"])) in [line["context"] for line in as_known(first)]
 
 
 @pytest.mark.engine
@@ -329,6 +330,8 @@ def test_events_older_than_the_project_keeps_them_are_left_out(shared: Any, migr
         {"properties": []},
         {"properties": {"x": 10**30}},
         {"context": "no json"},
+        {"context": []},
+        {"context": {"x": 10**30}},
         {"fingerprint": {"os": 1}},
         {"project": "rival"},
         {"surprise": 1},
@@ -357,9 +360,9 @@ def test_what_is_missing_is_empty(tmp_path: Path) -> None:
             read_row(json.dumps({other: whole[other] for other in needed if other != name}).encode(), EVER, 2e9)
 
 
-def test_an_export_of_before_names_the_sessions_start_otherwise() -> None:
-    line = json.loads(line_of(batch_id=str(uuid.uuid4())))
-    before = dict(line)
+def test_an_export_of_before_names_the_sessions_start_otherwise_and_has_its_context_as_text() -> None:
+    line = json.loads(line_of(batch_id=str(uuid.uuid4()), context={"x": [1, "two\nlines"], "n": None}))
+    before = line | {"context": json.dumps(line["context"], indent=1)}
     before["session_started"] = before.pop("session_started_at")
     rows = [read_row(json.dumps(each).encode(), EVER, NOON.timestamp()) for each in (line, before)]
     assert msgspec.json.encode(rows[0]) == msgspec.json.encode(rows[1])
@@ -375,7 +378,7 @@ def line_of(**overrides: Any) -> bytes:
     given = {name: getattr(row, name) for name in COLUMNS}
     given["session_started_at"] = given.pop("session_started")
     given |= dict.fromkeys(("at", "session_started_at", "received_at"), "2026-03-10T12:00:00.000Z")
-    given |= {"properties": {}, "user_properties": {}} | overrides
+    given |= {"properties": {}, "user_properties": {}, "context": {}} | overrides
     if "at" in overrides and "session_started_at" not in overrides:
         given["session_started_at"] = overrides["at"]
     return json.dumps(given).encode()

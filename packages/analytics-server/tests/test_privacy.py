@@ -129,8 +129,13 @@ def test_a_subject_is_one_user_or_one_device(site: Site, body: object) -> None:
 
 def test_a_subject_export_has_everything_behind_its_manifest(site: Site) -> None:
     site.send(
-        {"user_id": "anna-export", "device_id": "phone-export", "properties": {"plan": "pro"}},
-        {"device_id": "phone-export"},
+        {
+            "user_id": "anna-export",
+            "device_id": "phone-export",
+            "properties": {"plan": "pro"},
+            "context": {"shop": [1]},
+        },
+        {"device_id": "phone-export"},  # whose session is derived and remembered, as that of the event before
         {"device_id": "other-export"},
     )
 
@@ -143,13 +148,22 @@ def test_a_subject_export_has_everything_behind_its_manifest(site: Site) -> None
     manifest = json.loads(first)
     assert manifest["subject"] == {"project": "default", "user_id": "anna-export"}
     assert (manifest["user_ids"], manifest["device_ids"]) == (["anna-export"], ["phone-export"])
-    assert manifest["tables"] == {"events": 2, "sessions": 1, "devices": 1}
+    assert manifest["tables"] == {"events": 2, "sessions": 1, "devices": 1, "visits": 1}
     assert manifest["sha256"] == hashlib.sha256(b"".join(lines)).hexdigest()
     rows = [json.loads(line) for line in lines]
     assert {row["row"]["device_id"] for row in rows} == {"phone-export"}
-    assert {"plan": "pro"} in [row["row"].get("properties") for row in rows]
+    events = [row["row"] for row in rows if row["table"] == "events"]
+    assert sorted(len(row["properties"]) for row in events) == [0, 1]
+    assert {"shop": [1]} in [row["context"] for row in events]
+    (visit,) = [row["row"] for row in rows if row["table"] == "visits"]
+    assert {row["session_id"] for row in events} == {visit["session_id"]}
+    started = dt.datetime.fromtimestamp(visit["opened"], dt.UTC)
+    assert {dt.datetime.fromisoformat(row["session_started_at"]) for row in events} == {started}
     done = command(site.data_dir, "export-subject", "--project", "default", "--device-id", "phone-export")
     assert json.loads(done.out.splitlines()[0])["tables"] == manifest["tables"]
+    receipt = command(site.data_dir, "erase", "--project", "default", "--user-id", "anna-export").json()
+    before = {table["name"]: table["rows_before"] for table in receipt["tables"] if table["rows_before"]}
+    assert {name: before[name] for name in manifest["tables"]} == manifest["tables"]
 
 
 def test_a_killed_erase_command_is_brought_to_its_end_by_the_server(site: Site) -> None:

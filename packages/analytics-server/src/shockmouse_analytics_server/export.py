@@ -1,6 +1,6 @@
 """/export and the command `export`: the events of a range as stored, oldest first, in constant memory.
 
-jsonl      an event a line, objects as objects: what `import` reads
+jsonl      an event a line, objects as objects, context too, which is stored as text: what `import` reads
 csv        a line of names, then an event a line; every cell in quotes. A cell that a spreadsheet would take for a
            formula, as it begins with = + - @, a tab or a carriage return, gets a ' before it
 parquet    typed columns, objects as JSON text; a row group for each slice
@@ -26,6 +26,7 @@ SHOWN = {name: "session_started_at" if name == "session_started" else name for n
 OBJECTS = frozenset({"fingerprint", "user_properties", "properties"})
 TIMES = frozenset({"at", "session_started", "received_at", "sent_at"})
 FORMULA = r"'^[=+\\-@\\t\\r]'"
+CONTEXT = r"if(events.context = '', '{}', translate(events.context, '\n\r', '  '))"  # JSON, all of it in the line
 SLICE_EVENTS = 8192
 INTERVALS = 4000  # looked at in one go
 SETTINGS = {
@@ -59,7 +60,7 @@ class Format(Struct, frozen=True):
 
 
 FORMATS = {
-    "jsonl": Format("JSONEachRow", "application/x-ndjson"),
+    "jsonl": Format("TSVRaw", "application/x-ndjson"),  # of one column, the line
     "csv": Format("CSV", "text/csv; charset=utf-8", (",".join(f'"{name}"' for name in SHOWN.values()) + "\n").encode()),
     "parquet": Format("Parquet", "application/vnd.apache.parquet"),
 }
@@ -104,7 +105,7 @@ async def export(
 
 def stream(database: Database, question: Question, form: str, part: Slice) -> AsyncIterator[bytes]:
     """Return the bytes of a slice."""
-    columns = ", ".join(column(name, form) for name in COLUMNS)
+    columns = line() if form == "jsonl" else ", ".join(column(name, form) for name in COLUMNS)
     is_whole = part.skipped is None
     sql = question.sql("export", columns=columns, part="" if is_whole else question.sql("export_part"))
     params = question.params() | {"slice_start": from_ms(part.start), "slice_end": from_ms(part.end)}
@@ -161,11 +162,16 @@ async def count(database: Database, question: Question) -> int:
     return sum(events for _, events in await counted(database, question, start, end, max(1, end - start)))
 
 
+def line() -> str:
+    """Return an event as a line of JSON in SQL, its context last."""
+    others = ", ".join(f"events.{name} as {SHOWN[name]}" for name in COLUMNS if name != "context")
+    told = f"formatRowNoNewline('JSONEachRow', {others})"
+    return f"concat(substring({told} as told, 1, length(told) - 1), ',\"context\":', {CONTEXT}, '}}') as line"
+
+
 def column(name: str, form: str) -> str:
     """Return a column in SQL as the format shows it; the table is named, so that its columns are meant, not these."""
     stored, shown = f"events.{name}", SHOWN[name]
-    if form == "jsonl":
-        return f"{stored} as {shown}"
     text = f"toJSONString({stored})" if name == "fingerprint" else f"toString({stored})"
     if form == "parquet":
         return f"{text if name in OBJECTS or name.endswith('_id') else f'{stored}{plain(name)}'} as {shown}"

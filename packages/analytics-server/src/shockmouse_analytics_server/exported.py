@@ -3,7 +3,7 @@
 Kept       every column as exported: times, bot's reason, device, session, batch id; nothing is judged anew
 Own        project, retention and the handling of addresses are those of the project imported into
 Required   at, received_at, event_id, type, device_id, session_id, session_started_at, which exports of before name
-           session_started; what is null, {} or missing is empty
+           session_started; what is null, {} or missing is empty. Their context is JSON text, not an object
 Refused    unknown fields, other types, texts and objects over ingestion's limits, times that no event can have
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from .addresses import anonymise
-from .json_limits import EMPTY_OBJECT, MAX_INTEGER, MAX_STRING_BYTES, RefusedError, normalise
+from .json_limits import EMPTY_OBJECT, MAX_INTEGER, MAX_STRING_BYTES, RefusedError, decode_part, normalise
 from .mismatch import explain
 from .projects import Project
 from .rows import Row
@@ -25,7 +25,7 @@ from .wire import EventType, Privacy
 DAY_SECONDS = 86_400.0
 FIRST = 946_684_800.0  # 2000-01-01
 OWN = frozenset({"project", "retention", "rollup_retention"})
-OBJECTS = ("user_properties", "properties")
+OBJECTS = ("user_properties", "properties", "context")
 
 _Text = Annotated[str, Meta(max_length=MAX_STRING_BYTES // 4)]  # a character takes at most four bytes
 _Id = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -49,7 +49,7 @@ _OPTIONAL: Mapping[str, tuple[Any, Any]] = {
     "fingerprint": (dict[_Text, _Text] | None, None),
     "user_properties": (Raw, EMPTY_OBJECT),
     "properties": (Raw, EMPTY_OBJECT),
-    "context": (_Text, "{}"),
+    "context": (Raw, EMPTY_OBJECT),
 }
 
 
@@ -65,6 +65,7 @@ _Exported = msgspec.defstruct(
     gc=False,
 )
 _decoder = msgspec.json.Decoder(_Exported)
+_text = msgspec.json.Decoder(str)
 
 
 def read_row(line: bytes, project: Project, now: float) -> Row:
@@ -87,9 +88,11 @@ def read_row(line: bytes, project: Project, now: float) -> Row:
     for name in ("at", "received_at", "session_started", "sent_at"):
         columns[name] = None if columns[name] is None else round(columns[name].timestamp(), 3)
     check_times(columns, now)
+    if bytes(columns["context"]).startswith(b'"'):
+        columns["context"] = decode_part(_text, columns["context"], "context").encode()
     for name in OBJECTS:
         columns[name] = normalise(columns[name], name)[0]
-    normalise(columns["context"].encode(), "context")  # its text stays as it is
+    columns["context"] = bytes(columns["context"]).decode()
     columns["event_id"] = str(columns["event_id"])
     columns["batch_id"] = str(columns["batch_id"] or columns["event_id"])
     columns["fingerprint"] = columns["fingerprint"] or {}

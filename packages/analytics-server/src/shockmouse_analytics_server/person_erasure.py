@@ -64,7 +64,8 @@ async def collect(work: Work) -> None:
     file, ids = work.place.spool.file, work.ids
     lines = await asyncio.to_thread(spool_search.quarantined_lines, file, ids)
     work.erasure.table("quarantine").rows_before = len(lines)
-    work.erasure.table("visits").rows_before = await asyncio.to_thread(spool_search.count_visits, file, ids)
+    visits = await asyncio.to_thread(spool_search.visits_of, file, ids)
+    work.erasure.table("visits").rows_before = len(visits)
 
 
 async def take_from_counts(work: Work) -> None:
@@ -121,7 +122,7 @@ async def clean_spool(work: Work) -> None:
     await asyncio.to_thread(spool_search.remove_quarantined, file, ids)
     quarantine.rows_left = len(await asyncio.to_thread(spool_search.quarantined_lines, file, ids))
     await asyncio.to_thread(spool_search.forget_visits, file, ids)
-    visits.rows_left = await asyncio.to_thread(spool_search.count_visits, file, ids)
+    visits.rows_left = len(await asyncio.to_thread(spool_search.visits_of, file, ids))
     spool.rows_left = await count_waiting(work)
     await asyncio.to_thread(spool_search.give_back, file)
 

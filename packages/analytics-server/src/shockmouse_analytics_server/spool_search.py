@@ -16,6 +16,7 @@ from .spool_file import SpoolFile
 NEXT_PIECE = "select number, body from pieces where number > ? order by number limit 1"
 QUARANTINED = "select number, body from quarantine where project = ?"
 REMOVE_QUARANTINED = "delete from quarantine where number = ?"
+VISITS = "select * from visits where project = ? and device_id = ? order by sender, opened"
 FORGET_VISITS = "delete from visits where project = ? and device_id = ?"
 PROJECT_TABLES = ("quarantine", "visits")
 PAGES_AT_ONCE = 2000
@@ -84,6 +85,17 @@ def remove_quarantined(file: SpoolFile, ids: Ids) -> None:
             connection.execute("update waiting set bytes = bytes - ?", (gone * len(body),))
 
 
+def visits_of(file: SpoolFile, ids: Ids) -> list[dict[str, str | float]]:
+    """Return what is remembered of the subject's devices, by the names of the table's columns."""
+    with file.reading() as connection:
+        found = []
+        for device in ids.devices:
+            cursor = connection.execute(VISITS, (ids.project, device))
+            names = [column[0] for column in cursor.description]
+            found += [dict(zip(names, row, strict=True)) for row in cursor]
+    return found
+
+
 def forget_visits(file: SpoolFile, ids: Ids) -> None:
     """No visit of the subject's devices is remembered."""
     with file.transaction() as connection:
@@ -106,12 +118,6 @@ def forget_project(file: SpoolFile, project: str) -> None:
         connection.execute(f"update waiting set bytes = bytes - ({size})", (project,))  # noqa: S608
         connection.execute("delete from quarantine where project = ?", (project,))
         connection.execute("delete from visits where project = ?", (project,))
-
-
-def count_visits(file: SpoolFile, ids: Ids) -> int:
-    with file.reading() as connection:
-        sql = "select count(*) from visits where project = ? and device_id = ?"
-        return sum(connection.execute(sql, (ids.project, device)).fetchone()[0] for device in ids.devices)
 
 
 def give_back(file: SpoolFile) -> None:

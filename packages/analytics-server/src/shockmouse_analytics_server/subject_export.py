@@ -2,13 +2,14 @@
 
 manifest   whose, when, the rows of each table, and the SHA-256 of all bytes after the manifest's line
 lines      {"table": …, "row": {…}}: events, what is told of sessions and devices, rows that wait in the spool or lie in
-           quarantine. Counts hold nothing of a person
+           quarantine, visits that the spool remembers. Counts hold nothing of a person
 Whose      as in erasure (subjects.py): of a device that several people share only what names this person
 The lines are first written to a file that has no name and is gone with its end, so that manifest and lines agree in
 constant memory.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import tempfile
 import time
@@ -29,6 +30,7 @@ from .subjects import EVENTS_OF, OWN_DEVICES, find_ids, params_of
 
 FORMAT = 1
 CHUNK_BYTES = 256 << 10
+SHOWN = {"session_started": "session_started_at"}  # as senders and all other answers name it
 EVENTS = f"select * from events where {EVENTS_OF} order by at, event_id"  # noqa: S608
 OF_PERSON = f"""
 select {{columns}} from {{table}} final where project = {{{{project:String}}}} and
@@ -97,7 +99,7 @@ async def lines_of(place: Place, subject: Subject, ids: Ids) -> AsyncIterator[tu
     """Yield every line with its table."""
     params = params_of(subject, ids.users)
     async for row in rows_of(place.database, EVENTS, params):
-        yield "events", line("events", row)
+        yield "events", line("events", as_answered(msgspec.json.decode(row, type=dict[str, Raw])))
     for rollup in ROLLUPS:
         if rollup.is_by_device:
             async for row in rows_of(place.database, await told_of(place.database, rollup), params):
@@ -106,6 +108,8 @@ async def lines_of(place: Place, subject: Subject, ids: Ids) -> AsyncIterator[tu
         yield "spool", line("spool", as_object(body))
     for _, body in await asyncio.to_thread(spool_search.quarantined_lines, place.spool.file, ids):
         yield "quarantine", line("quarantine", as_object(body))
+    for visit in await asyncio.to_thread(spool_search.visits_of, place.spool.file, ids):
+        yield "visits", line("visits", msgspec.json.encode(visit))
 
 
 async def told_of(database: Database, rollup: Rollup) -> str:
@@ -132,7 +136,16 @@ async def rows_of(database: Database, sql: str, params: dict[str, object]) -> As
 
 def as_object(body: bytes) -> bytes:
     """Return a spool's line as an object with the columns' names."""
-    return msgspec.json.encode(dict(zip(ROW_COLUMNS, msgspec.json.decode(body, type=list[Raw]), strict=False)))
+    return as_answered(dict(zip(ROW_COLUMNS, msgspec.json.decode(body, type=list[Raw]), strict=False)))
+
+
+def as_answered(columns: dict[str, Raw]) -> bytes:
+    """Return an event's columns as other answers show them: the context, which is stored as text, is an object."""
+    shown = {SHOWN.get(name, name): value for name, value in columns.items()}
+    with contextlib.suppress(msgspec.DecodeError):  # of what lies in quarantine it may be anything
+        text = msgspec.json.decode(shown.get("context", b""), type=str)
+        shown["context"] = Raw(msgspec.json.format(text.encode(), indent=-1))
+    return msgspec.json.encode(shown)
 
 
 def line(table: str, row: bytes) -> bytes:
