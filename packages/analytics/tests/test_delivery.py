@@ -1,16 +1,31 @@
 """Events reach the server once, complete, in batches that are cut by number, bytes and age."""
 
+import asyncio
 import inspect
 import threading
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
 
-from shockmouse_analytics import Stats
+from shockmouse_analytics import Stats, Visitor
 from shockmouse_analytics.counts import Counts
+
+
+class Broken(Mapping):
+    """What another thread changes while it is read."""
+
+    def __iter__(self):
+        raise RuntimeError("dictionary changed size during iteration")
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, name):
+        raise KeyError(name)
 
 
 def numbers(server):
@@ -202,7 +217,7 @@ def test_every_place_of_a_wrong_call_is_told_by_the_end(client, caplog):
     assert warnings(caplog) == [
         f"an event was dropped: name should have 1 to 255 characters, called at {__file__}:{line + 1};"
         " so far dropped: {'invalid': 1}, refused: {}",
-        f"an event was dropped: properties are list, but should be a mapping, called at {__file__}:{line + 2};"
+        f"an event was dropped: properties should be a mapping, not list, called at {__file__}:{line + 2};"
         f" an event was dropped: user_id should be a string of 1 to 256 characters, called at {__file__}:{line + 3};"
         " so far dropped: {'invalid': 9}, refused: {}",
     ]
@@ -319,6 +334,35 @@ def test_the_rate_travels_with_the_event(client, server):
         (lambda a: a.identify(42), ValueError),
         (lambda a: a.register([1]), TypeError),
         (lambda a: a.group("g", 5), TypeError),
+        (lambda a: a.group(None), ValueError),
+        (lambda a: a.identify("\ud800"), ValueError),
+        (lambda a: a.alias("ann", 5), ValueError),
+        (lambda a: a.alias("ann", "undefined"), ValueError),
+        (lambda a: a.register({"text": "x" * 70_000}), ValueError),
+        (lambda a: a.track("n", Broken()), ValueError),
+        (lambda a: a.register(Broken()), ValueError),
+        (lambda a: a.page(url=b"https://example.com/"), TypeError),
+        (lambda a: a.page(title=5), TypeError),
+        (lambda a: a.track("n", visitor="ann"), TypeError),
+        (lambda a: a.track("n", visitor=Visitor(ip=ip_address("203.0.113.7"))), TypeError),
+        (lambda a: a.track("n", visitor=Visitor(ip=123)), TypeError),
+        (lambda a: a.page(visitor=Visitor(user_agent=b"Mozilla")), TypeError),
+        (lambda a: a.page(visitor=Visitor(device_id=5)), TypeError),
+        (lambda a: a.capture_exception(None), TypeError),
+        (lambda a: a.capture_exception("text"), TypeError),
+        (lambda a: a.capture_exception(OSError(), visitor="ann"), TypeError),
+        (lambda a: a.record("nonsense"), ValueError),
+        (lambda a: a.record([]), TypeError),
+        (lambda a: a.record("page", context="x"), TypeError),
+        (lambda a: a.record("page", fingerprint="x", visitor=Visitor()), TypeError),
+        (lambda a: a.measure(None).__enter__().__exit__(None, None, None), TypeError),
+        (lambda a: a.consent({"\ud800": True}), TypeError),
+        (lambda a: a.session_headers("x"), TypeError),
+        (lambda a: a.pass_on("x"), TypeError),
+        (lambda a: a.forget(None), ValueError),
+        (lambda a: a.flush(timeout="5"), TypeError),
+        (lambda a: a.deliver_stored(timeout=float("nan")), TypeError),
+        (lambda a: asyncio.run(a.aflush(timeout=[])), TypeError),
     ],
 )
 def test_a_mistake_raises_in_debug_and_is_counted_otherwise(client, server, call, error):
@@ -328,6 +372,23 @@ def test_a_mistake_raises_in_debug_and_is_counted_otherwise(client, server, call
     call(analytics)
     assert analytics.flush()
     assert (analytics.stats().dropped, server.requests) == ({"invalid": 1}, [])
+
+
+def test_an_exception_without_a_message_is_told_without_one(client, server):
+    class SilentError(Exception):
+        def __str__(self):
+            raise RuntimeError("nothing to say")
+
+    analytics = client()
+    analytics.capture_exception(SilentError())
+    analytics.capture_exception(FileNotFoundError("no file \udcff"))
+    assert analytics.flush(timeout=float("inf"))
+    assert [event["properties"]["message"] for event in server.events] == ["", "no file ?"]
+
+
+def test_a_loop_is_watched_from_within(client, server):
+    with pytest.raises(ValueError, match="coroutine"):
+        client(vitals_seconds=3600).watch_loop()
 
 
 def test_drops_are_told_to_the_server_once(client, server):

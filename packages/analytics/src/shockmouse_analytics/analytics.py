@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Never, Self
+from typing import TYPE_CHECKING, Any, Literal, Never, Self, get_args
 
 import msgspec
 
@@ -49,7 +49,7 @@ Properties = Mapping[str, Any]
 FLUSH_SECONDS = 10.0
 HEAR_SECONDS = 1.0  # between two looks at the disk for an answer that another process was given
 
-_MISTAKES = (TypeError, ValueError, OverflowError, RecursionError)
+_EVENT_TYPES = frozenset(get_args(EventType))
 
 
 class Analytics:
@@ -150,8 +150,13 @@ class Analytics:
 
         >>> analytics.page("https://example.com/pricing", title="Pricing", referrer="https://search.example.org/")
         """
-        page = {"url": url, "title": title, "referrer": referrer}
-        context = {"page": {key: value for key, value in page.items() if value is not None}}
+        given: dict[str, object] = {"url": url, "title": title, "referrer": referrer}
+        page = {called: value for called, value in given.items() if value is not None}
+        for called, value in page.items():
+            if not isinstance(value, str):
+                self._misused(_not_a(called, value, "a string"))
+                return
+        context = {"page": page}
         self._record("page", name, properties, context=context, visitor=visitor)
 
     def screen(self, name: str, properties: Properties | None = None) -> None:
@@ -168,7 +173,7 @@ class Analytics:
 
         >>> analytics.identify("user-42", {"plan": "pro"})
         """
-        if self._is_user_id(user_id):
+        if self._is_id(user_id):
             self._user_id = user_id
             self._record("identify", None, None, user_properties=properties)
 
@@ -177,14 +182,15 @@ class Analytics:
 
         >>> analytics.group("acme", {"seats": 5})
         """
-        self._record("group", None, properties, made={"group_id": group_id})
+        if self._is_id(group_id, "group_id"):
+            self._record("group", None, properties, made={"group_id": group_id})
 
     def alias(self, user_id: str, previous_id: str | None = None) -> None:
         """Say that `user_id` is the same person as `previous_id`, by default the one identified before.
 
         >>> analytics.alias("user-42", "trial-7")
         """
-        if self._is_user_id(user_id):
+        if self._is_id(user_id) and (not previous_id or self._is_id(previous_id, "previous_id")):
             previous, self._user_id = previous_id or self._user_id, user_id
             self._record("alias", None, None, made={"previous_id": previous})
 
@@ -196,9 +202,12 @@ class Analytics:
         """
         try:
             merged = {**self._registered, **(_as_dict(properties) or {})}
-            encode(merged)
-        except _MISTAKES as exc:
+            size = len(encode(merged))
+        except Exception as exc:  # what a program hands over is its own, and may raise anything
             self._misused(exc)
+            return
+        if size > MAX_EVENT_BYTES:
+            self._misused(ValueError(f"the properties have {size} bytes, and an event {MAX_EVENT_BYTES} at most"))
             return
         self._registered = {name: value for name, value in merged.items() if value is not None}
 
@@ -220,7 +229,7 @@ class Analytics:
         >>> analytics.forget("user-42")
         True
         """
-        if not self._is_user_id(user_id):
+        if not self._is_id(user_id):
             return False
         if self._user_id == user_id:
             self.reset()
@@ -259,7 +268,7 @@ class Analytics:
         """
         given: object = purposes  # whoever has no type checker may pass anything
         if not isinstance(given, Mapping) or not all(
-            isinstance(name, str) and isinstance(agreed, bool) for name, agreed in given.items()
+            isinstance(name, str) and _is_unicode(name) and isinstance(agreed, bool) for name, agreed in given.items()
         ):
             self._misused(TypeError("purposes should be a mapping of names to True or False"))
             return
@@ -307,7 +316,12 @@ class Analytics:
         if self._vitals is not None:
             import asyncio
 
-            self._vitals.watch(asyncio.get_running_loop())
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self._misused(ValueError("watch_loop() should be called in a coroutine"))
+            else:
+                self._vitals.watch(loop)
 
     def capture_exception(
         self, exc: BaseException, properties: Properties | None = None, *, visitor: Visitor | None = None
@@ -319,6 +333,10 @@ class Analytics:
         ... except ValueError as exc:
         ...     analytics.capture_exception(exc, {"field": "pages"})
         """
+        given: object = exc
+        if not isinstance(given, BaseException):
+            self._misused(_not_a("exc", given, "an exception"))
+            return
         self._record("error", type(exc).__name__, properties, made=describe_exception(exc), visitor=visitor)
 
     def record(
@@ -348,6 +366,10 @@ class Analytics:
         >>> head = encode_head({"name": "shockmouse-agent", "version": "0.1.0"}, {})
         >>> analytics.pass_on(cut_batch("0190b8a5-0000-7000-8000-000000000001", head, [event]))
         """
+        given: object = batch
+        if not isinstance(given, Batch):
+            self._misused(_not_a("batch", given, "a Batch"))
+            return
         if not self._enabled:
             return
         self._manager.drop("sampled", sampled)
@@ -364,6 +386,10 @@ class Analytics:
         >>> analytics.session_headers(Visitor(session_id="s-1", device_id="d-1"))
         {'Shockmouse-Session': '01;s=s-1;d=d-1'}
         """
+        given: object = visitor
+        if not isinstance(given, Visitor | None):
+            self._misused(_not_a("visitor", given, "a Visitor"))
+            return {}
         if not self.is_collecting or self._awaits_consent:
             return {}
         if visitor is None:
@@ -387,6 +413,8 @@ class Analytics:
         >>> analytics.flush(timeout=5)
         True
         """
+        if not self._is_time(timeout):
+            return False
         self._deliver_left()
         return self._judge(self._manager.flush(timeout))
 
@@ -399,6 +427,8 @@ class Analytics:
         >>> asyncio.run(main())
         True
         """
+        if not self._is_time(timeout):
+            return False
         self._deliver_left()
         return self._judge(await self._manager.aflush(timeout))
 
@@ -410,7 +440,7 @@ class Analytics:
         >>> analytics.deliver_stored(timeout=10)
         True
         """
-        return self._judge(self._manager.deliver_stored(timeout))
+        return self._is_time(timeout) and self._judge(self._manager.deliver_stored(timeout))
 
     def close(self) -> None:
         """Deliver for a second at most; what is not acknowledged then stays on disk. Happens by itself at exit.
@@ -518,7 +548,7 @@ class Analytics:
             told = fingerprint if visitor is not None else None
             event = self._event(kind, name, properties, user_properties, context, told)
             encoded = self._encode(event, visitor)
-        except _MISTAKES as exc:
+        except Exception as exc:  # what a program hands over is its own, and may raise anything
             self._misused(exc)
             return
         if waits:
@@ -569,11 +599,13 @@ class Analytics:
         context: Properties | None,
         fingerprint: Properties | None,
     ) -> Event:
+        if kind not in _EVENT_TYPES:
+            raise ValueError(f"{kind!r} is no type of event")
         if name is None:
             if kind in ("track", "screen", "performance"):
                 raise TypeError(f"an event of type {kind} needs a name")
         elif not isinstance(name, str):
-            raise TypeError(f"name is {type(name).__name__}, but should be a string")
+            raise _not_a("name", name, "a string")
         elif not name.strip() or len(name) > MAX_NAME_CHARACTERS:
             raise ValueError(f"name should have 1 to {MAX_NAME_CHARACTERS} characters")
         elif not is_visible(name):
@@ -593,13 +625,15 @@ class Analytics:
             session_started_at=session.started_at,
             user_id=self._user_id,
             sample_rate=rate_for(self._sample_rate, kind),
-            fingerprint=fingerprint or None,
+            fingerprint=_as_dict(fingerprint, "fingerprint") if fingerprint else None,
             user_properties=_as_dict(user_properties),
             properties=_as_dict(properties),
-            context=context,
+            context=_as_dict(context, "context") if context else None,
         )
 
     def _encode(self, event: Event, visitor: Visitor | None) -> bytes:
+        if visitor is not None and not isinstance(visitor, Visitor):
+            raise _not_a("visitor", visitor, "a Visitor")
         encoded = encode(event if visitor is None else visitor.own(event, self._privacy))
         if len(encoded) > MAX_EVENT_BYTES:
             raise ValueError(f"the event has {len(encoded)} bytes, but at most {MAX_EVENT_BYTES} are allowed")
@@ -618,20 +652,30 @@ class Analytics:
 
         return Vitals(self._record_vitals, every_seconds)
 
-    def _is_user_id(self, user_id: str) -> bool:
-        given: object = user_id  # whoever has no type checker may pass anything
-        if isinstance(given, str) and stands_for_no_id(given):
-            self._misused(ValueError("user_id stands for no id; call reset() where nobody is signed in"))
+    def _is_id(self, given: object, called: str = "user_id") -> bool:
+        """Return whether this is an id; whoever has no type checker may pass anything."""
+        if not isinstance(given, str) or not 0 < len(given) <= MAX_USER_ID_CHARACTERS or not _is_unicode(given):
+            self._misused(ValueError(f"{called} should be a string of 1 to {MAX_USER_ID_CHARACTERS} characters"))
             return False
-        if isinstance(given, str) and 0 < len(given) <= MAX_USER_ID_CHARACTERS:
+        if stands_for_no_id(given):
+            hint = "; call reset() where nobody is signed in" if called == "user_id" else ""
+            self._misused(ValueError(f"{called} stands for no id{hint}"))
+            return False
+        return True
+
+    def _is_time(self, given: object) -> bool:
+        if given is None or (isinstance(given, int | float) and given == given):  # which NaN is not
             return True
-        self._misused(ValueError(f"user_id should be a string of 1 to {MAX_USER_ID_CHARACTERS} characters"))
+        self._misused(_not_a("timeout", given, "a number of seconds"))
         return False
 
     def _misused(self, exc: Exception) -> None:
-        if self._debug:
+        if not self._debug:
+            self._manager.misuse(explain(exc), caller())
+        elif isinstance(exc, TypeError | ValueError):
             raise exc
-        self._manager.misuse(explain(exc), caller())
+        else:
+            raise ValueError(f"what was given raised {type(exc).__name__}") from exc
 
     def _judge(self, is_acknowledged: bool) -> bool:
         error = self._manager.last_error
@@ -640,12 +684,25 @@ class Analytics:
         return is_acknowledged
 
 
-def _as_dict(properties: Properties | None) -> dict[str, Any] | None:
+def _as_dict(properties: Properties | None, called: str = "properties") -> dict[str, Any] | None:
     if properties is None or isinstance(properties, dict):
         return properties
     if isinstance(properties, Mapping):
         return dict(properties)
-    raise TypeError(f"properties are {type(properties).__name__}, but should be a mapping")
+    raise _not_a(called, properties, "a mapping")
+
+
+def _not_a(called: str, given: object, wanted: str) -> TypeError:
+    return TypeError(f"{called} should be {wanted}, not {type(given).__name__}")
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether the text can be sent: without half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _version() -> str:

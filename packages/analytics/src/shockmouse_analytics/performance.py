@@ -79,6 +79,14 @@ def describe_exception(exc: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(exc.__traceback__)[-MAX_FRAMES:]
     return {
         "exception": type(exc).__name__,
-        "message": str(exc)[:MAX_MESSAGE_CHARACTERS],
+        "message": _message(exc)[:MAX_MESSAGE_CHARACTERS],
         "stack": [f"{'/'.join(PurePath(f.filename).parts[-2:])}:{f.lineno} in {f.name}" for f in frames],
     }
+
+
+def _message(exc: BaseException) -> str:
+    """Return the exception's text, empty if it has none to give; half a surrogate pair, as in file names, is a `?`."""
+    try:
+        return str(exc).encode(errors="replace").decode()
+    except Exception:  # a program's own exception may raise anything when it is asked
+        return ""

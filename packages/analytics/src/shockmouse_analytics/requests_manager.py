@@ -312,7 +312,7 @@ class RequestsManager:
     def _wait_for(self, what: "Callable[[Delivery, Future[bool]], None]", timeout_seconds: float) -> bool:
         future = self._ask(what)
         try:
-            return future.result(timeout_seconds)
+            return future.result(timeout_seconds and min(timeout_seconds, threading.TIMEOUT_MAX))
         except TimeoutError:
             future.cancel()
             return False

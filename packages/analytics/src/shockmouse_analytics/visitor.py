@@ -10,12 +10,13 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, astuple, replace
 
 from . import session_header
 from .event import Event, Privacy
 
 _PREFIX_BITS = {4: 24, 6: 48}
+_TEXT = frozenset({str, type(None)})
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -58,6 +59,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
         >>> own.session_id, own.privacy, own.context["ip"]
         (None, 'strict', '203.0.113.0')
         """
+        self._check()
         return replace(
             event,
             device_id=self.device_id,
@@ -68,6 +70,14 @@ class Visitor(Struct, frozen=True, kw_only=True):
             sample_rate=1.0,
             context={**self.context(), **(event.context or {})},
         )
+
+    def _check(self) -> None:
+        """Raise TypeError if a field is something else than text: nothing has looked at it yet."""
+        if _TEXT.issuperset(map(type, astuple(self))):
+            return
+        for name, value in asdict(self).items():
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"a visitor's {name} should be a string, not {type(value).__name__}")
 
     def context(self) -> dict[str, Any]:
         """Return what an event's context says of the visitor.
