@@ -77,6 +77,12 @@ def test_an_argument_wins_over_the_environment():
         ({**KEY, "endpoint": "http://"}, {}, "endpoint"),
         ({**KEY, "endpoint": "http://x.example:port"}, {}, "endpoint"),
         ({**KEY, "endpoint": "http://[::1"}, {}, "endpoint"),
+        ({**KEY, "endpoint": "http:// x"}, {}, "endpoint"),
+        ({**KEY, "endpoint": "http://x y"}, {}, "endpoint"),
+        ({**KEY, "endpoint": "http://x/a b"}, {}, "endpoint"),
+        ({**KEY, "endpoint": " http://x"}, {}, "endpoint"),
+        ({**KEY, "endpoint": "http://x\u00a0y"}, {}, "endpoint"),
+        (KEY, {"SHOCKMOUSE_CLIENT_ENDPOINT": "http://x\n"}, "endpoint"),
         ({**KEY, "endpoint": "http://x.example/?a=b"}, {}, "endpoint"),
     ],
 )
@@ -161,3 +167,9 @@ def test_a_disabled_client_needs_no_key(tmp_path):
 @pytest.mark.parametrize(("key", "project"), [("wk_shop_0123", "shop"), ("anything", "anything"), ("a_b", "a_b")])
 def test_the_project_is_the_middle_of_the_key(key, project):
     assert ClientConfig(write_key=key).project == project
+
+
+@pytest.mark.parametrize("wrong", ["x", 5, {}])
+def test_before_send_is_a_function(wrong):
+    with pytest.raises(ConfigError, match=r"before_send is .*, but should be a function"):
+        Analytics("wk_shop_0123456789", before_send=wrong)

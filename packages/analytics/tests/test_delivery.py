@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from shockmouse_analytics import Stats, Visitor
 from shockmouse_analytics.counts import Counts
@@ -189,6 +190,25 @@ def test_before_send_may_change_and_drop(client, server):
     assert analytics.flush()
     assert [(event["name"], event["properties"]) for event in server.events] == [("keep", {"changed": True})]
     assert analytics.stats().dropped == {"before_send": 1, "before_send_failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("before_send", "how"),
+    [
+        (lambda event: 1 / 0, "raised ZeroDivisionError"),
+        (lambda event: 5, "returned int, but should return an Event or None"),
+        (lambda event: {"type": "track"}, "returned dict, but should return an Event or None"),
+        (lambda event: replace(event, name=object()), "returned an Event that cannot be sent, TypeError"),
+    ],
+)
+def test_a_before_send_that_fails_is_told_of_with_its_kind_of_error(client, server, caplog, before_send, how):
+    analytics = client(before_send=before_send)
+    analytics.track("n")
+    assert analytics.flush()
+    assert (server.requests, analytics.stats().dropped) == ([], {"before_send_failed": 1})
+    assert warnings(caplog) == [
+        f"events were dropped: before_send {how}; so far dropped: {{'before_send_failed': 1}}, refused: {{}}"
+    ]
 
 
 def warnings(caplog):

@@ -16,6 +16,7 @@ import msgspec
 from . import session_header
 from .config import ClientConfig
 from .counts import Stats
+from .errors import ConfigError
 from .event import (
     MAX_EVENT_BYTES,
     MAX_NAME_CHARACTERS,
@@ -95,6 +96,8 @@ class Analytics:
         """
         arguments = {name: value for name, value in locals().items() if name not in ("self", "before_send", "unknown")}
         config = ClientConfig.load(arguments | unknown, os.environ)
+        if before_send is not None and not callable(before_send):
+            raise ConfigError(f"before_send is {before_send!r}, but should be a function that takes an Event")
         state_dir = config.state_dir()
         remembered = None if config.privacy == "strict" else state_dir
         self._debug = config.debug

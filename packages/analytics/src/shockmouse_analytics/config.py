@@ -112,7 +112,8 @@ def _is_address(endpoint: str) -> bool:
         has_server = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:  # nor half an IPv6 address, or a port that is no number
         return False
-    return has_server and not url.query and not url.fragment
+    is_one_word = endpoint.isprintable() and " " not in endpoint  # what urlsplit() would forgive
+    return has_server and is_one_word and not url.query and not url.fragment
 
 
 def _meant(name: str, known: Iterable[str], prefix: str = "") -> str:

@@ -269,7 +269,7 @@ class Delivery:
         self._in_steps = min(len(self._queue), most)
         finished = self._steps.finish(self._queue.take(most))
         for reason, events in finished.dropped.items():
-            self._counts.drop(reason, events)
+            self._counts.drop(reason, events, why=finished.why.get(reason, "events were dropped"))
         if finished.events:
             self._ledger.pending.add(finished.events, since)
         self._in_steps = 0

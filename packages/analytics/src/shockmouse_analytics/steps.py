@@ -37,14 +37,16 @@ _VISITOR = ord("@")
 
 
 class Finished(Struct, frozen=True):
-    """Events ready for a batch, and how many were left out for each reason."""
+    """Events ready for a batch, how many were left out for each reason, and what people need to know of a reason."""
 
     events: list[bytes]
     dropped: dict[str, int]
+    why: dict[str, str] = {}
 
 
 class _Drop(Struct, frozen=True):
     reason: str
+    why: str = ""
 
 
 class _Typed(Struct):
@@ -123,8 +125,10 @@ class Steps:
         start = b'{"device_id":"%b","privacy":"%b",' % (known.device_id.encode(), known.privacy.encode())
         if self._samples or self._before_send is not None:
             outcomes = [self._finish_with_care(event, start, known.device_id) for event in events]
-            dropped = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, _Drop))
-            return Finished([outcome for outcome in outcomes if isinstance(outcome, bytes)], dict(dropped))
+            drops = [outcome for outcome in outcomes if isinstance(outcome, _Drop)]
+            dropped = Counter(drop.reason for drop in drops)
+            why = {drop.reason: drop.why for drop in drops if drop.why}
+            return Finished([outcome for outcome in outcomes if isinstance(outcome, bytes)], dict(dropped), why)
         return Finished([start + e if e[0] == _QUOTE else self._identify(e, start) for e in events], {})
 
     def _identify(self, event: bytes, start: bytes) -> bytes:
@@ -176,14 +180,23 @@ def unmark(event: bytes) -> bytes:
 
 def _ask(before_send: BeforeSend, event: bytes) -> bytes | _Drop:
     try:
-        changed = before_send(decode(event))
-        finished = None if changed is None else encode(changed)
+        changed: object = before_send(decode(event))
     except Exception as exc:  # the program's own code may raise anything; the event must not leave unseen
-        logger.debug("before_send raised %r", exc)
-        return _Drop("before_send_failed")
-    if finished is None:
+        return _failed(f"raised {type(exc).__name__}", exc)
+    if changed is None:
         return _Drop("before_send")
+    if not isinstance(changed, Event):
+        return _failed(f"returned {type(changed).__name__}, but should return an Event or None")
+    try:
+        finished = encode(changed)
+    except Exception as exc:  # as above: what is in the event is the program's own
+        return _failed(f"returned an Event that cannot be sent, {type(exc).__name__}", exc)
     return _Drop("too_large") if len(finished) > MAX_EVENT_BYTES else finished
+
+
+def _failed(how: str, exc: Exception | None = None) -> _Drop:
+    logger.debug("before_send %s", how, exc_info=exc)
+    return _Drop("before_send_failed", f"events were dropped: before_send {how}")
 
 
 def _text(known: Fingerprint) -> dict[str, str]:
