@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import reading
 from tests.browser.reader import Reader, number
@@ -136,6 +136,51 @@ def test_the_keyboard_reaches_everything_and_escape_closes(reader: Reader) -> No
     page.locator("#compare").focus()
     page.keyboard.press("Space")
     assert reader.address == {"compare": ["none"]}
+
+
+def test_the_keyboard_keeps_its_place(reader: Reader) -> None:
+    page = reader.open("?filter=country:is:DE")
+
+    def press(where: str, *keys: str) -> None:
+        page.locator(where).focus()
+        for key in keys:
+            page.keyboard.press(key)
+        reader.ready()
+
+    press("#card-pages .tabs a >> nth=2", "Enter")
+    assert reader.address["pages"] == ["exit_path"]
+    expect(page.locator(":focus")).to_have_text("Exit")
+    press("#card-pages tbody a >> nth=0", "Enter")
+    assert len(reader.address["filter"]) == 2
+    expect(page.locator("#card-pages tbody a").first).to_be_focused()
+    press(".chart-head select", "ArrowDown")
+    assert reader.address["interval"] == ["week"]
+    expect(page.get_by_label("Length of intervals")).to_be_focused()
+    press("#period summary", "Enter", "Tab", "Enter")
+    assert reader.address["period"] == ["today"]
+    expect(page.locator("#period summary")).to_be_focused()
+    press(".chip >> nth=1", "Enter")
+    assert reader.address["filter"] == ["country:is:DE"]
+    expect(page.locator("h1")).to_be_focused()
+
+
+def test_what_reads_events_comes_last_and_moves_nothing(reader: Reader) -> None:
+    page = reader.page
+    held: list[Route] = []
+    page.route(re.compile("dimension=name|filter=path"), lambda route: held.append(route))  # as if it took long
+    page.goto(f"{reader.server.url}/?goal=page:/thanks&goal=event:Order placed")
+    expect(page.locator("#card-devices tbody tr")).not_to_have_count(0)
+    assert page.locator(".chart .line").count() > 0
+    busy = page.locator("[aria-busy=true]:not(#room)")
+    assert busy.evaluate_all("all => all.map(each => each.parentElement.id)") == ["card-happenings", "card-goals"]
+    sizes = [page.locator(f"#{card}").bounding_box() for card in ("card-happenings", "card-goals")]
+    wait_until(lambda: bool(page.evaluate("true")) and len(held) == 2, 15, "both have asked")
+    for each in held:
+        each.continue_()
+    page.unroute_all()
+    reader.ready()
+    assert [page.locator(f"#{card}").bounding_box() for card in ("card-happenings", "card-goals")] == sizes
+    assert page.evaluate("shifts") < 0.01
 
 
 def test_goals_are_counted_kept_in_the_address_and_remembered(reader: Reader) -> None:

@@ -30,6 +30,7 @@ NAMES = (
     "failure.js",
     "figures.js",
     "filters.js",
+    "focus.js",
     "folding.js",
     "funnel.js",
     "funnel_form.js",

@@ -5,6 +5,7 @@ import { Asking, fetchJson } from "./api.js"
 import { describe, drawHeader, drawProjects, drawViews } from "./controls.js"
 import { replace } from "./element.js"
 import { failureOf } from "./failure.js"
+import { focusAgain, focused } from "./focus.js"
 import { explain, ownFilter } from "./own_visits.js"
 import { periodOf } from "./period.js"
 import { showSignIn, signOut } from "./sign_in.js"
@@ -47,6 +48,7 @@ async function render() {
   leaving.abort()
   leaving = new AbortController()
   const parameters = current()
+  const way = focused()
   const named = parameters.get("project")
   const project = named ? session.projects.find((each) => each.project === named) : session.projects[0]
   if (parameters.get("view") === "sign-in") return askWho()
@@ -70,6 +72,7 @@ async function render() {
   await showView(place, view, scene).catch((error) => broken(error, asking))
   if (scene.signal.aborted) return
   place.removeAttribute("aria-busy")
+  focusAgain(way, byId("title"))
   place.dataset.address = location.search
 }
 

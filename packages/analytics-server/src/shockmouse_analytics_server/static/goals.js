@@ -45,17 +45,13 @@ export function goalFilter(goal) {
 
 export function goalsCard(project, parameters) {
   const goals = goalsOf(parameters, project)
-  const body = element("div", { class: "rows", "aria-busy": "true" })
+  const hint =
+    "A goal is a page or an event that matters, such as a thank-you page or a sign-up. Add one to see which share of visitors reaches it."
+  const body = goals.length
+    ? element("div", { class: "rows", "aria-busy": "true" })
+    : element("div", { class: "rows" }, element("p", { class: "quiet hint" }, hint))
   const load = async (asking, isFree = () => true) => {
-    if (!goals.length)
-      return replace(
-        body,
-        element(
-          "p",
-          { class: "quiet hint" },
-          "A goal is a page or an event that matters, such as a thank-you page or a sign-up. Add one to see which share of visitors reaches it.",
-        ),
-      )
+    if (!goals.length) return
     const [all, ...reached] = await Promise.all([
       asking.ask("stats"),
       ...goals.map((goal) => asking.ask("stats", { filter: goalFilter(goal) })),
