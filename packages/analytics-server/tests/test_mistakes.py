@@ -131,7 +131,7 @@ def test_doctor_tells_soon_and_in_words_that_the_database_is_away(tmp_path: Path
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "line",
-    ["project list", "migrate status", "migrate plan", "migrate verify", "spool status", "backup kept"],
+    ["project list", "migrate verify", "spool status", "backup kept"],
 )
 def test_a_mistyped_folder_is_not_made(tmp_path: Path, line: str) -> None:
     typo = tmp_path / "dta"
@@ -140,6 +140,20 @@ def test_a_mistyped_folder_is_not_made(tmp_path: Path, line: str) -> None:
     assert not typo.exists()
     typo.mkdir()
     assert command(typo, *line.split()) == told
+
+
+def test_a_plan_before_the_first_start_is_what_the_files_say_and_makes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    said = f"there is no data in {folder} yet: this is what the first start will run\n"
+    planned = command(folder, "migrate", "plan")
+    assert (planned.code, planned.err) == (0, said)
+    assert planned.out.startswith("-- 0001_events.sql, statement 1 of ")
+    assert "create table if not exists events" in planned.out
+    listed = command(folder, "migrate", "status", "--json")
+    assert (listed.code, listed.err, {row["state"] for row in listed.json()}) == (0, said, {"missing"})
+    statements = [step["statement"] for step in command(folder, "migrate", "plan", "--json").json()]
+    assert len(statements) == len(set(statements)) == planned.out.count("\n-- 0") + 1
+    assert not folder.exists()
 
 
 @pytest.mark.engine

@@ -245,13 +245,20 @@ def written(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
-def check_data(path: Path) -> None:
-    """Raise ConfigError when the folder has no data: a mistyped one is no new one."""
+def has_data(path: Path) -> bool:
+    """Tell whether a server was ever started on the folder.
+
+    Raises ConfigError: it cannot be read.
+    """
     try:
-        is_empty = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+        return path.exists() and (not path.is_dir() or any(path.iterdir()))
     except OSError as exc:
         raise ConfigError(f"the data folder {path} cannot be read: {exc.strerror}") from exc
-    if is_empty:
+
+
+def check_data(path: Path) -> None:
+    """Raise ConfigError when the folder has no data: a mistyped one is no new one."""
+    if not has_data(path):
         raise ConfigError(f"there is no data in {path}: give --data-dir as serve has it")
 
 

@@ -138,16 +138,16 @@ def missing(journal: Journal, migrations: list[Migration], cluster: str | None) 
     ]
 
 
-async def plan(database: Database, *, cluster: str | None = None, folder: Path = FOLDER) -> list[Step]:
-    """Return the statements that up() would run."""
-    journal, migrations = await read(database), find(folder)
+async def plan(database: Database | None, *, cluster: str | None = None, folder: Path = FOLDER) -> list[Step]:
+    """Return the statements that up() would run; None is a database that is not there yet."""
+    journal, migrations = await read(database) if database else Journal(()), find(folder)
     check(journal, migrations)
     return [step for step in missing(journal, migrations, cluster) if step.sql]
 
 
-async def status(database: Database, *, folder: Path = FOLDER) -> list[Status]:
-    """Return every migration that the files or the journal know."""
-    journal, migrations = await read(database), find(folder)
+async def status(database: Database | None, *, folder: Path = FOLDER) -> list[Status]:
+    """Return every migration that the files or the journal know; None is a database that is not there yet."""
+    journal, migrations = await read(database) if database else Journal(()), find(folder)
     rows = [_status(journal, migration) for migration in migrations]
     known = {migration.number for migration in migrations}
     newer = {entry.number: entry for entry in journal.entries if entry.number not in known}

@@ -2,11 +2,19 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
+import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ..config import ServerConfig
+from ..config import ServerConfig, has_data
 from .options import Commands, add_command, add_group, tell
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ..clickhouse import Database
 
 LOCK_SECONDS = 60.0
 
@@ -23,15 +31,27 @@ def add(commands: Commands) -> None:
     add_command(group, "verify", run_verify, "compare files, journal and live tables; exit 1 when they differ")
 
 
+@contextlib.asynccontextmanager
+async def open_if_any(config: ServerConfig) -> "AsyncIterator[Database | None]":
+    """Yield the database, or None before the first start, when the files alone tell what would run."""
+    from .opening import open_database
+
+    if config.clickhouse_url is None and not has_data(config.data_dir):
+        sys.stderr.write(f"there is no data in {config.data_dir} yet: this is what the first start will run\n")
+        yield None
+        return
+    async with open_database(config) as database:
+        yield database
+
+
 def run_status(options: argparse.Namespace, config: ServerConfig) -> int:
     return asyncio.run(status(config, as_json=options.json))
 
 
 async def status(config: ServerConfig, *, as_json: bool) -> int:
     from .. import migrate
-    from .opening import open_database
 
-    async with open_database(config) as database:
+    async with open_if_any(config) as database:
         rows = await migrate.status(database)
     if as_json:
         print(json.dumps([row._asdict() for row in rows]))
@@ -47,9 +67,8 @@ def run_plan(options: argparse.Namespace, config: ServerConfig) -> int:
 
 async def plan(config: ServerConfig, *, as_json: bool) -> int:
     from .. import migrate
-    from .opening import open_database
 
-    async with open_database(config) as database:
+    async with open_if_any(config) as database:
         steps = await migrate.plan(database, cluster=config.clickhouse_cluster)
     if as_json:
         print(json.dumps([{"statement": str(step), "sql": step.sql} for step in steps]))
