@@ -20,7 +20,7 @@ import psutil
 import pytest
 from tests.tries import least
 
-from .serving import Server, command, is_alive, serving, wait_until
+from .serving import Server, command, environment, is_alive, serving, wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -260,6 +260,47 @@ def test_without_any_clickhouse_both_ways_out_are_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "[embedded]" in done.stderr
     assert "SHOCKMOUSE_CLICKHOUSE_URL" in done.stderr
+
+
+def with_engine(folder: Path, text: str) -> dict[str, str]:
+    """Return an environment in which the engine's library is this text."""
+    (folder / "chdb" / "state").mkdir(parents=True)
+    (folder / "chdb" / "__init__.py").touch()
+    (folder / "chdb" / "state" / "__init__.py").touch()
+    (folder / "chdb" / "state" / "sqlitelike.py").write_text(text)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_an_engine_that_cannot_be_loaded_ends_serve_and_commands_with_its_cause(tmp_path: Path) -> None:
+    broken = with_engine(tmp_path, "raise RuntimeError('made for\\nanother processor')\n")
+    cause = "RuntimeError: made for another processor at sqlitelike.py:1 < embedded.py:"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spool.sqlite").touch()
+    for words in (["serve", "--port", "0"], ["project", "list"]):
+        line = [sys.executable, "-m", "shockmouse_analytics_server", *words, "--data-dir", str(tmp_path / "data")]
+        done = psutil.subprocess.run(
+            line, env=os.environ | broken, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        *log, last = done.stderr.splitlines()
+        told = f"shockmouse-analytics-server: the embedded engine cannot be loaded: {cause}"
+        assert (last[: len(told)], "SHOCKMOUSE_CLICKHOUSE_URL" in last) == (told, True)
+        assert [cause in each for each in log if "ended with code" in each] == [True, False][
+            : 2 * (words[0] == "serve")
+        ]
+
+
+def test_an_engine_that_fails_for_another_reason_is_told_once_and_tried_again(tmp_path: Path) -> None:
+    failing = with_engine(tmp_path, "def connect(path):\n    raise MemoryError('no room')\n")
+    line = [sys.executable, "-m", "shockmouse_analytics_server", "serve", "--port", "0"]
+    environ = environment(data_dir=str(tmp_path / "data")) | failing
+    with (tmp_path / "log").open("w") as log, psutil.Popen(line, env=environ, stderr=log) as process:
+        try:
+            wait_until(lambda: (tmp_path / "log").read_text().count("engine ended") == 4, 60, "it was tried four times")
+        finally:
+            process.terminate()
+    ends = [line for line in (tmp_path / "log").read_text().splitlines() if "engine ended" in line]
+    assert ["MemoryError: no room at sqlitelike.py:2 <" in line for line in ends] == [True, *[False] * (len(ends) - 1)]
 
 
 DAMAGES = {

@@ -29,8 +29,9 @@ from .engine_connections import Connections
 from .engine_request import exception_code, exception_text, is_upload, read_request
 from .engine_socket import engine_address, prepare_socket, publish_socket, socket_of
 from .errors import ConfigError, LockedError, ServerError
-from .lifeline import end_with_parent
+from .lifeline import UNUSABLE, end_with_parent
 from .locks import hold
+from .logs import BREAKS, places_of
 
 __all__ = ["engine_address", "ensure_engine", "main", "run_engine", "start_engine"]
 
@@ -39,6 +40,7 @@ MAX_LINE_BYTES = 1 << 20
 BUFFER_BYTES = 1 << 20
 LOCK_SECONDS = 10.0
 RETRY_SECONDS = 0.1
+CAUSE_LENGTH = 500
 ANSWER_SECONDS = 5.0
 ENGINE_OPTIONS = {
     "max_server_memory_usage_to_ram_ratio": "0.6",
@@ -186,15 +188,34 @@ async def listen(engine: Engine, socket_path: Path) -> web.AppRunner:
 
 
 def load_chdb() -> Any:
-    """Return chDB's connect(). pyarrow would come along for nothing, with 60 MB and a second of start."""
+    """Return chDB's connect(). pyarrow would come along for nothing, with 60 MB and a second of start.
+
+    Raises ConfigError: it is not installed, or cannot be loaded.
+    """
     sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
     try:
         from chdb.state.sqlitelike import connect
-    except ImportError as exc:
+    except ModuleNotFoundError as exc:
+        if exc.name != "chdb":
+            raise unusable(exc) from exc
         raise ConfigError(
             "there is no ClickHouse: install shockmouse-analytics-server[embedded] or set SHOCKMOUSE_CLICKHOUSE_URL"
         ) from exc
+    except Exception as exc:  # a foreign library may raise anything as it is loaded
+        raise unusable(exc) from exc
     return connect
+
+
+def unusable(error: Exception) -> ConfigError:
+    return ConfigError(
+        f"the embedded engine cannot be loaded: {cause_of(error)}; install it anew with "
+        "`pip install --force-reinstall 'shockmouse-analytics-server[embedded]'`, or set SHOCKMOUSE_CLICKHOUSE_URL"
+    )
+
+
+def cause_of(error: Exception) -> str:
+    """Return class, message and place in one line: before the engine is ready no message can quote an event."""
+    return f"{type(error).__name__}: {BREAKS.sub(' ', str(error))[:CAUSE_LENGTH]} at {places_of(error)}"
 
 
 @contextlib.asynccontextmanager
@@ -257,23 +278,26 @@ async def start_engine(
 ) -> asyncio.subprocess.Process:
     """Return an engine process that answers; it ends when its standard input is closed.
 
-    Raises LockedError: it did not come up in time, most often because another has the folder.
+    Raises LockedError: it did not come up in time, most often because another has the folder. ConfigError: none ever
+    will here.
     """
     options = ["--data-dir", str(data_dir), "--lock-seconds", str(lock_seconds)]
     command = [sys.executable, "-m", "shockmouse_analytics_server.embedded", *options]
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     assert child.stdout is not None
-    try:
+    line = b""
+    with contextlib.suppress(TimeoutError):
         line = await asyncio.wait_for(child.stdout.readline(), wait_seconds)
-    except TimeoutError:
-        line = b""
-    if line == b"ready\n":
-        return child
+        if line == b"ready\n":
+            return child
+        await asyncio.wait_for(child.wait(), ANSWER_SECONDS)  # it has said why, and is about to end
     with contextlib.suppress(ProcessLookupError):
         child.kill()
-    await child.wait()
-    raise LockedError(line.decode().strip() or f"the engine of {data_dir} did not start within {wait_seconds:g} s")
+    code, said = await child.wait(), line.decode().strip()
+    if code == UNUSABLE:
+        raise ConfigError(said)
+    raise LockedError(said or f"the engine of {data_dir} did not start within {wait_seconds:g} s")
 
 
 async def serve(data_dir: Path, lock_seconds: float) -> None:
@@ -303,8 +327,14 @@ def main(arguments: list[str]) -> int:
         end_with_parent()
     try:
         asyncio.run(serve(options.data_dir, options.lock_seconds))
-    except ServerError as exc:
+    except ConfigError as exc:
         print(exc, flush=True)  # noqa: T201 # instead of `ready`
+        return UNUSABLE
+    except ServerError as exc:
+        print(exc, flush=True)  # noqa: T201
+        return 1
+    except Exception as exc:
+        print(cause_of(exc), flush=True)  # noqa: T201
         return 1
     # A question may still run in a thread, and Python would wait for it; nothing of it is worth that.
     os._exit(0)

@@ -11,6 +11,8 @@ import time
 LAST_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
+UNUSABLE = 3  # the exit code of a process that would end the same way whenever it is started again
+
 
 def end_with_parent() -> None:
     """From now on this process ends when its standard input, a pipe from its parent, does.

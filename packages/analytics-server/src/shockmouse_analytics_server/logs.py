@@ -41,13 +41,18 @@ class Lines(logging.Formatter):
 
 def describe(error: BaseException) -> str:
     """Return what may be said of an exception: its class, our own words, and where it came from."""
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
-    places = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
+    places = places_of(error)
     if isinstance(error, DatabaseError):
         return f"{type(error).__name__} code {error.code} at {places}"
     if isinstance(error, ServerError | OSError):
         return f"{type(error).__name__} {error} at {places}"
     return f"{type(error).__name__} at {places}"
+
+
+def places_of(error: BaseException) -> str:
+    """Return the files and lines that an exception came from, the nearest first, without folders."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    return " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
 
 
 def set_up(process: str, *, level: str, form: Literal["text", "json"]) -> None:

@@ -3,7 +3,8 @@
 engine   chDB behind ClickHouse's HTTP protocol, only without CLICKHOUSE_URL
 loader   spool to ClickHouse, and the mirror of projects and keys
 http     as many as WORKERS says; all accept on the one socket that the supervisor has bound and never lets go of
-A child's standard input is a pipe: its end means that the supervisor is gone. On its standard output it says `ready`.
+A child's standard input is a pipe: its end means that the supervisor is gone. On its standard output it says `ready`,
+the engine else why it is not.
 Ingestion needs neither engine nor loader, so http starts at once wherever projects and keys are known from before.
 """
 
@@ -26,6 +27,7 @@ from .config import PREFIX, ServerConfig, to_environ
 from .damage import set_aside_damaged
 from .errors import ConfigError, DatabaseAwayError, LockedError, SchemaError, SpoolBrokenError
 from .folder import database_of, defaults_of, directory_path, serve_lock, spool_path, url_path
+from .lifeline import UNUSABLE
 from .links import Link, add_link, link_url
 from .locks import hold
 from .projects import Directory
@@ -42,6 +44,8 @@ ANNOUNCE_SECONDS = 10.0
 END_SECONDS = 6.0  # http answers what is open while the loader finishes its insert
 ENGINE_END_SECONDS = 1.5
 STEADY_SECONDS = 10.0
+ENGINE_TRIES = 3
+HOPELESS = frozenset({UNUSABLE, -signal.SIGILL})  # a processor that lacks what the engine is made for
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +59,16 @@ class Child:
         self._environ = environ
         self._files = () if file is None else (file,)
         self._process: asyncio.subprocess.Process | None = None
+        self._told = ""
+        self.cause = ""  # what it said last instead of `ready`
         self.is_ending = asyncio.Event()
         self.ready = asyncio.Event()
+        self.is_hopeless = asyncio.Event()  # it has never been ready, and never will be
 
     async def keep(self) -> None:
         """Run the process until `end`."""
         delays = restart_delays()
+        vain = 0
         while not self.is_ending.is_set():
             started = time.monotonic()
             try:
@@ -69,10 +77,15 @@ class Child:
                 code = f"none: {exc.strerror}"
             if self.is_ending.is_set():
                 return
+            vain += code in HOPELESS and not self.ready.is_set()
+            if vain == ENGINE_TRIES:
+                self.cause = self.cause or f"the {self._role} ended with code {code} before it was ready"
+                self.is_hopeless.set()
+                return
             if time.monotonic() - started > STEADY_SECONDS:
                 delays = restart_delays()
             delay = backoff.full_jitter(next(delays))
-            logger.warning("%s ended with code %s; it starts again in %.1f s", self._role, code, delay)
+            logger.warning("%s ended with code %s%s; it starts again in %.1f s", self._role, code, self._news(), delay)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.is_ending.wait(), delay)
 
@@ -90,6 +103,12 @@ class Child:
             signal_process(process, signal.SIGKILL)
             await process.wait()
 
+    def _news(self) -> str:
+        """Return why it ended, for its line in the log, unless that was told already."""
+        news = f" ({self.cause})" if self.cause != self._told else ""
+        self._told = self.cause
+        return news
+
     async def _run(self) -> int | str:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
@@ -102,6 +121,7 @@ class Child:
         async for line in process.stdout:
             if line == b"ready\n":
                 self.ready.set()
+            self.cause = "" if line == b"ready\n" else line.decode(errors="replace").strip()
         return await process.wait()
 
 
@@ -124,7 +144,8 @@ class Supervisor:
     async def run(self) -> None:
         """Start everything and stay.
 
-        Raises ServerError: the database cannot be brought to this release's schema, or never answered.
+        Raises ServerError: the database cannot be brought to this release's schema, or never answered; or the engine
+        cannot run here.
         """
         for child in self._engine:
             self._keep(child)
@@ -132,6 +153,8 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 database = group.create_task(self._bring_up_database())
                 group.create_task(self._open_doors(database))
+                for child in self._engine:
+                    group.create_task(self._watch(child))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
 
@@ -148,6 +171,14 @@ class Supervisor:
             logger.warning("ClickHouse does not answer yet: events are accepted and wait on disk")
         say(f"listening on {self._url}")
         await asyncio.Event().wait()
+
+    async def _watch(self, engine: Child) -> None:
+        """Never return.
+
+        Raises ConfigError: the engine has never been ready, and never will be.
+        """
+        await engine.is_hopeless.wait()
+        raise ConfigError(engine.cause)
 
     async def end(self) -> None:
         """End the children: http and loader first, then the engine that they use."""
@@ -171,7 +202,8 @@ class Supervisor:
                 if url and number == 0:
                     logger.warning("waiting for ClickHouse at %s: %s", url, exc)
                 if not self._directory.is_loaded and time.monotonic() - started > DATABASE_SECONDS:
-                    raise DatabaseAwayError(f"{exc}{ADDRESSED if url else ''}", exc.code) from exc
+                    said = "".join(f": {child.cause}" for child in self._engine if child.cause)
+                    raise DatabaseAwayError(f"{exc}{said}{ADDRESSED if url else ''}", exc.code) from exc
                 await asyncio.sleep(delay)
             else:
                 break
