@@ -3,6 +3,7 @@
 track() → consent → session, ids, encoding (a snapshot) → RequestsManager → in the background: steps → batch → server
 """
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ from .event import (
     stands_for_no_id,
 )
 from .fingerprint import Fingerprinter
-from .misuse import caller, explain
+from .misuse import caller, explain, raised_at
 from .performance import Measure, describe_exception
 from .privacy import COLLECTING, Consent
 from .requests_manager import Delivering, RequestsManager
@@ -44,6 +45,8 @@ from .visitor import Visitor
 
 if TYPE_CHECKING:
     from .vitals import Vitals
+
+logger = logging.getLogger("shockmouse_analytics")
 
 Properties = Mapping[str, Any]
 
@@ -671,6 +674,11 @@ class Analytics:
             return True
         self._misused(_not_a("timeout", given, "a number of seconds"))
         return False
+
+    def _stumbled(self, what: str, exc: Exception) -> None:
+        """Have a failure around events told, once a minute; its traceback is logged for who looks closely."""
+        logger.debug(what, exc_info=exc)
+        self._manager.counts.warn(what, f"{what}: {type(exc).__name__} at {raised_at(exc)}")
 
     def _misused(self, exc: Exception) -> None:
         if not self._debug:

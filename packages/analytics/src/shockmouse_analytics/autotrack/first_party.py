@@ -118,7 +118,6 @@ class FirstParty:
 
     def _answer_script(self, request: Request) -> Answer:
         if self._script is None:
-            logger.error("%s was asked for, but this installation has no browser/%s", SCRIPT, FILE)
             return _refuse(404, "this installation has no script")
         if request.method not in ("GET", "HEAD"):
             return _refuse(405, "the script is read by GET", ("allow", "GET, HEAD"))

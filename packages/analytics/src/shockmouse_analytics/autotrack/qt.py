@@ -8,7 +8,6 @@ A widget's name is its objectName, else its class: titles hold names of document
 `shockmouse-ignore` of a widget silences it and all in it. The fields of passwords are not even named.
 """
 
-import logging
 import time
 from typing import Any
 
@@ -29,8 +28,6 @@ from PySide6.QtWidgets import (
 
 from ..analytics import Analytics
 from ..privacy import redact
-
-logger = logging.getLogger("shockmouse_analytics")
 
 IGNORE = "shockmouse-ignore"
 MAX_TEXT_CHARACTERS = 80
@@ -68,8 +65,8 @@ class Watcher(QObject):  # type: ignore[misc]  # PySide6 need not be installed w
         if kind in _KINDS:
             try:
                 self._see(watched, event, kind)
-            except Exception:  # the program's own work matters more
-                logger.exception("a widget could not be told of")
+            except Exception as failure:  # the program's own work matters more
+                self._analytics._stumbled("a widget could not be told of", failure)
         return False
 
     def watch(self, watched: QObject) -> None:

@@ -8,7 +8,6 @@ Header   with consent, Shockmouse-Session names session and device of a sender t
 Refusal  `Sec-GPC: 1` and `DNT: 1` are strict whatever the callback says, or drop everything
 """
 
-import logging
 import re
 import time
 import uuid
@@ -29,8 +28,6 @@ from .request import LOOPBACK, Proxies, Request
 from .request_signals import read_signals
 from .route import NO_ROUTE, Route
 from .routine import is_routine
-
-logger = logging.getLogger("shockmouse_analytics")
 
 COOKIE = "shockmouse_device"
 COOKIE_SECONDS = 365 * 24 * 3600  # from the day of the consent, not renewed
@@ -99,8 +96,8 @@ class Visit:
         """Record what the answer was; never raises."""
         try:
             self._end(seen)
-        except Exception:  # the program's answer matters more
-            logger.exception("a request could not be told of")
+        except Exception as failure:  # the program's answer matters more
+            self._analytics._stumbled("a request could not be told of", failure)
 
     def fail(self, exc: BaseException, route: Route = NO_ROUTE) -> None:
         """Record an exception, once if it comes from two sides; never raises."""
@@ -112,8 +109,8 @@ class Visit:
             if route.template:
                 told["route"] = route.template
             self._record("error", type(exc).__name__[:MAX_NAME_CHARACTERS], told)
-        except Exception:  # the program's own exception matters more
-            logger.exception("an exception could not be told of")
+        except Exception as failure:  # the program's own exception matters more
+            self._analytics._stumbled("an exception could not be told of", failure)
 
     def _end(self, seen: Seen) -> None:
         duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
@@ -179,8 +176,8 @@ class Visits:
             if not self.analytics.is_collecting or self._skip(request):
                 return None
             return self.visit(request)
-        except Exception:  # such as one of the program's own callbacks
-            logger.exception("a request could not be told of")
+        except Exception as failure:  # such as one of the program's own callbacks
+            self.analytics._stumbled("a request could not be told of", failure)
             return None
 
     def visit(self, request: Request) -> Visit | None:
@@ -213,8 +210,8 @@ class Visits:
             return False
         try:
             return bool(self._consent(request))
-        except Exception:  # the program's own code may raise anything
-            logger.exception("the consent callback raised, which counts as no")
+        except Exception as failure:  # the program's own code may raise anything
+            self.analytics._stumbled("the consent callback raised, which counts as no", failure)
             return False
 
     def _device(self, request: Request, scheme: str, joint: Joint | None, *, agreed: bool) -> tuple[str | None, str]:
