@@ -18,9 +18,13 @@ SECRET_KEYS = (
     "accesstoken", "refresh_token", "X-Auth-Token", "api_key", "apiKey", "APIKey", "apikey", "x-api-key", "private_key",
     "ssh key", "Authorization", "Cookie", "cookies", "set-cookie", "credentials", "card_number", "cardNumber",
     "credit_card", "cvc", "cvv", "iban", "ssn", "pin", "jwt", "account number", "security_code", "user.password",
+    "tokens", "accessTokens", "accesstokens", "tokens_by_user", "api_keys", "APIKeys", "apikeys", "private_keys",
+    "card_numbers", "pins", "ibans", "pwds", "passphrases", "passcodes", "jwts", "credit_cards", "security_codes",
+    "card_no", "cardNo", "ccNumber", "cc_num", "ccnum", "account_nr", "pass", "dbPass", "user_pass", "otp", "otps",
 )  # fmt: skip
 OTHER_KEYS = (
-    "passengers", "compass", "bypass", "passport_country", "secretary", "tokenizer", "tokens_used", "keyboard", "key",
+    "passengers", "compass", "bypass", "passport_country", "secretary", "tokenizer", "pass_rate", "passed", "keyboard",
+    "key", "keys", "cc", "card_note", "discard_no", "pinstripes", "laptop",
     "monkey", "shipping", "pinned", "author", "authors", "card", "discard", "name", "email", "session_id", "device_id",
     "event_id", "user_id", "sent_at", "fingerprint", "", "日本",
 )  # fmt: skip
@@ -43,6 +47,12 @@ def test_a_number_is_a_secret_only_where_the_name_ends_in_one() -> None:
         "password": 12345678,
         "token_count": 5,
         "password_length": 9,
+        "tokens": 512,
+        "tokens_used": 7,
+        "pins": 3,
+        "pass": 12,
+        "otp": 123456,
+        "card_no": 4111111111111111,
     }
     assert redact(given_) == {
         "pin": "[redacted]",
@@ -50,6 +60,12 @@ def test_a_number_is_a_secret_only_where_the_name_ends_in_one() -> None:
         "password": "[redacted]",
         "token_count": 5,
         "password_length": 9,
+        "tokens": 512,
+        "tokens_used": 7,
+        "pins": 3,
+        "pass": 12,
+        "otp": "[redacted]",
+        "card_no": "[redacted]",
     }
 
 
@@ -61,10 +77,14 @@ def test_secrets_are_found_at_any_depth_and_replaced_whole() -> None:
     given_ = {
         "steps": [{"login": {"user": "ann", "password": "x"}}, [{"cookies": {"a": "b"}}]],
         "credentials": ["a", "b"],
+        "card_numbers": [4111111111111111],
+        "access_tokens": {"ann": "x"},
     }
     assert redact(given_) == {
         "steps": [{"login": {"user": "ann", "password": "[redacted]"}}, [{"cookies": "[redacted]"}]],
         "credentials": "[redacted]",
+        "card_numbers": "[redacted]",
+        "access_tokens": "[redacted]",
     }
 
 

@@ -21,10 +21,11 @@ logger = logging.getLogger("shockmouse_analytics")
 # Searched in a key's words, in lower case with one space between: clientSecret, client_secret and client-secret are
 # "client secret". Whole words, so that "passengers" and "secretary" are none; glued ones such as "accesstoken" are.
 _SENSITIVE = (
-    r"\b(?:authorization|cookies?|credentials?|cvc|cvv|iban|jwt|pin|pwd|ssn|security code|social security"
+    r"\b(?:authorization|cookies?|credentials?|cvc|cvv|iban|jwt|otp|pin|pwd|ssn|security code|social security"
     r"|\w*(?:pass ?words?|passwd|passcode|passphrase|secrets?|token)"
-    r"|(?:access|api|encryption|private|signing|ssh) ?key|(?:account|card) ?number|credit ?card)\b"
+    r"|(?:access|api|encryption|private|signing|ssh) ?key|(?:account|card|cc) ?(?:number|num|no|nr)|credit ?card)"
 )
+_MENTION = rf"{_SENSITIVE}s?\b|\bpass$"  # a number is how many tokens, or how many have passed
 _WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
 
 
@@ -145,7 +146,7 @@ def _holds_secret(value: object) -> bool:
 
 
 def _is_secret(key: str, value: object) -> bool:
-    """True for text under a secret's name; a number only if the name ends in it: `pin`, but not `token_count`."""
+    """True for text, lists and objects under a secret's name; a number only if the name ends in it, in the singular."""
     if value is None or isinstance(value, bool):
         return False  # has_password: true tells nothing
     return _sensitivity(key) >= (2 if isinstance(value, int | float) else 1)
@@ -153,6 +154,6 @@ def _is_secret(key: str, value: object) -> bool:
 
 @lru_cache(maxsize=4096)  # a program's events have the same few keys
 def _sensitivity(key: str) -> int:
-    """Return 0 for a key that names no secret, 1 for one that mentions a secret, 2 for one whose last word is it."""
+    """Return 0 for a key that names no secret, 1 for one that mentions some, 2 for one whose last word is one."""
     words = " ".join(re.findall(_WORDS, key)).lower()  # compiled by the first event, not by whoever imports this
-    return 2 if re.search(_SENSITIVE + "$", words) else 1 if re.search(_SENSITIVE, words) else 0
+    return 2 if re.search(_SENSITIVE + "$", words) else 1 if re.search(_MENTION, words) else 0
