@@ -13,6 +13,7 @@ import pytest
 from tests.tries import least
 
 from shockmouse_analytics import Stats
+from shockmouse_analytics.privacy import Consent
 
 DELIVER = "from shockmouse_analytics import Analytics\nassert Analytics().deliver_stored(30)\n"
 
@@ -396,6 +397,38 @@ def test_what_lies_on_a_disk_that_was_full_before_is_counted_as_stored(client, p
     (small_disk / "filler").unlink()
     assert program.run(unusable + QUEUE.format("flush")).output == "0 events wait\n"
     assert numbers(server) == [0, 1, 2, 3]
+
+
+REFUSE = """
+print(analytics.opt_out(), analytics.stats().stored, flush=True)
+filler.close()
+Path({folder!r}, "filler").unlink()
+while analytics.stats().stored:
+    time.sleep(0.01)
+print(analytics.stats().dropped)
+"""
+
+
+def test_what_lies_on_a_disk_that_is_full_is_forgotten_after_a_refusal_once_it_works_again(program, server, small_disk):
+    server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
+    filled = FILL.format(folder=str(small_disk), until="analytics.flush(1)").partition("\nprint")[0]
+    ended = program.run(filled + REFUSE.format(folder=str(small_disk)))
+    assert (ended.code, ended.output) == (0, "False 1\n{'opted_out': 10}\n"), ended.errors
+    server.reply = lambda number, body: None
+    assert program.run("from shockmouse_analytics import Analytics\nAnalytics().opt_in()\n" + DELIVER).code == 0
+    assert server.events == []
+
+
+def test_what_a_refusal_could_not_throw_away_goes_with_the_next_run(client, server, tmp_path):
+    leave(client, server, 3)
+    assert Consent(project="shop", state_dir=tmp_path / "state").opt_out()
+    server.reply = lambda number, body: None
+    analytics = client()
+    assert analytics.stats().dropped == {"opted_out": 3}
+    analytics.opt_in()
+    analytics.track("n", {"number": 3})
+    assert analytics.flush()
+    assert (numbers(server), analytics.stats().stored) == ([3], 0)
 
 
 def test_commands_tell_what_waits_while_the_state_folder_may_only_be_read(

@@ -125,6 +125,8 @@ class Analytics:
             redact=config.redact,
         )
         self._manager = RequestsManager(_delivering(config, state_dir), self._steps)
+        if self._consent.was_remembered:
+            self._manager.purge_left()
         self._deliver_left()
         is_asked = config.enabled and config.vitals_seconds > 0
         self._vitals = self._start_vitals(config.vitals_seconds) if is_asked else None
@@ -242,18 +244,21 @@ class Analytics:
         self._manager.drop("forgotten", self._undecided.leave_out(lambda event: is_of_user(unmark(event), user_id)))
         return not self._enabled or self._manager.forget(user_id)
 
-    def opt_out(self) -> None:
-        """Collect nothing from now on, also after a restart, and forget what waits to be sent or for consent.
+    def opt_out(self) -> bool:
+        """Collect nothing from now on, also after a restart, and forget what waits; return whether that was done.
 
-        Waits for the disk, for 2 s at most.
+        What waits for consent too. Waits for the disk, for 2 s at most. If the refusal could not be stored it holds
+        until the process ends. What waits where the disk fails is forgotten once it works again, by the next run if
+        the refusal is stored.
 
         >>> analytics.opt_out()
+        True
         >>> analytics.is_collecting
         False
         """
-        self._consent.opt_out()
+        is_remembered = self._consent.opt_out()
         self._release()
-        self._manager.purge()
+        return self._manager.purge() and is_remembered
 
     def opt_in(self) -> None:
         """Take opt_out() back. DO_NOT_TRACK in the environment stays in force.

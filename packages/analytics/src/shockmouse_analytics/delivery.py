@@ -142,15 +142,20 @@ class Delivery:
         self.flush(Future(), covers="own")
 
     def purge(self, future: Future[bool]) -> None:
-        """Forget every event that waits in memory or on disk; the future says whether that succeeded."""
+        """Forget every event that waits in memory or on disk; the future says whether that succeeded.
+
+        What lies in a file that cannot be used now is forgotten should this process return to it.
+        """
         self._drain(len(self._queue))
+        self._counts.drop("opted_out", sum(batch.events for batch in self._passed))
+        self._passed.clear()
         try:
             self._ledger.purge()
         except StoreError as exc:
             self._ledger.give_up_disk(exc)
-            _tell(future, False)
-        else:
-            _tell(future, True)
+            self._ledger.purge()  # what was in memory only, if it came to that
+        self._ledger.left_files.refuse()
+        _tell(future, not self._ledger.left_files.events)
 
     def forget(self, user_id: str, future: Future[bool]) -> None:
         """Forget this user's events that wait in memory or on disk; the future says whether that succeeded."""

@@ -236,7 +236,8 @@ class Ledger:
         for flight in self.flying.values():
             flight.forgotten = True
         with self._saving():
-            self._counts.drop("opted_out", self._store.clear())
+            stored = self._store.clear()
+        self._counts.drop("opted_out", stored)
 
     def forget(self, user_id: str) -> None:
         """Forget the events of this user in memory and on disk; what is on its way is not tried again with them."""
@@ -375,24 +376,30 @@ class Ledger:
         return False
 
     def _move_to(self, store: OfflineStore) -> None:
-        kept, memory = self._store.take_all(), self._store
+        kept, memory, left = self._store.take_all(), self._store, self.left_files.at(store.path)
+        unwanted = 0
         with store.writing():
+            if left.unwanted:
+                store.remove([*left.done, *left.copies])  # acknowledged, or counted where they land
+                unwanted = store.clear()
             store.release()
             self._adopt_in(store)  # our own groups too, from before the disk failed
             for held in kept:
                 store.add(held, leased=held.batch.id in self.flying)
         self._store = store
-        self._take_back(self.left_files.return_to(store.path))
+        self._counts.drop("opted_out", unwanted)
+        self.left_files.return_to(store.path)
+        if not left.unwanted:
+            self._take_back(left)
         self._settle(held.batch.id for held in kept)
         self.pending.grouped = 0  # they were in memory only
         memory.close()
 
-    def _take_back(self, left: LeftFile | None) -> None:
+    def _take_back(self, left: LeftFile) -> None:
         """Count what lies in the store as before it was left."""
-        if left is not None:
-            self.acknowledged |= left.done
-            for id_ in left.copies.keys() & self.flying.keys():
-                self.flying[id_].stored = True
+        self.acknowledged |= left.done
+        for id_ in left.copies.keys() & self.flying.keys():
+            self.flying[id_].stored = True
 
     def bring_home(self) -> None:
         """Move here what an earlier run had to leave in another file, one file at a time, when it is time to.

@@ -17,12 +17,14 @@ class LeftFile(Struct):
     has_own  whether some of these are this process's
     copies   batches that are in memory too
     done     batches to be removed from the file, should the process return to it
+    unwanted the person has refused since: then all of it is to be removed
     """
 
     events: int | None
     has_own: bool
     copies: dict[str, int]
     done: dict[str, int]
+    unwanted: bool = False
 
 
 class LeftFiles:
@@ -60,9 +62,20 @@ class LeftFiles:
         """Remember what lies in a file."""
         self._files[path] = file
 
-    def return_to(self, path: Path | None) -> LeftFile | None:
-        """Forget what lay in the file, which is in use again, and return it."""
-        return self._files.pop(path, None) if path else None
+    def at(self, path: Path | None) -> LeftFile:
+        """Return what lies in the file, which may be none that was left."""
+        found = self._files.get(path) if path else None
+        return found or LeftFile(0, False, {}, {})
+
+    def return_to(self, path: Path | None) -> None:
+        """Forget what lay in the file, which is in use again."""
+        if path:
+            self._files.pop(path, None)
+
+    def refuse(self) -> None:
+        """Have each file emptied, should the process return to it."""
+        for file in self._files.values():
+            file.unwanted = True
 
     def settle(self, batch_ids: Iterable[str]) -> None:
         """Count copies of these batches no more: the server has them, or another disk."""

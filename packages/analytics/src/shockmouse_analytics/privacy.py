@@ -46,14 +46,12 @@ class Consent:
         self._decisions = 0
         self.refused = True
         self.reload()
+        self.was_remembered = self._is_on_disk()  # whether an earlier run, or another process, has refused
 
     def reload(self) -> None:
         """Look again at what is on disk: another process may have asked the person. One stat()."""
         decisions = self._decisions
-        try:
-            on_disk = self._path is not None and self._path.exists()
-        except OSError:
-            on_disk = False
+        on_disk = self._is_on_disk()
         if decisions == self._decisions:  # else it was decided here, while this looked
             self.refused = self._do_not_track or self._forgetful or on_disk
 
@@ -61,6 +59,12 @@ class Consent:
         """Look again at what the person has said, in another process too."""
         self.purposes = {**self.purposes, **self._read_purposes()}
         self.reload()
+
+    def _is_on_disk(self) -> bool:
+        try:
+            return self._path is not None and self._path.exists()
+        except OSError:
+            return False
 
     def decide(self, purposes: Mapping[str, bool]) -> bool:
         """Remember what the person says to these purposes; return whether that is on disk for the next start."""

@@ -109,15 +109,8 @@ class RequestsManager:
 
     def deliver_left(self) -> None:
         """Begin to deliver what earlier runs have left on disk, if there is any: one look at the disk."""
-        to = self._delivering
-        if to.offline_dir is None or self._background is not None or self._closed:
-            return
-        path = to.offline_dir / to.queue_name
-        if path.exists():
-            from .offline import has_waiting
-
-            if has_waiting(path):
-                self._start()
+        if self._background is None and not self._closed and self._finds_left():
+            self._start()
 
     def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
         """Count events that were left out; `why` is for people."""
@@ -160,10 +153,17 @@ class RequestsManager:
         except TimeoutError:
             return False
 
-    def purge(self) -> None:
-        """Forget all that waits, in memory and on disk; wait for that, so that later events are not meant too."""
-        if not self._closed:
-            self._wait_for(lambda delivery, future: delivery.purge(future), PURGE_SECONDS)
+    def purge(self) -> bool:
+        """Forget all that waits, in memory and on disk; return whether that was done within the time.
+
+        Waits for it, so that later events are not meant too.
+        """
+        return not self._closed and self._wait_for(lambda delivery, future: delivery.purge(future), PURGE_SECONDS)
+
+    def purge_left(self) -> None:
+        """Forget what earlier runs have left on disk, if there is any: one look at the disk, and as purge()."""
+        if self._finds_left():
+            self.purge()
 
     def forget(self, user_id: str) -> bool:
         """Forget what waits of this user, in memory and on disk; return whether that was done within the time."""
@@ -230,6 +230,15 @@ class RequestsManager:
     def _speak_if_closed(self) -> None:
         if self._closed:
             self.counts.speak(is_last=True)  # nobody will later
+
+    def _finds_left(self) -> bool:
+        to = self._delivering
+        path = to.offline_dir / to.queue_name if to.offline_dir else None
+        if path is None or not path.exists():
+            return False
+        from .offline import has_waiting
+
+        return has_waiting(path)
 
     def _wake(self) -> None:
         background = self._background
