@@ -99,6 +99,8 @@ def test_the_example_of_a_framework_is_counted(name: str, running: Server, tmp_p
     assert types == {"page": 3 + pages_of_errors, "form": 1, "error": 1, "performance": 5}
     assert site.counts("name", type="page") == {template: 3 + pages_of_errors}
     assert site.counts("name", type="form") == {"order": 1}
+    (sent,) = site.question("events?filter=type:is:form")["rows"]
+    assert sent["properties"]["fields"] == ["pieces"]
     assert site.counts("name", type="error") == {"ZeroDivisionError": 1}
     assert site.counts("name", type="performance") == {f"GET {template}": 4, "POST /order": 1}
     assert site.counts("path", type="page")["/items/5"] == 1
