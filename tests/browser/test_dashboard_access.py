@@ -112,5 +112,12 @@ def test_the_empty_state_turns_into_data_by_itself(stranger: Reader) -> None:
     expect(page.locator(".copy [role=status]").first).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == tag
     stranger.keep("empty")
+    for view in ("sessions", "devices", "funnels", "retention", "paths", "vitals", "bots", "list", "live"):
+        note = stranger.open(f"?view={view}").locator("#room > .note")
+        expect(note).to_have_text("No event of this project has come yet. See what to paste.")
+    stranger.click(note.get_by_role("link"))
+    assert snippets.nth(0).inner_text() == tag
+    expect(stranger.open("?view=health").locator(".verdict")).to_have_text("No event has come yet.")
+    stranger.open()
     send(stranger.server, keys.write_key)
     expect(page.locator(".total strong").first).to_have_text("1", timeout=15_000)

@@ -131,6 +131,19 @@ def test_what_is_printed_has_the_figures_and_no_controls(reader: Reader) -> None
     reader.keep("overview-print")
 
 
+def test_no_view_is_cut_on_paper(reader: Reader) -> None:
+    cut = """() => [...document.querySelectorAll(".wide, .grid-box")]
+      .map(box => [box.ariaLabel, box.scrollWidth - box.clientWidth]).filter(([, over]) => over > 0)"""
+    funnel = "funnels&step=page:/&step=page:/cart&exclude=page:/contact"
+    for query in ("sessions", "devices", "list", "vitals", "retention&period=90d", "paths&page=/cart", funnel):
+        page = reader.open(f"?view={query}")
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 718, "height": 1000})  # A4 between its margins
+        assert page.evaluate(cut) == [], query
+        assert not [each for each in page.locator("button, a.button").all() if each.is_visible()], query
+    assert "steps within a week, without /contact on the way" in page.locator(".outcome").inner_text()
+
+
 def test_without_motion_nothing_is_animated(chromium: Browser, shop_server: Server) -> None:
     running = "document.getAnimations().length"
     with reading(chromium, shop_server, reduced_motion="reduce") as reader:

@@ -1,9 +1,9 @@
 // The dashboard: who is signed in, then the view that the address asks for. Everything else is wired here.
 
-import { current, follow, go, href } from "./address.js"
+import { current, follow, go, href, hrefOf } from "./address.js"
 import { Asking, fetchJson } from "./api.js"
 import { describe, drawHeader, drawProjects, drawViews } from "./controls.js"
-import { replace } from "./element.js"
+import { element, replace } from "./element.js"
 import { failureOf } from "./failure.js"
 import { focusAgain, focused } from "./focus.js"
 import { explain, ownFilter } from "./own_visits.js"
@@ -87,7 +87,19 @@ async function showView(place, view, scene) {
   }
   const welcome = () => showEmpty(place, scene, () => go(href({}), { replace: true }))
   await module.show(place, { ...scene, isEverEmpty: () => isEmpty(scene.asking), welcome })
+  if (!place.querySelector(".empty, .hint") || !(await isEmpty(scene.asking)) || scene.signal.aborted) return
+  if (!document.body.classList.contains("waiting")) place.append(firstEvent())
 }
+
+// What to do where a view has nothing to show, as no event has ever come.
+const firstEvent = () =>
+  element(
+    "p",
+    { class: "note", role: "status" },
+    "No event of this project has come yet. ",
+    element("a", { href: hrefOf("setup") }, "See what to paste"),
+    ".",
+  )
 
 function askingOf(parameters, project, period, signal) {
   const common = [

@@ -5,7 +5,7 @@ import { element, replace } from "./element.js"
 import { count, duration, named, percent } from "./figures.js"
 import { failure } from "./failure.js"
 import { filterOf, titleOf } from "./filters.js"
-import { exclusionOf, funnelForm, MOST, USUAL_WINDOW, wordsOf } from "./funnel_form.js"
+import { exclusionOf, funnelForm, MOST, USUAL_WINDOW, windowOf, wordsOf } from "./funnel_form.js"
 import { table, wide } from "./table.js"
 
 const VALUES = 20
@@ -46,7 +46,7 @@ export async function show(place, { asking, parameters }) {
       asking.post("funnel", body),
       breakdown ? asking.post("funnel", { ...body, breakdown, limit: VALUES, offset: Number(offset) || 0 }) : null,
     ])
-    replace(result, drawResult(complete, rows, body.by))
+    replace(result, drawResult(complete, rows, body, texts))
     if (split) result.after(drawSplit(complete, split, breakdown, Number(offset) || 0))
   } catch (error) {
     if (error.name === "AbortError") throw error
@@ -60,7 +60,8 @@ async function valuesOf(asking, dimension) {
   return rows.map(({ value }) => value).filter(Boolean)
 }
 
-function drawResult(steps, rows, by) {
+function drawResult(steps, rows, { by, window_seconds }, exclusions) {
+  const ends = exclusions.map((text) => wordsOf(exclusionOf(text, steps.length).step)).filter(Boolean)
   const last = rows.at(-1)
   const lost = (row) => (row.step === 1 ? "" : rows[row.step - 2].count ? percent(1 - row.step_conversion) : "–")
   return [
@@ -70,7 +71,8 @@ function drawResult(steps, rows, by) {
       ...(rows[0].count
         ? [
             element("strong", {}, percent(last.conversion)),
-            ` of ${count(rows[0].count)} ${by === "user" ? "users" : "visitors"} take all ${rows.length} steps`,
+            ` of ${count(rows[0].count)} ${by === "user" ? "users" : "visitors"} take all ${rows.length} steps within ${windowOf(window_seconds)}`,
+            ends.length ? `, without ${ends.join(" or ")} on the way` : "",
           ]
         : [`Nobody took the first step in this period: ${wordsOf(steps[0])}`]),
     ),

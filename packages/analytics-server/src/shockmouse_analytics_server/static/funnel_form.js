@@ -5,6 +5,7 @@
 
 import { go, href } from "./address.js"
 import { button, element } from "./element.js"
+import { duration } from "./figures.js"
 import { titleOf } from "./filters.js"
 
 export const MOST = 10
@@ -18,6 +19,9 @@ const WINDOWS = [
 const DIMENSIONS = ["country", "locale", "device_type", "browser", "os", "screen", "host", "app_version"]
 
 export const wordsOf = (step) => step.slice(step.indexOf(":") + 1)
+
+// The words for a window of so many seconds.
+export const windowOf = (seconds) => WINDOWS.find(([each]) => each === seconds)?.[1] ?? duration(seconds)
 
 // {step, after, before}: numbers of steps, kept within a funnel of this length.
 export function exclusionOf(text, length) {

@@ -102,7 +102,9 @@ function verdict(project, server) {
       ? "Some events could not be stored and wait in quarantine."
       : Object.keys(project.rejected).length
         ? "Events arrive and are stored. Some were rejected: see why below."
-        : "Events arrive and are stored. Nothing was rejected."
+        : project.accepted
+          ? "Events arrive and are stored. Nothing was rejected."
+          : "No event has come yet."
   const tone = isLate || project.quarantine.length ? "poor" : "good"
   return element(
     "p",

@@ -53,7 +53,7 @@ const withHint = (rows, interval, { isRunning }) => [
 
 // Of one cohort nobody can have come back yet.
 function tooSoon([cohort], interval) {
-  if (!cohort) return element("p", { class: "quiet" }, "No visitor came in this period.")
+  if (!cohort) return element("p", { class: "quiet hint" }, "No visitor came in this period.")
   const { start, visitors } = cohort
   const who = visitors === 1 ? "The only visitor" : `All ${count(visitors)} visitors`
   const when = { day: "on", week: "in the week from", month: "in" }[interval]
