@@ -20,7 +20,9 @@ select (select count() from events) as events, (select uniqExact(event_id) from 
 (select sum(events) from counts_by_quarter) as counts,
 (select sum(events) from counts_by_value where dimension = 'path') as values,
 (select count() from events where type != 'performance')
-    + (select sum(events) from measures_by_value where dimension = '') as measures
+    + (select sum(events) from measures_by_value where dimension = '') as measures,
+(select count() from events where type in ('page', 'screen', 'performance'))
+    + (select sum(events) from counts_by_name) as names
 """
 
 
@@ -34,11 +36,12 @@ class Totals(Struct, frozen=True):
     counts: int
     values: int
     measures: int
+    names: int
 
     @classmethod
     def of(cls, events: int) -> "Totals":
         """What is right for so many events."""
-        return cls(*[events] * 7)
+        return cls(*[events] * 8)
 
 
 async def totals(database: Database) -> Totals:
@@ -77,6 +80,11 @@ def make_row(**overrides: Any) -> Row:
 def make_measure() -> Row:
     """Return a performance event, which stands in one more table than others."""
     return make_row(type="performance", name="LCP", properties=Raw(b'{"value":1840.5}'))
+
+
+def make_deed() -> Row:
+    """Return a named event that is no page view, which stands in one more table as well."""
+    return make_row(type="track", name="Order placed")
 
 
 def make_entry(events: int = 1, *, batch_id: uuid.UUID | None = None, **overrides: Any) -> Entry:

@@ -214,6 +214,7 @@ def test_the_manifest_has_every_table_and_only_this_user_reads_it(database, fold
     manifest = database.run(scenario)
     assert {table.name: table.rows for table in manifest.tables} == {
         "audit_log": 0,
+        "counts_by_name": 0,
         "counts_by_quarter": 1,
         "counts_by_value": 7,
         "devices": 3,

@@ -92,7 +92,9 @@ def test_a_user_leaves_every_table_with_the_devices_that_are_only_theirs(node: N
         "devices": (2, 2, 0),
         "counts_by_quarter": (1, 1, 0),
         "counts_by_value": (7, 7, 0),
+        "counts_by_name": (1, 1, 0),
     }
+    assert node.fetch("select name from counts_by_name") == []
     for table in ("events", "sessions", "devices"):
         rows = node.fetch(f"select project, device_id from {table} order by project")
         assert [tuple(row.values()) for row in rows] == [("rival", "own"), ("shop", "other")]
@@ -361,6 +363,7 @@ def test_an_erasure_killed_in_any_step_goes_on_and_has_the_right_receipt(node: N
         "devices": (2, 2, 0),
         "counts_by_quarter": (1, 1, 0),
         "counts_by_value": (7, 7, 0),
+        "counts_by_name": (1, 1, 0),
     }
     assert node.fetch("select sum(events) as n from counts_by_quarter") == [{"n": 4}]
     assert node.fetch(PATHS) == [{"events": 4, "visitors": 2}]

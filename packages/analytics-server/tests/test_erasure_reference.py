@@ -63,16 +63,20 @@ def expected(rows: list[Row]) -> dict[str, Any]:
     """Return what each table must tell of these events."""
     quarters: Counter[int] = Counter()
     paths: Counter[tuple[str, str]] = Counter()
+    names: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         weight = round(1 / row.sample_rate)
         quarters[int(row.at // 900) * 900] += weight
         paths[str(int(row.at // DAY)), row.path] += weight
+        if row.type not in ("page", "screen", "performance"):
+            names[row.type, str(int(row.at // DAY)), row.name] += weight
     return {
         "events": sorted(row.event_id for row in rows),
         "sessions": dict(Counter((row.device_id, row.session_id) for row in rows)),
         "devices": dict(Counter(row.device_id for row in rows)),
         "counts_by_quarter": dict(quarters),
         "counts_by_value": dict(paths),
+        "counts_by_name": dict(names),
     }
 
 
@@ -84,12 +88,14 @@ def told(node: Node) -> dict[str, Any]:
         return {key[0] if len(key) == 1 else key: round(events) for *keys, events in rows for key in [tuple(keys)]}
 
     value = "from counts_by_value where dimension = 'path' group by all having n > 0"
+    name = "from counts_by_name group by all having n > 0"
     return {
         "events": sorted(row["id"] for row in node.fetch("select toString(event_id) as id from events")),
         "sessions": counted("select device_id, session_id, sum(events) as n from sessions group by all"),
         "devices": counted("select device_id, sum(events) as n from devices group by all"),
         "counts_by_quarter": counted("select toUInt32(bucket), sum(events) as n from counts_by_quarter group by all"),
         "counts_by_value": counted(f"select toString(toUInt16(day)), value, sum(events) as n {value}"),
+        "counts_by_name": counted(f"select type, toString(toUInt16(day)), name, sum(events) as n {name}"),
     }
 
 

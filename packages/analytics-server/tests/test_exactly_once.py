@@ -17,12 +17,20 @@ from shockmouse_analytics_server.segments import Segment
 from shockmouse_analytics_server.spool import Spool
 
 from .conftest import Place
-from .spooled import MONTH, NOON, Totals, entry_of, make_entry, make_measure, make_row, open_spool, totals
+from .spooled import MONTH, NOON, Totals, entry_of, make_deed, make_entry, make_measure, make_row, open_spool, totals
 
 T = TypeVar("T")
 pytestmark = pytest.mark.engine
 
-FILLED = ("events", "sessions", "devices", "counts_by_quarter", "counts_by_value", "measures_by_value")
+FILLED = (
+    "events",
+    "sessions",
+    "devices",
+    "counts_by_quarter",
+    "counts_by_value",
+    "measures_by_value",
+    "counts_by_name",
+)
 COUNT_PARTS = """
 select table, count() as parts from system.parts where database = currentDatabase() and active
 and table in {tables:Array(String)} group by table order by table
@@ -76,7 +84,8 @@ def test_every_table_counts_every_event(migrated: Place, spool: Spool, tmp_path:
 def test_a_retried_segment_counts_once_in_events_and_in_every_view(
     migrated: Place, spool: Spool, tmp_path: Path
 ) -> None:
-    spool.append([make_entry(990), entry_of([make_measure() for _ in range(10)])])
+    rows = [*(make_measure() for _ in range(10)), *(make_deed() for _ in range(10))]
+    spool.append([make_entry(980), entry_of(rows)])
     segment = cut(spool)
     for _ in range(3):
         insert_only(migrated, spool, tmp_path, segment)
@@ -102,7 +111,7 @@ def test_equal_rows_in_two_segments_count_twice(migrated: Place, spool: Spool, t
         spool.append([entry_of([row], batch_id=make_entry().batch_id)])
         load_all(migrated, spool, tmp_path)
     counted = migrated.run(totals)
-    assert counted == Totals(2, 1, 2, 2, 2, 2, 2)
+    assert counted == Totals(2, 1, 2, 2, 2, 2, 2, 2)
 
 
 def test_the_token_holds_the_hash_of_the_bytes(spool: Spool) -> None:
@@ -123,8 +132,8 @@ def test_a_segment_that_changed_on_disk_is_not_sent(spool: Spool) -> None:
 
 def test_the_largest_segment_is_one_block(migrated: Place, spool: Spool, tmp_path: Path) -> None:
     """100,000 rows that would be several blocks by default settings of parallel reading are one part of each table."""
-    rows = [make_row(device_id=f"device {number % 100}") for number in range(segments.MAX_ROWS - 1)]
-    spool.append([entry_of([*rows, make_measure()])])
+    rows = [make_row(device_id=f"device {number % 100}") for number in range(segments.MAX_ROWS - 2)]
+    spool.append([entry_of([*rows, make_measure(), make_deed()])])
     segment = cut(spool)
     assert segment.range.rows == segments.MAX_ROWS
 

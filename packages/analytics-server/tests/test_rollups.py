@@ -13,11 +13,13 @@ import reference
 from asking import NOON, RANGE, Asker, event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Struct, structs
 from reference_measures import LEVELS
 
 from shockmouse_analytics_server.breakdown import Breakdown, breakdown
 from shockmouse_analytics_server.clickhouse import Database
+from shockmouse_analytics_server.filters import compile_filters, parse
+from shockmouse_analytics_server.migrate import FOLDER, up
 from shockmouse_analytics_server.question import Question
 from shockmouse_analytics_server.ranges import Range
 from shockmouse_analytics_server.rows import Row
@@ -29,6 +31,7 @@ NUMBERS = itertools.count()
 MONTH = datetime(2026, 4, 1, tzinfo=UTC)
 KINDS = {(0,): (False,), (1,): (True,), (0, 1): (False, True)}
 DIMENSIONS = ["path", "country", "browser", "referrer_host"]
+DEEDS = ("track", "click", "form")
 METRICS = ["visitors", "sessions", "pageviews", "events"]
 
 
@@ -39,6 +42,7 @@ class Seen(Struct, frozen=True):
     into_session: float
     device: int
     type: str
+    name: str
     values: tuple[str, ...]
     is_bot: bool
 
@@ -48,7 +52,8 @@ seen = st.builds(
     hours=st.integers(-60 * 4, 60 * 4).map(lambda quarters: quarters / 4) | st.floats(-1, 1),
     into_session=st.floats(0, 23),
     device=st.integers(0, 5),
-    type=st.sampled_from(["page", "screen", "track", "performance"]),
+    type=st.sampled_from(["page", "screen", "track", "click", "form", "performance"]),
+    name=st.sampled_from(["", "Bought", "Pricing"]),
     values=st.tuples(*[st.sampled_from(["", "a", "b"])] * len(DIMENSIONS)),
     is_bot=st.sampled_from([False, False, False, True]),
 )
@@ -75,6 +80,7 @@ def row_of(one: Seen, project: str) -> Row:
         session_started=at - timedelta(hours=round(one.into_session, 3)),
         device_id=f"device-{one.device}",
         type=one.type,
+        name=one.name,
         bot="crawler" if one.is_bot else "",
         **dict(zip(DIMENSIONS, one.values, strict=True)),
     )
@@ -111,17 +117,19 @@ def test_a_breakdown_by_day_equals_a_recomputation(
     if whole:
         start, end = (datetime(at.year, at.month, at.day, tzinfo=ZoneInfo(zone)).astimezone(UTC) for at in (start, end))
     question = Question(project=asker.project(project), range=Range(start, end, ZoneInfo(zone)), kinds=kinds)
-    world = reference.World([row for row in rows if (row.bot != "") in KINDS[kinds]], start, end)
+    of_deeds = structs.replace(question, conditions=compile_filters([parse(f"type:is:{'|'.join(DEEDS)}")]))
+    seen_rows = [row for row in rows if (row.bot != "") in KINDS[kinds]]
+    everything = reference.World(seen_rows, start, end)
+    deeds = reference.World([row for row in seen_rows if row.type in DEEDS], start, end)
+    asked = [(name, question, everything) for name in DIMENSIONS] + [("name", of_deeds, deeds)]
 
     async def ask(database: Database) -> list[Breakdown]:
         return [
-            await breakdown(
-                database, question, dimension=name, metrics=METRICS, limit=100, offset=0, counted_one_by_one=-1
-            )
-            for name in DIMENSIONS
+            await breakdown(database, each, dimension=name, metrics=METRICS, limit=100, offset=0, counted_one_by_one=-1)
+            for name, each, _ in asked
         ]
 
-    for name, found in zip(DIMENSIONS, shared.run(ask, read_only=True), strict=True):
+    for (name, _, world), found in zip(asked, shared.run(ask, read_only=True), strict=True):
         expected = reference.breakdown_of_events(world, lambda row, name=name: getattr(row, name))
         assert {row["value"]: {metric: row[metric] for metric in METRICS} for row in found.rows} == {
             value: {metric: row[metric] for metric in METRICS} for value, row in expected.items()
@@ -206,3 +214,33 @@ def test_percentiles_by_day_are_within_one_percent(
     assert {(row["name"], row["path"]): row["events"] for row in found.rows} == {
         key: reference.half_up(sum((weight for _, weight in values), Fraction(0))) for key, values in groups.items()
     }
+
+
+def test_names_of_events_that_were_there_before_are_counted(database: Any, tmp_path: Path) -> None:
+    for file in sorted(FOLDER.glob("*.sql"))[:7]:
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    insert = """
+insert into events (project, at, event_id, batch_id, type, name, sample_rate, device_id, rollup_retention)
+select 'shop', toDateTime64('2026-03-20 00:00:00', 3, 'UTC') + number * 3600, generateUUIDv4(), generateUUIDv4(),
+    ['track', 'page', 'click', 'performance'][number % 4 + 1], concat('name ', toString(number % 3)), 0.5,
+    toString(number % 7), 0 from numbers(600)
+"""
+    counted = """
+select type, name, day, retention, sum(events), sum(sampled), uniqCombinedMerge(12)(visitors) from counts_by_name
+group by all order by all
+"""
+    expected = """
+select type, name, toDate(at) as day, 0 as retention, sum(2), count(), uniq(device_id) from events
+where type in ('track', 'click') group by all order by all
+"""
+
+    async def scenario(opened: Database) -> list[Any]:
+        await up(opened, folder=tmp_path)
+        await opened.execute(insert)
+        await up(opened)
+        await opened.execute(insert)
+        return [[tuple(row.values()) for row in await opened.fetch(sql)] for sql in (counted, expected)]
+
+    found, wanted = database.run(scenario)
+    assert found == wanted
+    assert len(found) > 100

@@ -3,8 +3,8 @@
 {{cut(events)}} create materialized view …     the loader waits for the moment in which events_cut takes the rows that
                                                are there (hard links, no copy) and the view is made for all that follow
 {{backfill(events_cut)}} insert into … select  run once for each partition of the cut, `_partition_id =
-                                               {partition:String}` in it; `order by all`, so that a step that is run
-                                               again has the same blocks, and its token lets them count once
+                                               {partition:String}` in it; ordered by all or by what groups, so that a
+                                               step that is run again has the same blocks: its token counts them once
 Crash     the view's being there means that the cut is made; the journal knows the partitions that are done
 """
 

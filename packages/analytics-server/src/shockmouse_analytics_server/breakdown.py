@@ -4,12 +4,13 @@ Events of the range are grouped by their own value; visitors and sessions are th
 rate, duration and views are those of the group's sessions, each looked at whole. By entry or exit page the sessions
 that began in the range are grouped, with all their events.
 
-Rollup     counts_by_value answers for whole days, UTC, and the events for the hours around them, where nothing is
-           filtered and the dimension is one of the rollup's. Its visitors and sessions are sketches, so few events, and
-           those of sampled devices, are counted one by one all the same
+Rollups    counts_by_value answers for whole days, UTC, and the events for the hours around them, where nothing is
+           filtered and the dimension is one of the rollup's; so does counts_by_name for names of events of some types.
+           Their visitors and sessions are sketches, so few events, and those of sampled devices, are counted one by one
+           all the same
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ from .clickhouse import Database
 from .filters import Expression, express
 from .question import Question
 from .totals import Totals, is_whole_days, whole_days
+from .wire import EventType
 
 DEFAULT_METRICS = "visitors,sessions,pageviews,events"
 ORDERS = {
@@ -31,6 +33,7 @@ ORDERS = {
 OF_WHOLE_SESSIONS = frozenset({"bounce_rate", "session_duration_seconds", "views_per_session"})
 DISTINCT = frozenset({"visitors", "sessions"})
 ROLLED_UP = frozenset({"path", "referrer_host", "utm_source", "country", "browser", "os", "device_type"})
+NAMED = frozenset(get_args(EventType)) - {"page", "screen", "performance"}
 COUNTED_ONE_BY_ONE = 250_000  # events, which take no longer than the rollup
 
 
@@ -60,9 +63,10 @@ async def breakdown(
         return await database.fetch(sql, params=params)
 
     found, exact = None, True
-    if dimension in ROLLED_UP and not question.is_filtered and not OF_WHOLE_SESSIONS & set(metrics):
-        params |= whole_days(question) | {"dimension": dimension}
-        found = await fetch(by_day(question, value, metrics))
+    days = None if OF_WHOLE_SESSIONS & set(metrics) else days_of(question, dimension)
+    if days:
+        params |= whole_days(question) | {"dimension": dimension, "types": list(question.conditions.types)}
+        found = await fetch(by_day(question, days, value, metrics))
         sampled, seen = total(found)
         exact = not DISTINCT & set(metrics)
         if not exact and (sampled or seen <= counted_one_by_one):
@@ -84,10 +88,21 @@ def total(found: list[dict[str, Any]]) -> tuple[int, float]:
     return counts[0] if counts else (0, 0)
 
 
-def by_day(question: Question, value: Expression, metrics: list[str]) -> str:
-    """Return the statement over the rollup."""
+def days_of(question: Question, dimension: str) -> str | None:
+    """Return what selects the whole days from a rollup; None where none can answer."""
+    types = question.conditions.types
+    if dimension in ROLLED_UP and not question.is_filtered:
+        return question.sql("breakdown_days_of_values")
+    if dimension == "name" and types and NAMED.issuperset(types):
+        return question.sql("breakdown_days_of_names")
+    return None
+
+
+def by_day(question: Question, days: str, value: Expression, metrics: list[str]) -> str:
+    """Return the statement over a rollup."""
     return question.sql(
         "breakdown_rolled_up",
+        days=days,
         order=ORDERS[metrics[0]],
         distinct_visitors="uniqCombinedMerge(12)(counted.visitors)" if "visitors" in metrics else "0",
         distinct_sessions="uniqCombinedMerge(12)(counted.sessions)" if "sessions" in metrics else "0",

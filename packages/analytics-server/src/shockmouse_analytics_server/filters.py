@@ -93,11 +93,12 @@ class Expression(Struct, frozen=True):
 
 
 class Conditions(Struct, frozen=True):
-    """What filters demand, in SQL: of one event, and of a session."""
+    """What filters demand, in SQL: of one event, and of a session; `types`, if to be one of these is all of it."""
 
     event: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
     params: dict[str, object] = {}
+    types: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Filter:
@@ -221,6 +222,8 @@ def paths_of(name: str) -> list[str]:
 
 def compile_filters(filters: Iterable[Filter], prefix: str = "filter") -> Conditions:
     """Return the conditions that hold where all the filters do; what they bind has names that begin with `prefix`."""
+    filters = list(filters)
+    is_of_types = [(asked.dimension, asked.operator) for asked in filters] == [("type", "is")]
     event: list[str] = []
     session: list[str] = []
     params: dict[str, object] = {}
@@ -237,4 +240,4 @@ def compile_filters(filters: Iterable[Filter], prefix: str = "filter") -> Condit
         sql = "(" + operator.format(value=value.sql, name=name, sign=SIGNS.get(asked.operator)) + ")"
         (session if value.of_session else event).append(sql)
         params |= value.params
-    return Conditions(tuple(event), tuple(session), params)
+    return Conditions(tuple(event), tuple(session), params, filters[0].values if is_of_types else ())

@@ -94,6 +94,13 @@ ROLLUPS = (
         sums=("events", "page_views"),
         is_by_day=True,
     ),
+    Rollup(
+        "counts_by_name",
+        ("type", "day", "name", "is_bot", "retention"),
+        "toDateTime(day, 'UTC')",
+        sums=("events",),
+        is_by_day=True,
+    ),
 )
 
 

@@ -1,5 +1,6 @@
 -- breakdown_hours: what breakdown_rolled_up adds to whole days: the events around them, by value.
--- Parameters: those of breakdown_rolled_up. Mark: value.
+-- Parameters: project String; start, end DateTime64(3) UTC, half-open; inner_start, inner_end Date, UTC: the whole days
+--     within; kinds Array(UInt8); those of value and filters. Mark: value.
 -- Columns: those of the rollup that are asked for; sketches of the same kind.
 union all
 select
@@ -9,4 +10,5 @@ select
 from events
 where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
     and (toDate(at) < {inner_start:Date} or toDate(at) >= {inner_end:Date}) and (bot != '') in {kinds:Array(UInt8)}
+    and {{event_fits}}
 group by value
