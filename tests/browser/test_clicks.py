@@ -53,6 +53,29 @@ def test_a_click_tells_of_its_element_and_nothing_else(visitor: Visitor, tab: Pa
     ]
 
 
+def test_the_text_of_a_button_is_not_told_where_a_person_can_type_in_it(visitor: Visitor) -> None:
+    visitor.put(
+        "/",
+        "<div role=button id=a><b><span contenteditable>x</span></b></div>"
+        "<div role=link id=b><p>Note</p><textarea>typed before</textarea></div>"
+        "<div role=button id=c><select><option>chosen</select></div>"
+        "<div role=button id=d><span contenteditable=plaintext-only>x</span></div>"
+        "<button id=e>Buy <b>now</b></button>",
+    )
+    tab = visitor.open("/")
+    for field in ("#a span", "#d span"):
+        tab.click(field)
+        tab.keyboard.type("SECRETTYPED")
+    tab.wait_for_timeout(1100)  # further apart than what is taken for rage
+    for name in "abcde":
+        tab.evaluate("name => document.getElementById(name).click()", name)
+    assert clicks(visitor, 7)[2:] == [
+        *((name, {"tag": "div", "id": name}) for name in "abcd"),
+        ("Buy now", {"tag": "button", "id": "e", "text": "Buy now"}),
+    ]
+    assert "SECRETTYPED" not in str(visitor.rows())
+
+
 def test_links_that_lead_away_and_downloads_are_marked_and_lose_their_query(visitor: Visitor, tab: Page) -> None:
     for name in ("out", "pdf", "saved"):
         tab.click(f"#{name}")

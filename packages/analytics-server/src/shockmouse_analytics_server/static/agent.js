@@ -158,9 +158,11 @@ const bc=/\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[
 const aJ=a=>a.composedPath().filter(b=>b.nodeType===1)
 const aK=a=>a.some(b=>b.hasAttribute("data-shockmouse-ignore"))
 const bd=a=>{const b={tag:a.localName}
-for(const{name:c,value:e}of a.attributes){const d={id:"id",class:"classes","aria-label":"label"}[c]||(c.startsWith("data-shockmouse-")&&c.slice(16))
-if(d)b[d]=x(e,200)}
-if(a.matches("a,button,summary,[role=button],[role=link]")&&!a.isContentEditable)
+for(const{name:c,value:f}of a.attributes){const d={id:"id",class:"classes","aria-label":"label"}[c]||(c.startsWith("data-shockmouse-")&&c.slice(16))
+if(d)b[d]=x(f,200)}
+const e=":read-write,textarea,select"
+const g="a,button,summary,[role=button],[role=link]"
+if(a.matches(g)&&!a.matches(e)&&!a.querySelector(e))
 b.text=x(a.textContent.replace(/\s+/g," ").trim(),80)
 return b}
 let am=[]

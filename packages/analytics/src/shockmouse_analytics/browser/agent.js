@@ -315,7 +315,10 @@
         (name.startsWith("data-shockmouse-") && name.slice(16))
       if (known) told[known] = cutText(value, 200)
     }
-    if (element.matches("a,button,summary,[role=button],[role=link]") && !element.isContentEditable)
+    // What a visitor types may lie deeper inside.
+    const typed = ":read-write,textarea,select"
+    const button = "a,button,summary,[role=button],[role=link]"
+    if (element.matches(button) && !element.matches(typed) && !element.querySelector(typed))
       told.text = cutText(element.textContent.replace(/\s+/g, " ").trim(), 80)
     return told
   }
