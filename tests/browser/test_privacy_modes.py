@@ -78,6 +78,22 @@ def test_opting_in_begins_a_device_and_opting_out_ends_everything(visitor: Visit
     assert len({row["device_id"] for row in rows}) == 2
 
 
+@pytest.mark.parametrize("order", ["other tab", "same tab"])
+def test_what_happened_before_consent_is_told_as_before_consent(visitor: Visitor, order: str) -> None:
+    visitor.put("/")
+    asking, answering = visitor.open("/"), visitor.open("/")
+    visitor.stored(2, "page")
+    asking.evaluate("shockmouse.track('before')")
+    (answering if order == "other tab" else asking).evaluate("shockmouse.optIn()")
+    asking.evaluate("shockmouse.track('after')")
+    before, after = visitor.stored(2, "track")
+    assert (before["name"], before["locale"], *told(before)) == ("before", "en", "strict", "", "", False)
+    assert (after["name"], after["locale"], after["privacy"], after["screen"]) == (
+        "after", "en-US", "balanced", "1300x700"
+    )  # fmt: skip
+    assert before["batch_id"] != after["batch_id"]
+
+
 def test_people_of_the_site_leave_out_their_own_visits_by_an_address(visitor: Visitor) -> None:
     said: list[str] = []
     tab = visitor.context.new_page()

@@ -1,13 +1,13 @@
 (()=>{"use strict"
 const W=document.currentScript||document.querySelector("script[data-key]")
-const ao=window.shockmouse
-if(!W||ao?.version)return
-const ap=ao?.q||[]
-const aq="0.1.0"
+const an=window.shockmouse
+if(!W||an?.version)return
+const ao=an?.q||[]
+const ap="0.1.0"
 const p=W.dataset
 const r=a=>p.autotrack?.split(/\s+/).includes(a)??a!=="hash"
-const ar=navigator.globalPrivacyControl||navigator.doNotTrack==="1"
-const X=ar?"strict":p.privacy||"balanced"
+const aq=navigator.globalPrivacyControl||navigator.doNotTrack==="1"
+const X=aq?"strict":p.privacy||"balanced"
 const Y=+p.sampleRate
 const Z=Y>0&&Y<1?Y:1
 const H=new URL(p.events||"v1/events",new URL(p.endpoint?.replace(/\/?$/,"/")||W.src,location))
@@ -15,33 +15,33 @@ H.searchParams.set("key",p.key)
 const _=60_000
 const $=60_000
 const aW=256_000
-const as="Shockmouse-Session"
-const at=()=>{}
+const ar="Shockmouse-Session"
+const as=()=>{}
 const k=b=>(...c)=>{try{const a=b(...c)
-a?.catch?.(at)
+a?.catch?.(as)
 return a}catch{}}
 const l=(a,I,b)=>I.split(" ").forEach(c=>a.addEventListener(c,k(b),true))
-const x=(a,b)=>(""+a).slice(0,b).replace(/[\ud800-\udbff]$/,"")
-let au=0
-const C=()=>{const a=(au=Math.max(au+1,Date.now())).toString(16).padStart(12,"0")
+const w=(a,b)=>(""+a).slice(0,b).replace(/[\ud800-\udbff]$/,"")
+let at=0
+const C=()=>{const a=(at=Math.max(at+1,Date.now())).toString(16).padStart(12,"0")
 const b=[...crypto.getRandomValues(new Uint8Array(18))]
 const c=()=>(b.pop()&15).toString(16)
 return a.slice(0,8)+"-"+a.slice(8)+"-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g,c)}
 const J="shockmouse."
 const K=k((a,b=localStorage)=>b.getItem(J+a))
-const y=k((a,b,c=localStorage)=>c.setItem(J+a,b))
+const x=k((a,b,c=localStorage)=>c.setItem(J+a,b))
 const aa=k((a,b=localStorage)=>b.removeItem(J+a))
 const I=L=>Object.keys(localStorage).filter(a=>a.startsWith(J+L))
 let D=p.consent==="given"&&"yes"
-const ab=()=>(ar&&p.gpc==="drop"?"no":K("consent")||D)
-const ac=()=>K("device")||(y("device",C()),K("device"))
-const t=()=>(ab()==="yes"&&X!=="strict"&&ac()?X:"strict")
+const ab=()=>(aq&&p.gpc==="drop"?"no":K("consent")||D)
+const ac=()=>K("device")||(x("device",C()),K("device"))
+const y=()=>(ab()==="yes"&&X!=="strict"&&ac()?X:"strict")
 let o
 const aX=a=>{o=k(JSON.parse)(K("session",sessionStorage))||o
 if(!o||a-o.last>30*_||a-o.started>1440*_)
 o={id:C(),started:a}
 o.last=a
-y("session",JSON.stringify(o),sessionStorage)
+x("session",JSON.stringify(o),sessionStorage)
 return o}
 const M=a=>new TextEncoder().encode(a)
 const ad=b=>{let a=0x811c9dc5
@@ -49,8 +49,8 @@ for(const c of M(b))a=Math.imul(a^c,0x01000193)
 a=Math.imul(a^(a>>>16),0x85ebca6b)
 a=Math.imul(a^(a>>>13),0xc2b2ae35)
 return(a^(a>>>16))>>>0}
-const{userAgentData:ae,language:av}=navigator
-const N=a=>(t()==="full"?a:Math.round(a/100)*100)
+const{userAgentData:ae,language:au}=navigator
+const N=a=>(y()==="full"?a:Math.round(a/100)*100)
 let O
 const aY=b=>{const a={platform:ae?.platform||navigator.platform,touch:navigator.maxTouchPoints>0,mobile:ae?.mobile,viewport:N(innerWidth)+"x"+N(innerHeight),pixel_ratio:devicePixelRatio,dark:matchMedia("(prefers-color-scheme:dark)").matches,}
 if(b!=="strict")
@@ -60,82 +60,84 @@ Object.assign(a,{languages:f.join(),vendor:g,math:Math.tan(-1e300)},O)
 if(!O){O={}
 ae?.getHighEntropyValues(["architecture","model","platformVersion","uaFullVersion"]).then(c=>{delete c.brands
 O=c
-af=0},at)}}
+af=0},as)}}
 const d=p.key+JSON.stringify(a)
 return{hash:ad(d).toString(16)+ad(d+1).toString(16),signals:a}}
-const aZ=()=>{const a=navigator.webdriver||undefined
-if(t()==="strict")return{webdriver:a,locale:av.split("-")[0]}
-const{timeZone:b}=Intl.DateTimeFormat().resolvedOptions()
-return{webdriver:a,locale:av,timezone:b,screen:{width:N(screen.width),height:N(screen.height)}}}
+const aZ=b=>{const a=navigator.webdriver||undefined
+if(b==="strict")return{webdriver:a,locale:au.split("-")[0]}
+const{timeZone:c}=Intl.DateTimeFormat().resolvedOptions()
+return{webdriver:a,locale:au,timezone:c,screen:{width:N(screen.width),height:N(screen.height)}}}
 const a_=C()
 let a$=0
 let s=[]
-let ag,aw,m,af
+let ag,av,m,af
 const n=(g,c,h,i)=>{if(ab()==="no")return
 const d=Date.now()
-const b=t()
-const a=b!=="strict"&&aX(d)
-const e=a?ac():undefined
-if(a&&Z<1&&ad(e)>=Z*2**32)return
-const f={event_id:C(),type:g,name:c&&x(c,255),timestamp:new Date(d),properties:h,user_id:aw,device_id:e,session_id:a.id,session_started_at:a?new Date(a.started):undefined,privacy:b,sample_rate:Z,boot_id:a_,seq:a$++,context:{page:m},...i,}
-if(af!==b)f.fingerprint=aY((af=b))
-s.push(JSON.stringify(f))
-ag??=setTimeout(k(ah),1000)}
+const a=y()
+const b=a!=="strict"&&aX(d)
+const e=b?ac():undefined
+if(b&&Z<1&&ad(e)>=Z*2**32)return
+const f={event_id:C(),type:g,name:c&&w(c,255),timestamp:new Date(d),properties:h,user_id:av,device_id:e,session_id:b.id,session_started_at:b?new Date(b.started):undefined,privacy:a,sample_rate:Z,boot_id:a_,seq:a$++,context:{page:m},...i,}
+if(af!==a)f.fingerprint=aY((af=a))
+s.push([JSON.stringify(f),JSON.stringify(aZ(a))])
+ag??=setTimeout(k(aw),1000)}
 const E=new Map()
-const ax=f=>{ag=clearTimeout(ag)
+const ax=g=>{ag=clearTimeout(ag)
 if(!s.length)return
 const b=C()
-const c=JSON.stringify({batch_id:b,library:{name:"shockmouse-agent",version:aq},context:aZ()})
+const[[h,c]]=s
+const i=JSON.stringify({batch_id:b,library:{name:"shockmouse-agent",version:ap}}).slice(0,-1)
+const d=i+',"context":'+c+',"events":['
 let a=1
-for(let d=M(c+s[0]).length;a<s.length;a++){d+=M(s[a]).length+1
-if(d>f)break}
-const e=s.splice(0,a)
-return[b,c.slice(0,-1)+',"events":['+e+"]}",e]}
+for(let e=M(d+h).length;s[a]?.[1]===c;a++){e+=M(s[a][0]).length+1
+if(e>g)break}
+const f=s.splice(0,a)
+return[b,d+f.map(([j])=>j)+"]}",f]}
 const ay=a=>'{"sent_at":"'+new Date().toJSON()+'",'+a.slice(1)
 const az=a=>{E.delete(a)
 aa("batch."+a)}
-const aA=()=>{if(t()!=="strict")for(const a of I("batch."))E.set(a.slice(17),localStorage[a])
+const aA=()=>{if(y()!=="strict")for(const a of I("batch."))E.set(a.slice(17),localStorage[a])
 return[...E].sort()}
-const ai=k((a,b)=>{E.set(a,b)
-if(t()!=="strict")y("batch."+a,b)
+const ah=k((a,b)=>{E.set(a,b)
+if(y()!=="strict")x("batch."+a,b)
 let c=0
 for(const[a,b]of aA().reverse()){if((c+=b.length)>aW)az(a)}})
 let P=0
 let aB
-const aj=async(c,a)=>{let b,d
+const ai=async(c,a)=>{let b,d
 try{const e=await fetch(H,{method:"POST",body:ay(a),keepalive:M(a).length<=$,signal:AbortSignal.timeout?.(30_000)})
 b=e.status
 d=e.headers.get("retry-after")*1000}catch{}
 if(b&&!/40[1348]|429|5../.test(b)){P=0
 az(c)
 return true}
-ai(c,a)
+ah(c,a)
 clearTimeout(aB)
 aB=setTimeout(Q,Math.min((d||0)+Math.random()*500*2**++P,5*_))}
-const aC=async()=>{for(const[a,b]of aA())if(ab()==="no"||!(await aj(a,b)))return}
+const aC=async()=>{for(const[a,b]of aA())if(ab()==="no"||!(await ai(a,b)))return}
 const Q=k(()=>(navigator.locks?navigator.locks.request("shockmouse",aC):aC()))
-const ah=async()=>{for(let a;(a=ax($));)P?ai(...a):await aj(...a)}
+const aw=async()=>{for(let a;(a=ax($));)P?ah(...a):await ai(...a)}
 const ba=a=>{const b=k(()=>window.fetchLater(H,{method:"POST",body:a,activateAfter:0}))()
 return b||k(()=>navigator.sendBeacon(H,a))()}
-const aD=()=>{const a=navigator.onLine&&(!P||t()==="strict")
+const aD=()=>{const a=navigator.onLine&&(!P||y()==="strict")
 for(let c=$;s.length;){const[d,b,e]=ax(c)
 if(a&&ba(ay(b)))continue
 if(a&&(c/=2)>500)s=e.concat(s)
-else{ai(d,b)
-if(a)aj(d,b)}}}
+else{ah(d,b)
+if(a)ai(d,b)}}}
 const aE=c=>{const{origin:d,pathname:a,search:e}=location
 const b=r("hash")?location.hash:""
 const f=b?a.replace(/\/$/,"")+b.replace(/^#\/?/,"/"):a
 return{url:d+a+e+b,path:f,title:document.title,referrer:m&&!c?m.url:document.referrer}}
-const ak=a=>{const b=aE(a)
+const aj=a=>{const b=aE(a)
 if(m&&!a&&m.path===b.path)return
 if(m)aF()
-for(const c of u.keys())if(!c.isConnected)al(c,"abandon")
+for(const c of t.keys())if(!c.isConnected)ak(c,"abandon")
 m=b
 R=0
 aG()
 if(r("pages"))n("page",m.title)}
-const aH=()=>setTimeout(k(ak))
+const aH=()=>setTimeout(k(aj))
 const aI=a=>{const b=history[a]
 history[a]=function(...c){const d=b.apply(this,c)
 aH()
@@ -159,13 +161,13 @@ const aJ=a=>a.composedPath().filter(b=>b.nodeType===1)
 const aK=a=>a.some(b=>b.hasAttribute("data-shockmouse-ignore"))
 const bd=a=>{const b={tag:a.localName}
 for(const{name:c,value:f}of a.attributes){const d={id:"id",class:"classes","aria-label":"label"}[c]||(c.startsWith("data-shockmouse-")&&c.slice(16))
-if(d)b[d]=x(f,200)}
+if(d)b[d]=w(f,200)}
 const e=":read-write,textarea,select"
 const g="a,button,summary,[role=button],[role=link]"
 if(a.matches(g)&&!a.matches(e)&&!a.querySelector(e))
-b.text=x(a.textContent.replace(/\s+/g," ").trim(),80)
+b.text=w(a.textContent.replace(/\s+/g," ").trim(),80)
 return b}
-let am=[]
+let al=[]
 const be=f=>{const c=aJ(f)
 if(!c[0]||aK(c))return
 const g=c.find(d=>d.matches(bb))
@@ -175,22 +177,22 @@ if(/^https?:$/.test(b?.protocol)){a.href=b.origin+b.pathname
 if(r("outbound")&&b.host!==location.host)a.outbound=true
 if(r("downloads")&&(b.hasAttribute("download")||bc.test(b.pathname)))a.download=true}
 const{timeStamp:h,clientX:i,clientY:j,detail:bl}=f
-am=am.filter(e=>h-e.at<1000&&Math.hypot(i-e.x,j-e.y)<=30)
-if(bl&&am.push({at:h,x:i,y:j})===3)a.rage=true
+al=al.filter(e=>h-e.at<1000&&Math.hypot(i-e.x,j-e.y)<=30)
+if(bl&&al.push({at:h,x:i,y:j})===3)a.rage=true
 if(r("clicks")?g||a.rage:a.outbound||a.download)
 n("click",a.name||a.label||a.text||a.id||a.tag,a)}
-const u=new Map()
+const t=new Map()
 const bf=/pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i
 const bg=e=>{const c=aJ(e)
 const{form:a,name:f,id:g,type:h,autocomplete:i}=c[0]
 if(!a||aK(c))return
-if(!u.has(a))u.set(a,{since:performance.now(),fields:[]})
-const{fields:d}=u.get(a)
-const b=x(f||g,80)
+if(!t.has(a))t.set(a,{since:performance.now(),fields:[]})
+const{fields:d}=t.get(a)
+const b=w(f||g,80)
 const j=h+i+b
 if(b&&!bf.test(j)&&!d.includes(b))d.push(b)}
-const al=(a,d)=>{const{since:z=0,fields:e=[]}=u.get(a)||{}
-u.delete(a)
+const ak=(a,d)=>{const{since:z=0,fields:e=[]}=t.get(a)||{}
+t.delete(a)
 if(a.closest("[data-shockmouse-ignore]"))return
 const b=a.getAttribute("name")||a.getAttribute("id")||undefined
 const c=new URL(a.getAttribute("action")||"",location).pathname
@@ -202,83 +204,82 @@ const c=new PerformanceObserver(g=>b(g.getEntries()))
 c.observe({type:a,buffered:true,...e})
 aL.push(()=>b(c.takeRecords()))})
 const aM=()=>performance.getEntriesByType("navigation")[0]
-let v,T,G,aN,w,B,an,U,V,aO
-const aP=a=>{const b=(v={TTFB:a?0:undefined,CLS:0})
+let u,T,G,aN,v,B,am,U,V,aO
+const aP=a=>{const b=(u={TTFB:a?0:undefined,CLS:0})
 G=a
 T=a||aM()?.activationStart||0
 aN=a||document.hidden
-w={sum:0}
+v={sum:0}
 B=new Map()
-an=performance.interactionCount||0
+am=performance.interactionCount||0
 U=V=0
 aO=m
 if(a)
 requestAnimationFrame(()=>requestAnimationFrame(()=>(b.FCP=b.LCP=performance.now()-T)))}
-const aQ=a=>({startTime:b})=>{if(!aN)v[a]=Math.max(b-T,0)}
+const aQ=a=>({startTime:b})=>{if(!aN)u[a]=Math.max(b-T,0)}
 const bh=()=>{aP(0)
 A("paint",e=>e.name==="first-contentful-paint"&&aQ("FCP")(e))
 A("largest-contentful-paint",aQ("LCP"))
 A("layout-shift",({startTime:a,value:g,hadRecentInput:h})=>{if(h||a<G)return
-if(!(w.sum&&a-w.last<1000&&a-w.first<5000))
-w={sum:0,first:a}
-w.last=a
-v.CLS=Math.max(v.CLS,(w.sum+=g))})
+if(!(v.sum&&a-v.last<1000&&a-v.first<5000))
+v={sum:0,first:a}
+v.last=a
+u.CLS=Math.max(u.CLS,(v.sum+=g))})
 const f=({interactionId:c,startTime:a,duration:d})=>{if(!c||a<G)return
 B.set(c,Math.max(B.get(c)||0,d))
 const b=[...B].sort((i,j)=>j[1]-i[1])
 if(b.length>10)B.delete(b.pop()[0])
-const bl="interactionCount"in performance?performance.interactionCount-an:B.size
-v.INP=b[Math.min(b.length-1,Math.floor(bl/50))][1]}
+const bl="interactionCount"in performance?performance.interactionCount-am:B.size
+u.INP=b[Math.min(b.length-1,Math.floor(bl/50))][1]}
 A("event",f,{durationThreshold:40})
 A("first-input",f)
 A("longtask",({duration:d})=>{U++
 V=Math.max(V,d)})}
 const bi=()=>{aL.forEach(d=>d())
-const a=v
+const a=u
 if(!a)return
-v=undefined
+u=undefined
 if(!G)a.TTFB=Math.max(aM()?.responseStart-T,0)
 if(!a.FCP)delete a.CLS
-if(G&&performance.interactionCount>an)a.INP??=8
+if(G&&performance.interactionCount>am)a.INP??=8
 const c={context:{page:aO}}
 for(const b in a)if(a[b]>=0)n("performance",b,{value:+a[b].toFixed(4)},c)
 if(U)n("performance","longtask",{count:U,duration_ms:Math.round(V)},c)}
-const aR=a=>new URL(a,document.baseURI).origin===location.origin&&t()!=="strict"&&o&&"01;s="+o.id+";d="+ac()
+const aR=a=>new URL(a,document.baseURI).origin===location.origin&&y()!=="strict"&&o&&"01;s="+o.id+";d="+ac()
 const bj=k((a,b)=>{const c=!b?.url&&aR(a.url||a)
 if(!c)return
 const d=new Headers(b?.headers||a.headers)
-d.set(as,c)
+d.set(ar,c)
 return{...b,headers:d}})
 const bk=()=>{const{fetch:f,XMLHttpRequest:{prototype:a}}=window
 window.fetch=(b,c)=>f(b,bj(b,c)||c)
 const{open:g}=a
 a.open=function(...d){g.apply(this,d)
 k(()=>{const e=aR(d[1])
-if(e)this.setRequestHeader(as,e)})()}}
+if(e)this.setRequestHeader(ar,e)})()}}
 const aS={track:(a,b)=>n("track",a,b),page:(a,b)=>{m=aE()
-n("page",a||m.title,b)},identify:(c,b)=>{aw=c?x(c,256):undefined
-n("identify",undefined,undefined,{user_properties:b})},optIn:()=>{ah()
-D="yes"
-if(X!=="strict")y("consent",D)
+n("page",a||m.title,b)},identify:(c,b)=>{av=c?w(c,256):undefined
+n("identify",undefined,undefined,{user_properties:b})},optIn:()=>{D="yes"
+if(X!=="strict")x("consent",D)
 n("consent","given",{analytics:true})},optOut:()=>{n("consent","withdrawn",{analytics:false})
 aD()
 D="no"
 E.clear()
 k(()=>I("").forEach(a=>localStorage.removeItem(a)))()
-y("consent",D)
-aa("session",sessionStorage)},flush:()=>ah().then(Q),}
-const aT=(window.shockmouse={version:aq})
+x("consent",D)
+aa("session",sessionStorage)},flush:()=>aw().then(Q),}
+const aT=(window.shockmouse={version:ap})
 for(const a in aS)
-aT[a]=k((...b)=>(m?aS[a](...b):ap.push([a,...b])))
+aT[a]=k((...b)=>(m?aS[a](...b):ao.push([a,...b])))
 const aU=()=>{const a={"#shockmouse-ignore":"no","#shockmouse-count":"yes"}[location.hash]
 if(!a)return
-if(a==="no")y("consent",a)
+if(a==="no")x("consent",a)
 else aa("consent")
 alert("Visits from this browser are counted: "+a)}
 const L=()=>{aU()
 if(p.join!==undefined)bk()
-ak()
-for(const[h,...i]of ap)aT[h]?.(...i)
+aj()
+for(const[h,...i]of ao)aT[h]?.(...i)
 F()
 aI("pushState")
 aI("replaceState")
@@ -293,19 +294,19 @@ aF()
 aD()}
 l(document,"visibilitychange",()=>{F()
 if(document.hidden)b()})
-l(window,"pagehide",()=>{for(const j of u.keys())al(j,"abandon")
+l(window,"pagehide",()=>{for(const j of t.keys())ak(j,"abandon")
 b()})
 l(window,"pageshow",({persisted:bl,timeStamp:bm})=>{if(!bl)return
-ak(true)
+aj(true)
 F()
 if(r("vitals"))aP(bm)})
 if(r("vitals"))bh()
 if(r("forms")){l(document,"input change",bg)
-l(document,"submit",({target:bn})=>al(bn,"submit"))}
+l(document,"submit",({target:bn})=>ak(bn,"submit"))}
 if(r("errors")){const c=new Set()
 const d=(a,e,f,bo)=>{const{size:g}=c
 if(g<20&&c.add(a+e+f).size>g)
-n("error",a,{message:x(a,500),file:e,line:f,column:bo})}
+n("error",a,{message:w(a,500),file:e,line:f,column:bo})}
 l(window,"error",({message:a,filename:bp,lineno:bq,colno:br})=>a&&d(a,bp?.split("?")[0],bq,br))
 l(window,"unhandledrejection",({reason:bs})=>d(bs?.message||"unhandled rejection"))}
 Q()}

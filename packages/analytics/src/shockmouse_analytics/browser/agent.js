@@ -129,9 +129,9 @@
     const text = options.key + JSON.stringify(signals)
     return { hash: hash(text).toString(16) + hash(text + 1).toString(16), signals }
   }
-  const context = () => {
+  const context = privacy => {
     const webdriver = navigator.webdriver || undefined
-    if (mode() === "strict") return { webdriver, locale: language.split("-")[0] }
+    if (privacy === "strict") return { webdriver, locale: language.split("-")[0] }
     const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions()
     return {
       webdriver,
@@ -144,7 +144,7 @@
   // --- events ---
   const boot = uuid()
   let seq = 0
-  let waiting = [] // events as JSON: what the page changes later does not change them
+  let waiting = [] // events as JSON, each with its context: what the page changes later does not change them
   let timer, user, page, described
   const record = (type, name, properties, more) => {
     if (answer() === "no") return
@@ -159,7 +159,7 @@
       privacy, sample_rate: rate, boot_id: boot, seq: seq++, context: { page }, ...more,
     }
     if (described !== privacy) event.fingerprint = fingerprint((described = privacy))
-    waiting.push(JSON.stringify(event))
+    waiting.push([JSON.stringify(event), JSON.stringify(context(privacy))])
     timer ??= setTimeout(safely(flush), 1000)
   }
 
@@ -169,14 +169,16 @@
     timer = clearTimeout(timer)
     if (!waiting.length) return
     const batch_id = uuid()
-    const head = JSON.stringify({ batch_id, library: { name: "shockmouse-agent", version }, context: context() })
+    const [[first, scene]] = waiting // a batch has one context, so what another mode tells is in another batch
+    const library = JSON.stringify({ batch_id, library: { name: "shockmouse-agent", version } }).slice(0, -1)
+    const head = library + ',"context":' + scene + ',"events":['
     let count = 1
-    for (let size = encode(head + waiting[0]).length; count < waiting.length; count++) {
-      size += encode(waiting[count]).length + 1
+    for (let size = encode(head + first).length; waiting[count]?.[1] === scene; count++) {
+      size += encode(waiting[count][0]).length + 1
       if (size > limit) break
     }
     const events = waiting.splice(0, count)
-    return [batch_id, head.slice(0, -1) + ',"events":[' + events + "]}", events]
+    return [batch_id, head + events.map(([text]) => text) + "]}", events]
   }
   const dated = body => '{"sent_at":"' + new Date().toJSON() + '",' + body.slice(1)
   const release = id => {
@@ -475,7 +477,6 @@
       record("identify", undefined, undefined, { user_properties: properties })
     },
     optIn: () => {
-      flush() // what happened before was under the other mode
       answered = "yes"
       if (wish !== "strict") write("consent", answered)
       record("consent", "given", { analytics: true })
