@@ -295,6 +295,12 @@ def test_a_user_agent_of_100_kb_is_cut_not_refused(worker: Worker) -> None:
     assert worker.post(inside).status == 200
 
 
+def test_null_in_place_of_an_object_is_an_empty_one(worker: Worker) -> None:
+    batch = dict.fromkeys(("library", "context", "dropped"))
+    within = dict.fromkeys(("fingerprint", "properties", "user_properties", "context"))
+    assert worker.post({**batch, "events": [event(**within)]}).status == 200
+
+
 def test_the_same_event_twice_in_a_batch_is_stored_once(worker: Worker) -> None:
     once = event()
     again = event(event_id=once["event_id"].upper(), name="other")
@@ -498,6 +504,7 @@ def test_keys_of_every_wrong_kind_are_refused(worker: Worker) -> None:
             "malformed": worker.post(event(), key="x"),
             "not ASCII": worker.post(event(), key="wk_site_é"),
             "two in one header": worker.post(event(), key=f"{worker.key}, {worker.other_key}"),
+            "two in one header with their scheme": worker.post(event(), key=f"{worker.key}, Bearer {worker.other_key}"),
             "10 KB": worker.post(event(), key="wk_site_" + "x" * 10_000),
             "unknown": worker.post(event(), key=unknown),
             "another scheme": worker.post(event(), key=None, Authorization=f"Basic {worker.key}"),
@@ -510,7 +517,8 @@ def test_keys_of_every_wrong_kind_are_refused(worker: Worker) -> None:
         "none": (401, "no_key"),
         "malformed": (401, "unknown_key"),
         "not ASCII": (401, "unknown_key"),
-        "two in one header": (401, "unknown_key"),
+        "two in one header": (400, "two_keys"),
+        "two in one header with their scheme": (400, "two_keys"),
         "10 KB": (401, "unknown_key"),
         "unknown": (401, "unknown_key"),
         "another scheme": (401, "no_key"),
@@ -518,6 +526,21 @@ def test_keys_of_every_wrong_kind_are_refused(worker: Worker) -> None:
         "two keys": (400, "two_keys"),
         "unknown, with a body of no use": (401, "unknown_key"),
     }
+
+
+def test_two_authorization_headers_name_one_key_or_none_is_taken(worker: Worker) -> None:
+    body = encode(event())
+    head = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    head += b"Content-Length: %d\r\n" % len(body)
+
+    def sent(*keys: str) -> bytes:
+        lines = b"".join(b"Authorization: Bearer %b\r\n" % key.encode() for key in keys)
+        return worker.talk(head + lines + b"\r\n" + body)
+
+    for keys in ((worker.key, worker.other_key), (worker.other_key, worker.key)):
+        assert b"two_keys" in sent(*keys)
+        assert status_of(sent(*keys)) == b"400"
+    assert status_of(sent(worker.key, worker.key)) == b"200"
 
 
 def test_a_body_that_never_ends_is_given_up() -> None:

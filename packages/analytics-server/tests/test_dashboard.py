@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from shockmouse_analytics_server.assets import NAMES, PAGE
 from shockmouse_analytics_server.dashboard import ATTEMPTS_PER_MINUTE
@@ -29,6 +29,7 @@ from shockmouse_analytics_server.tickets import (
     write_cookie,
 )
 
+from .serving import wait_until
 from .worker import Worker, event, running_worker
 
 COOKIE = re.compile(r"shockmouse=([^;]+)")
@@ -289,8 +290,28 @@ def test_data_health_tells_a_project_its_own_counts_only(browser: Browser, direc
     none = {"accepted": 0, "duplicates": 0, "rejected": {}, "dropped": {}, "client_dropped": {}, "quarantine": []}
     assert told["other"]["project"] == none
     assert told["site"]["server"]["spool_rows"] == 1
+    assert [told[name]["server"]["refused"] for name in ("site", "other")] == [{}, {}]
     assert browser.ask("GET", "/data-health").status == 401
     assert browser.ask("GET", "/data-health?project=site", Cookie=cookies["other"]).status == 401
+
+
+def test_data_health_tells_nobody_what_others_sent(browser: Browser, directory: Directory) -> None:
+    """Refused: of each project its own; what named no known key is told where there is one project alone."""
+    worker = browser.worker
+    worker.post(event(), key="wk_mistyped")
+    worker.post(b"no json")
+    token = make_token("read", "other")
+    directory.store(keys=[key_row(directory, "other", "read", token)])
+    cookies = {"site": browser.sign_in(worker.read_key).cookie, "other": browser.sign_in(token).cookie}
+
+    def refused() -> dict[str, dict[str, int]]:
+        answers = {name: browser.ask("GET", "/data-health", Cookie=value) for name, value in cookies.items()}
+        return {name: json.loads(answer.body).get("server", {}).get("refused") for name, answer in answers.items()}
+
+    assert refused() == {"site": {"bad_body": 1}, "other": {}}
+    (other,) = [each for each in directory.projects() if each.name == "other"]
+    directory.store(projects=[structs.replace(other, deleted=True, version=other.version + 1)])
+    wait_until(lambda: refused()["site"] == {"bad_body": 1, "unknown_key": 1}, 5, "site is the only project")
 
 
 def test_the_pages_hold_no_inline_script_or_style_and_no_inner_html() -> None:

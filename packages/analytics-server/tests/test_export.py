@@ -171,7 +171,7 @@ def test_what_is_not_understood_is_refused(asker: Asker, asked: dict[str, Any], 
 
 def test_only_a_read_key_exports(asker: Asker) -> None:
     assert asker.refusal("/export", key="shop write")[:2] == (403, "wrong_key")
-    assert asker.refusal("/export", headers={})[:2] == (401, "unknown_key")
+    assert asker.refusal("/export", headers={})[:2] == (401, "no_key")
 
 
 def test_the_command_writes_to_standard_output(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_only_a_read_key_may_ask_and_only_of_its_project(asker: Asker) -> None:
     assert [row["count"] for row in asker.ask("/funnel", RANGE, body=body)["rows"]] == [0, 0]
     assert [row["count"] for row in asker.ask("/funnel", RANGE, body=body, key="rival")["rows"]] == [1, 1]
     assert asker.refusal("/funnel", body=body, key="shop write")[:2] == (403, "wrong_key")
-    assert asker.refusal("/funnel", body=body, headers={})[:2] == (401, "unknown_key")
+    assert asker.refusal("/funnel", body=body, headers={})[:2] == (401, "no_key")
     assert asker.response("/funnel").status_code == 405
 
 

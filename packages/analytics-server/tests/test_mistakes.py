@@ -108,6 +108,15 @@ def test_a_project_that_is_not_there_is_a_failure_and_a_bad_value_is_wrong_usage
         assert command(tmp_path, "project", *words.split()).code == 2
 
 
+def test_an_id_that_no_event_can_have_is_wrong_usage(tmp_path: Path) -> None:
+    for words in (("erase",), ("export-subject",), ("erase", "--receipts")):
+        for flag, most in (("--user-id", 256), ("--device-id", 64)):
+            name = flag.removeprefix("--").replace("-", "_")
+            told = said(f"{name} has at most {most} characters", 2)
+            assert command(tmp_path / "data", *words, "--project", "shop", flag, "x" * (most + 1)) == told
+    assert not (tmp_path / "data").exists()
+
+
 def test_doctor_without_data_says_so_as_it_says_all_else(tmp_path: Path) -> None:
     folder = tmp_path / "nowhere"
     about, advice = f"there is no data in {folder}", "give --data-dir as serve has it"

@@ -352,10 +352,11 @@ def test_every_path_is_asked_here() -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
-        ({}, 401, "unknown_key"),
+        ({}, 401, "no_key"),
+        ({"Authorization": "Bearer "}, 401, "no_key"),
         ({"Authorization": "Bearer nonsense"}, 401, "unknown_key"),
         ({"Authorization": "Bearer rk_shop_00000000000000000000000000000000"}, 401, "unknown_key"),
-        ({"Authorization": "Basic {read}"}, 401, "unknown_key"),
+        ({"Authorization": "Basic {read}"}, 401, "no_key"),
         ({"Authorization": "Bearer {write}"}, 403, "wrong_key"),
         ({"Authorization": "Bearer {admin}"}, 403, "wrong_key"),
     ],

@@ -135,8 +135,9 @@ def test_what_is_not_there_is_a_plain_404(worker: Worker, target: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "BREW"])
 def test_no_other_method_reaches_a_route(worker: Worker, method: str) -> None:
-    assert worker.ask(method, "/healthz").status == 405
-    assert worker.ask("POST", "/healthz").status == 405
+    answers = [worker.ask(each, path) for each in (method, "POST") for path in ("/healthz", "/api/v1/stats")]
+    assert [(answer.status, answer.content["error"]["code"]) for answer in answers] == [(405, "method_not_allowed")] * 4
+    assert {frozenset(answer.headers["allow"].split(", ")) for answer in answers} == {frozenset({"GET", "HEAD"})}
 
 
 @pytest.mark.parametrize("target", ["/healthz", "/nothing", "/api/v1/stats"])

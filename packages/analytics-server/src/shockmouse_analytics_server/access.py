@@ -29,7 +29,9 @@ def find_key(authorization: str, directory: Directory, kind: str) -> Key:
     Raises QuestionError: there is none, it is unknown or revoked, or it is of another kind.
     """
     scheme, _, token = authorization.partition(" ")
-    key = directory.find_key(token.strip()) if scheme.lower() == "bearer" else None
+    if scheme.lower() != "bearer" or not token.strip():
+        raise QuestionError(USES[kind].example, code="no_key", status=401)
+    key = directory.find_key(token.strip())
     if key is None:
         raise QuestionError(USES[kind].example, code="unknown_key", status=401)
     if key.kind != kind:

@@ -1,8 +1,9 @@
 """/data-health: what became of a project's events, for whoever is signed in to its dashboard.
 
 project    its own counts since the server began to count, and why rows of it wait in quarantine
-server     what the whole server tells anybody at /metrics: requests refused before their project was known, what waits
-           on disk and how long, inserts that are tried again
+server     what waits on disk and how long, inserts that are tried again; and requests refused whole: the project's own,
+           or all of them where it is the server's only one. Whose an unknown key was meant to be nobody knows, and what
+           others send is not for this reader
 """
 
 import asyncio
@@ -24,11 +25,10 @@ from .tickets import choose_project, tickets
 REASONS = 20
 OF_PROJECT = ("accepted", "duplicates")
 OF_PROJECT_BY_LABEL = ("rejected", "dropped", "client_dropped")
-OF_SERVER_BY_LABEL = ("refused", "load_failures")
 
 
-def describe(project: str, counters: Counters, spool: Spool, now: float) -> dict[str, object]:
-    """Return the answer."""
+def describe(project: str, counters: Counters, spool: Spool, now: float, *, is_only: bool) -> dict[str, object]:
+    """Return the answer; `is_only` says that the server has no other project."""
     own, whole, status = counters.totals_of(project), counters.totals(), spool.status()
     return {
         "project": {
@@ -40,7 +40,8 @@ def describe(project: str, counters: Counters, spool: Spool, now: float) -> dict
             ],
         },
         "server": {
-            **{name: by_label(whole, name) for name in OF_SERVER_BY_LABEL},
+            "refused": by_label(whole if is_only else own, "refused"),
+            "load_failures": by_label(whole, "load_failures"),
             "spool_rows": status.rows,
             "spool_bytes": status.bytes,
             "lag_seconds": 0.0 if status.oldest_at is None else max(0.0, now - status.oldest_at),
@@ -60,7 +61,8 @@ def routes(directory: Directory, counters: Counters, spool: Spool) -> list[Route
         project = choose_project(tickets(request.cookies, directory), request.query_params.get("project"))
         if project is None:
             raise QuestionError("sign in to this project first", code="signed_out", status=401)
-        body = await asyncio.to_thread(describe, project, counters, spool, time.time())
+        is_only = [each.name for each in directory.projects()] == [project]
+        body = await asyncio.to_thread(describe, project, counters, spool, time.time(), is_only=is_only)
         return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return [Route("/data-health", show)]

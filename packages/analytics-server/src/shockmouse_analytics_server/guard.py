@@ -1,6 +1,7 @@
 """What every request passes first: odd, oversized or ambiguous ones are refused before anything else looks at them.
 
-Hypercorn lets over 100 headers, Content-Length beside Transfer-Encoding, any target and any method through.
+Hypercorn lets over 100 headers, Content-Length beside Transfer-Encoding and any target through. Any method, too: each
+path answers itself those that it has not, as it alone knows what is allowed.
 """
 
 import asyncio
@@ -20,7 +21,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_HEADERS = 100
-METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS"))
 DRAIN_SECONDS = 2.0
 DRAIN_BYTES = 4 << 20
 
@@ -98,8 +98,6 @@ def judge(scope: Scope) -> Refusal | None:
         return Refusal(400, "bad_version", "only HTTP/1.1 and HTTP/1.0 are spoken here")
     if len(names) > MAX_HEADERS:
         return Refusal(431, "too_many_headers", f"at most {MAX_HEADERS} headers")
-    if scope["method"] not in METHODS:
-        return Refusal(405, "method_not_allowed", "the method is not allowed here")
     if not scope["raw_path"].startswith(b"/"):
         return Refusal(400, "bad_path", "the target must be a path that starts with /")
     if CONTROL.search(scope["path"]):
@@ -113,8 +111,6 @@ async def answer_error(send: Send, refusal: Refusal, headers: Iterable[tuple[byt
     """Send the refusal as every error of this server is sent, and end the connection."""
     head, body = written(refusal)
     head += headers
-    if refusal.status == 405:
-        head.append((b"allow", ", ".join(sorted(METHODS)).encode()))
     await send({"type": "http.response.start", "status": refusal.status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 

@@ -42,6 +42,7 @@ PREFLIGHT: Headers = (
     (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
     (b"access-control-max-age", b"86400"),
 )
+REFUSED = (BodyError, BatchReusedError, SpoolFullError, SpoolBrokenError, LockedError, sqlite3.Error)
 # The client's reasons; whatever else a sender may claim counts as one, so that nobody fills the counters with names.
 CLIENT_REASONS = frozenset(
     {
@@ -99,7 +100,7 @@ class Ingest:
             answer = await self._answer(scope, receive)
         except SenderGoneError:
             return
-        except (BodyError, BatchReusedError, SpoolFullError, SpoolBrokenError, LockedError, sqlite3.Error) as exc:
+        except REFUSED as exc:
             answer = self._refuse(exc)
         body = b"" if answer.content is None else msgspec.json.encode(answer.content)
         headers = [*JSON_HEADERS, *CORS, *answer.headers, (b"content-length", str(len(body)).encode())]
@@ -114,6 +115,13 @@ class Ingest:
         headers = read_headers(scope)
         token = read_token(headers, scope["query_string"])
         key = self._write_key(token)
+        try:
+            return await self._take(scope, receive, headers, token, key)
+        except REFUSED as exc:
+            return self._refuse(exc, key.project)
+
+    async def _take(self, scope: Scope, receive: Receive, headers: Mapping[bytes, str], token: str, key: Key) -> Answer:
+        """Return the answer to a request whose key was found."""
         content_type, encoding = headers.get(b"content-type", ""), headers.get(b"content-encoding", "")
         check_headers(content_type, encoding)
         wait = self._rates.wait_seconds(key.prefix, self._clock())
@@ -223,9 +231,10 @@ class Ingest:
         for code, events in Counter(rejection.code for rejection in rejected).items():
             self._counters.add("rejected", code, events, project=project)
 
-    def _refuse(self, exc: Exception) -> Answer:
+    def _refuse(self, exc: Exception, project: str = "") -> Answer:
         answer = refusal(exc)
-        self._counters.add("refused", exc.code if isinstance(exc, BodyError) else str(answer.status))
+        code = exc.code if isinstance(exc, BodyError) else str(answer.status)
+        self._counters.add("refused", code, project=project)
         return answer
 
 

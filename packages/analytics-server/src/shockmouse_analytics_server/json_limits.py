@@ -1,6 +1,6 @@
 """Free-form JSON objects made storable: within limits, each key once, texts and numbers that ClickHouse takes.
 
-Limits  depth 32, 512 keys, keys of 256 bytes, strings of 16 KiB, integers of 64 bits
+Limits  32 levels, the object itself counted; 512 keys, keys of 256 bytes, strings of 16 KiB, integers of 64 bits
 Result  the object decoded in full and encoded again, so that of repeated keys the last stands, alone
 """
 

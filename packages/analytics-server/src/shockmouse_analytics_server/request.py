@@ -36,8 +36,13 @@ def read_token(headers: Mapping[bytes, str], query: bytes) -> str:
 
     Raises BodyError: it carries two.
     """
-    scheme, _, token = headers.get(b"authorization", "").strip().partition(" ")
-    tokens = {token.strip()} if scheme.lower() == "bearer" else set()
+    tokens = set[str]()
+    for credentials in headers.get(b"authorization", "").split(
+        ","
+    ):  # several headers are one by now; no key has a comma
+        scheme, _, token = credentials.strip().rpartition(" ")
+        if scheme.strip().lower() == "bearer" or (tokens and not scheme):
+            tokens.add(token)
     if b"key=" in query:
         tokens |= set(parse_qs(query.decode("latin-1"), max_num_fields=100).get("key", []))
     tokens.discard("")

@@ -288,7 +288,7 @@ def _batch_time(text: str | None) -> datetime | None:
 
 
 def _read_dropped(raw: Raw) -> dict[str, int]:
-    if raw is ABSENT:
+    if raw is ABSENT or bytes(raw) == b"null":
         return {}
     if len(memoryview(raw)) > MAX_DROPPED_BYTES:
         raise BodyError(400, "bad_dropped", f"dropped: more than {MAX_DROPPED_BYTES} bytes")

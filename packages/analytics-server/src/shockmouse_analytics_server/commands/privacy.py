@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..config import ServerConfig
-from ..errors import UsageError
+from ..errors import QuestionError, UsageError
 from .options import Commands, Parser, add_command, tell
 
 if TYPE_CHECKING:
@@ -73,8 +73,11 @@ async def export(config: ServerConfig, options: argparse.Namespace) -> int:
 
 
 def subject_of(options: argparse.Namespace) -> "Subject":
-    from ..erasure_journal import Subject
+    from ..privacy import subject_of as named
 
     if not (options.user_id or options.device_id):
         raise UsageError("the id is empty: give --user-id or --device-id")
-    return Subject(project=options.project, user_id=options.user_id or "", device_id=options.device_id or "")
+    try:
+        return named(options.project, {"user_id": options.user_id or "", "device_id": options.device_id or ""})
+    except QuestionError as exc:
+        raise UsageError(str(exc)) from exc
