@@ -1,11 +1,12 @@
 """`doctor`: looks at folder, disk, spool, database and clock, and says what to do about what is wrong."""
 
+import itertools
 import os
 import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,9 @@ from .spool import SpoolStatus
 
 Level = Literal["ok", "warning", "failure"]
 
+NEWER = "a newer release has migrated the database: install that one or a later; `migrate up` of this one cannot help"
+OLDER = "`migrate up` applies what is missing; serve does when it starts"
+OTHER = "`migrate verify` shows both sides; nothing is mended by itself"
 RESTORE = "check the disk; stop serve and restore from a backup"
 BEGIN_ANEW = "check the disk; restart serve, which sets the file aside and begins it anew"
 RESERVE_BYTES = 64 << 20
@@ -26,6 +30,23 @@ LAG_SECONDS = 300.0
 CLOCK_SECONDS = 5.0
 OLDEST_VERSION = (25, 8)
 CLOCK_FLOOR = 1_763_000_000.0  # November 2025: this release is younger
+LOST, MISCOUNTED, WRONG = "what is acknowledged may be lost", "events may be counted wrongly", "answers may be wrong"
+OVERFLOWS = ("read", "result", "timeout", "group_by", "distinct", "set", "join", "sort")
+# What a user's profile must leave as ClickHouse has it, and what happens else. All other that matters we set ourselves,
+# and the settings of the tables are part of the schema.
+PROFILE = {
+    "wait_for_async_insert": ("1", LOST),
+    "fsync_metadata": ("1", LOST),
+    "insert_deduplicate": ("1", MISCOUNTED),
+    "materialized_views_ignore_errors": ("0", MISCOUNTED),
+    **{f"{what}_overflow_mode": ("throw", WRONG) for what in OVERFLOWS},
+    **dict.fromkeys(("skip_unavailable_shards", "use_query_cache", "limit", "offset"), ("0", WRONG)),
+    **dict.fromkeys(("join_use_nulls", "group_by_use_nulls", "transform_null_in"), ("0", WRONG)),
+    "aggregate_functions_null_for_empty": ("0", WRONG),
+    "additional_table_filters": ("{}", WRONG),
+    "additional_result_filter": ("", WRONG),
+}
+SETTINGS = "select name, value from system.settings where name in {names:Array(String)} order by name"
 DATABASE_STATE = """
 select version() as version, toUnixTimestamp64Milli(now64(3)) / 1000 as now, getSetting('readonly') as readonly,
 (select count() from system.mutations where database = currentDatabase() and not is_done and latest_fail_reason != '')
@@ -108,8 +129,11 @@ def look_at_spool(status: SpoolStatus, now: float) -> Iterator[Finding]:
 
 
 async def look_at_database(database: Database) -> Iterator[Finding]:
-    """Return what is to be said of the database's version, rights, state and clock."""
-    return judge_database((await database.fetch(DATABASE_STATE))[0], time.time())
+    """Return what is to be said of the database's version, rights, state, clock and settings."""
+    state = (await database.fetch(DATABASE_STATE))[0]
+    settings = await database.fetch(SETTINGS, params={"names": sorted(PROFILE)})
+    values = {row["name"]: row["value"] for row in settings}
+    return itertools.chain(judge_database(state, time.time()), judge_settings(values))
 
 
 def judge_database(state: dict[str, object], now: float) -> Iterator[Finding]:
@@ -133,13 +157,24 @@ def judge_database(state: dict[str, object], now: float) -> Iterator[Finding]:
         yield Finding("ok", "the clocks agree")
 
 
+def judge_settings(values: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield which settings that the promises need the user's profile has changed."""
+    wrong = {name: wanted for name, (wanted, _) in PROFILE.items() if values.get(name, wanted) != wanted}
+    if not wrong:
+        yield Finding("ok", "ClickHouse's settings are such as the promises need")
+    for name, wanted in wrong.items():
+        advice = f"leave it at {wanted or 'nothing'} in the profile of the database's user"
+        yield Finding("failure", f"ClickHouse's {name} is {values[name]}: {PROFILE[name][1]}", advice)
+
+
 def judge_schema(differences: Sequence[str]) -> Iterator[Finding]:
     if not differences:
         yield Finding("ok", "the schema is this release's")
+    is_newer = any(line.endswith(" is unknown") for line in differences)
     for line in differences:
-        yield Finding(
-            "failure", line.splitlines()[0], "`migrate verify` shows both sides; `migrate up` applies what is missing"
-        )
+        about = line.splitlines()[0]
+        is_older = not about.startswith("table ") and about.endswith((" is missing", " is begun"))
+        yield Finding("failure", about, NEWER if is_newer else OLDER if is_older else OTHER)
 
 
 def read_version(text: str) -> tuple[int, ...]:

@@ -20,7 +20,9 @@ MARKS = {"ok": "ok      ", "warning": "warning ", "failure": "FAILURE "}
 
 def add(commands: Commands) -> None:
     """Add the commands that look."""
-    about = "check configuration, disk, spool, database, schema and clock; exit 1 when something fails"
+    about = (
+        "check configuration, disk, spool, database with its settings, schema and clock; exit 1 when something fails"
+    )
     doctor = add_command(commands, "doctor", run_doctor, about, shows=("spool_max_bytes", "geoip_database"))
     doctor.add_argument("--json", action="store_true", help="print a JSON list")
     add_command(commands, "openapi", run_openapi, "print the OpenAPI document")
