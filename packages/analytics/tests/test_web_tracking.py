@@ -264,6 +264,28 @@ def test_a_request_tells_its_signals_in_just_their_mode(
     assert "languages" not in told(server, analytics, "page")[-1]["fingerprint"]["signals"]
 
 
+ASKED = "sec-ch-ua-arch, sec-ch-ua-model, sec-ch-ua-platform-version, sec-ch-ua-full-version-list"
+
+
+def test_browsers_are_asked_for_hints_only_if_wanted_in_full_mode_and_with_consent(
+    front: str, client: Callable[..., Analytics]
+) -> None:
+    full, balanced = client(privacy="full"), client(privacy="balanced")
+    wanted, agreed = {"hints": True}, {"consent": lambda _: True}
+    page, text = View(), View(headers=[("Content-Type", "text/plain")])
+    shared = View(headers=[*HTML, ("Cache-Control", "public")])
+    assert Site(front, full, page, **wanted, **agreed).get().headers["accept-ch"] == ASKED
+    for analytics, view, settings, sent in (
+        (full, page, agreed, {}),
+        (full, page, wanted, {}),
+        (full, page, wanted | agreed, {"sec_gpc": "1"}),
+        (full, text, wanted | agreed, {}),
+        (full, shared, wanted | agreed, {}),
+        (balanced, page, wanted | agreed, {}),
+    ):
+        assert "accept-ch" not in Site(front, analytics, view, **settings).get(**sent).headers
+
+
 def test_an_answer_that_caches_share_gets_no_cookie(front: str, server: Any, analytics: Analytics) -> None:
     view = View(headers=[*HTML, ("Cache-Control", "public, max-age=60")])
     assert "set-cookie" not in Site(front, analytics, view, consent=lambda request: True).get().headers

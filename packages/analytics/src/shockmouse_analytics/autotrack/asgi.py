@@ -128,9 +128,8 @@ class _Exchange:
         headers = {name.decode("latin-1").lower(): value for name, value in pairs}
         self._status = message["status"]
         self._content_type = headers.get("content-type", b"").decode("latin-1").lower()
-        cookie = self._visit.cookie(headers.get("cache-control", b"").decode("latin-1"))
-        if cookie:
-            pairs.append((b"set-cookie", cookie.encode()))
+        for name, told in self._visit.headers(self._content_type, headers.get("cache-control", b"").decode("latin-1")):
+            pairs.append((name.lower().encode(), told.encode()))
         if self._status == 304 and self._digits:
             self._is_injected = True  # the copy has the tag
             pairs = _marked(pairs, self._digits)

@@ -27,6 +27,7 @@ class FrontDoor(Generic[App]):
         skip: Asked = is_routine,
         trusted_proxies: Iterable[str] = LOOPBACK,
         timings: bool = True,
+        hints: bool = False,
     ) -> None:
         """Wrap the application. Raises ValueError: a proxy is no address and no network, or a value is unknown."""
         self._app = app
@@ -37,6 +38,7 @@ class FrontDoor(Generic[App]):
             skip=skip,
             trusted_proxies=trusted_proxies,
             timings=timings,
+            hints=hints,
             inject=inject,
         )
         self._first_party = FirstParty(self._visits) if inject else None

@@ -3,7 +3,8 @@
 SIGNALS  the only list of what may be told: name, the least private mode in which it is, the header, why. The whole user
          agent is not in it: it travels in the context, because the server reads families and versions from it, and the
          server keeps it in `full` only
-Told     in the `fingerprint` of page views, of the headers that the browser sends by itself: none is asked for
+Told     in the `fingerprint` of page views, of the headers that the browser sends by itself. Those that are `asked` for
+         are sent by browsers that know the site's Accept-CH, which the middleware adds where it is told to
 """
 
 import hashlib
@@ -27,6 +28,7 @@ class RequestSignal(Struct, frozen=True):
     mode: Literal["strict", "balanced", "full", "never"]
     why: str
     header: str = ""
+    asked: bool = False
 
 
 SIGNALS: tuple[RequestSignal, ...] = (
@@ -36,10 +38,10 @@ SIGNALS: tuple[RequestSignal, ...] = (
     RequestSignal("languages", "full", "which translations are worth it, in the order of liking", "accept-language"),
     RequestSignal("accept", "full", "which formats a browser takes", "accept"),
     RequestSignal("accept_encoding", "full", "which compressions a browser takes", "accept-encoding"),
-    RequestSignal("architecture", "full", "which builds are needed", "sec-ch-ua-arch"),
-    RequestSignal("model", "full", "the exact device", "sec-ch-ua-model"),
-    RequestSignal("platform_version", "full", "the exact system", "sec-ch-ua-platform-version"),
-    RequestSignal("full_versions", "full", "the exact browser", "sec-ch-ua-full-version-list"),
+    RequestSignal("architecture", "full", "which builds are needed", "sec-ch-ua-arch", asked=True),
+    RequestSignal("model", "full", "the exact device", "sec-ch-ua-model", asked=True),
+    RequestSignal("platform_version", "full", "the exact system", "sec-ch-ua-platform-version", asked=True),
+    RequestSignal("full_versions", "full", "the exact browser", "sec-ch-ua-full-version-list", asked=True),
     RequestSignal("header_order", "never", "WSGI does not tell it"),
     RequestSignal("address", "never", "personal data; its network is enough to derive a device for a day"),
     RequestSignal("tls", "never", "tells machines apart against their will, and is not seen by an application"),
@@ -50,6 +52,7 @@ _ALLOWED: dict[Privacy, tuple[RequestSignal, ...]] = {
     mode: tuple(signal for signal in SIGNALS if _RANKS[signal.mode] <= _RANKS[mode])
     for mode in ("strict", "balanced", "full")
 }
+HINTS = ", ".join(signal.header for signal in SIGNALS if signal.asked)
 _HEADERS = {mode: tuple(signal.header for signal in signals) for mode, signals in _ALLOWED.items()}
 
 

@@ -25,7 +25,7 @@ from ..performance import describe_exception
 from ..session_header import Joint
 from ..visitor import Visitor
 from .request import LOOPBACK, Proxies, Request
-from .request_signals import read_signals
+from .request_signals import HINTS, read_signals
 from .route import NO_ROUTE, Route
 from .routine import is_routine
 
@@ -56,7 +56,18 @@ class Seen(Struct, frozen=True, kw_only=True):
 class Visit:
     """A request that is to be told of; `visitor` is for events of the program's own during it."""
 
-    __slots__ = ("_analytics", "_cookie", "_failure", "_request", "_started", "_times", "_url", "is_refused", "visitor")
+    __slots__ = (
+        "_analytics",
+        "_asks",
+        "_cookie",
+        "_failure",
+        "_request",
+        "_started",
+        "_times",
+        "_url",
+        "is_refused",
+        "visitor",
+    )
 
     def __init__(
         self,
@@ -67,10 +78,11 @@ class Visit:
         *,
         times: bool,
         cookie: str,
+        asks: bool,
         is_refused: bool,
     ) -> None:
         self._analytics, self._request, self._url, self._times = analytics, request, url, times
-        self._cookie = cookie
+        self._cookie, self._asks = cookie, asks
         self._failure: BaseException | None = None
         self._started = time.perf_counter()
         self.visitor = visitor
@@ -81,12 +93,16 @@ class Visit:
         """Whether the device is one that came with its cookie."""
         return self.visitor.device_id is not None and not self._cookie
 
-    def cookie(self, cache_control: str) -> str:
-        """Return what the answer's Set-Cookie is to say, empty for nothing."""
-        if not self._cookie or not is_shared(cache_control):
-            return self._cookie
-        self.forget_device()  # nobody will come back with this id
-        return ""
+    def headers(self, content_type: str, cache_control: str) -> list[tuple[str, str]]:
+        """Return what the answer's headers are to say besides the application's: none where caches share it."""
+        if not self._cookie and not self._asks:
+            return []
+        if is_shared(cache_control):
+            if self._cookie:
+                self.forget_device()  # nobody will come back with this id
+            return []
+        hints = [("Accept-CH", HINTS)] if self._asks and content_type.startswith("text/html") else []
+        return [("Set-Cookie", self._cookie), *hints] if self._cookie else hints
 
     def forget_device(self) -> None:
         """Have the server derive the device, and the session with it."""
@@ -160,6 +176,7 @@ class Visits:
         skip: Asked = is_routine,
         trusted_proxies: Iterable[str] = LOOPBACK,
         timings: bool = True,
+        hints: bool = False,
         inject: bool = False,
     ) -> None:
         """Take the settings of docs/web.md. Raises ValueError: a proxy is no network, or a value is unknown."""
@@ -168,6 +185,7 @@ class Visits:
         self.analytics = analytics
         self.drops_refusals = refusals == "drop"
         self._consent, self._skip, self._timings, self._injects = consent, skip, timings, inject
+        self._hints = hints and analytics.privacy == "full"
         self._proxies = Proxies(trusted_proxies)
 
     def begin(self, request: Request) -> Visit | None:
@@ -202,6 +220,7 @@ class Visits:
             request.url(scheme),
             times=self._timings,
             cookie=cookie,
+            asks=self._hints and agreed,
             is_refused=is_refusing or (self._consent is not None and not agreed),
         )
 

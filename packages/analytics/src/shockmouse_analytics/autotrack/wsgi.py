@@ -90,9 +90,7 @@ class _Exchange:
         self._route = route_of_environ(self._environ, self._request.path)  # Flask forgets it before the answer ends
         lower = {name.lower(): value for name, value in headers}
         self._content_type = lower.get("content-type", "").lower()
-        cookie = self._visit.cookie(lower.get("cache-control", ""))
-        if cookie:
-            headers = [*headers, ("Set-Cookie", cookie)]
+        headers = [*headers, *self._visit.headers(self._content_type, lower.get("cache-control", ""))]
         if self._status == 304 and self._digits:
             self._is_injected = True  # the copy has the tag
             headers = mark(headers, self._digits)
