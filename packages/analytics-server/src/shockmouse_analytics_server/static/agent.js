@@ -14,7 +14,7 @@ const H=new URL(p.events||"v1/events",new URL(p.endpoint?.replace(/\/?$/,"/")||W
 H.searchParams.set("key",p.key)
 const _=60_000
 const $=60_000
-const aW=256_000
+const aX=256_000
 const ar="Shockmouse-Session"
 const as=()=>{}
 const k=b=>(...c)=>{try{const a=b(...c)
@@ -37,7 +37,7 @@ const ab=()=>(aq&&p.gpc==="drop"?"no":K("consent")||D)
 const ac=()=>K("device")||(x("device",C()),K("device"))
 const y=()=>(ab()==="yes"&&X!=="strict"&&ac()?X:"strict")
 let o
-const aX=a=>{o=k(JSON.parse)(K("session",sessionStorage))||o
+const aY=a=>{o=k(JSON.parse)(K("session",sessionStorage))||o
 if(!o||a-o.last>30*_||a-o.started>1440*_)
 o={id:C(),started:a}
 o.last=a
@@ -52,7 +52,7 @@ return(a^(a>>>16))>>>0}
 const{userAgentData:ae,language:au}=navigator
 const N=a=>(y()==="full"?a:Math.round(a/100)*100)
 let O
-const aY=b=>{const a={platform:ae?.platform||navigator.platform,touch:navigator.maxTouchPoints>0,mobile:ae?.mobile,viewport:N(innerWidth)+"x"+N(innerHeight),pixel_ratio:devicePixelRatio,dark:matchMedia("(prefers-color-scheme:dark)").matches,}
+const aZ=b=>{const a={platform:ae?.platform||navigator.platform,touch:navigator.maxTouchPoints>0,mobile:ae?.mobile,viewport:N(innerWidth)+"x"+N(innerHeight),pixel_ratio:devicePixelRatio,dark:matchMedia("(prefers-color-scheme:dark)").matches,}
 if(b!=="strict")
 Object.assign(a,{cores:navigator.hardwareConcurrency,memory:navigator.deviceMemory,color_depth:screen.colorDepth,gamut:["rec2020","p3","srgb"].find(e=>matchMedia("(color-gamut:"+e+")").matches),hdr:matchMedia("(dynamic-range:high)").matches})
 if(b==="full"){const{languages:f,vendor:g}=navigator
@@ -63,26 +63,27 @@ O=c
 af=0},as)}}
 const d=p.key+JSON.stringify(a)
 return{hash:ad(d).toString(16)+ad(d+1).toString(16),signals:a}}
-const aZ=b=>{const a=navigator.webdriver||undefined
+let av
+const a_=b=>{const a=navigator.webdriver||undefined
 if(b==="strict")return{webdriver:a,locale:au.split("-")[0]}
-const{timeZone:c}=Intl.DateTimeFormat().resolvedOptions()
-return{webdriver:a,locale:au,timezone:c,screen:{width:N(screen.width),height:N(screen.height)}}}
-const a_=C()
-let a$=0
+av??=Intl.DateTimeFormat().resolvedOptions().timeZone
+return{webdriver:a,locale:au,timezone:av,screen:{width:N(screen.width),height:N(screen.height)}}}
+const a$=C()
+let ba=0
 let s=[]
-let ag,av,m,af
+let ag,aw,m,af
 const n=(g,c,h,i)=>{if(ab()==="no")return
 const d=Date.now()
 const a=y()
-const b=a!=="strict"&&aX(d)
+const b=a!=="strict"&&aY(d)
 const e=b?ac():undefined
 if(b&&Z<1&&ad(e)>=Z*2**32)return
-const f={event_id:C(),type:g,name:c&&w(c,255),timestamp:new Date(d),properties:h,user_id:av,device_id:e,session_id:b.id,session_started_at:b?new Date(b.started):undefined,privacy:a,sample_rate:Z,boot_id:a_,seq:a$++,context:{page:m},...i,}
-if(af!==a)f.fingerprint=aY((af=a))
-s.push([JSON.stringify(f),JSON.stringify(aZ(a))])
-ag??=setTimeout(k(aw),1000)}
+const f={event_id:C(),type:g,name:c&&w(c,255),timestamp:new Date(d),properties:h,user_id:aw,device_id:e,session_id:b.id,session_started_at:b?new Date(b.started):undefined,privacy:a,sample_rate:Z,boot_id:a$,seq:ba++,context:{page:m},...i,}
+if(af!==a)f.fingerprint=aZ((af=a))
+s.push([JSON.stringify(f),JSON.stringify(a_(a))])
+ag??=setTimeout(k(ax),1000)}
 const E=new Map()
-const ax=g=>{ag=clearTimeout(ag)
+const ay=g=>{ag=clearTimeout(ag)
 if(!s.length)return
 const b=C()
 const[[h,c]]=s
@@ -93,73 +94,73 @@ for(let e=M(d+h).length;s[a]?.[1]===c;a++){e+=M(s[a][0]).length+1
 if(e>g)break}
 const f=s.splice(0,a)
 return[b,d+f.map(([j])=>j)+"]}",f]}
-const ay=a=>'{"sent_at":"'+new Date().toJSON()+'",'+a.slice(1)
-const az=a=>{E.delete(a)
+const az=a=>'{"sent_at":"'+new Date().toJSON()+'",'+a.slice(1)
+const aA=a=>{E.delete(a)
 aa("batch."+a)}
-const aA=()=>{if(y()!=="strict")for(const a of I("batch."))E.set(a.slice(17),localStorage[a])
+const aB=()=>{if(y()!=="strict")for(const a of I("batch."))E.set(a.slice(17),localStorage[a])
 return[...E].sort()}
 const ah=k((a,b)=>{E.set(a,b)
 if(y()!=="strict")x("batch."+a,b)
 let c=0
-for(const[a,b]of aA().reverse()){if((c+=b.length)>aW)az(a)}})
+for(const[a,b]of aB().reverse()){if((c+=b.length)>aX)aA(a)}})
 let P=0
-let aB
+let aC
 const ai=async(c,a)=>{let b,d
-try{const e=await fetch(H,{method:"POST",body:ay(a),keepalive:M(a).length<=$,signal:AbortSignal.timeout?.(30_000)})
+try{const e=await fetch(H,{method:"POST",body:az(a),keepalive:M(a).length<=$,signal:AbortSignal.timeout?.(30_000)})
 b=e.status
 d=e.headers.get("retry-after")*1000}catch{}
 if(b&&!/40[1348]|429|5../.test(b)){P=0
-az(c)
+aA(c)
 return true}
 ah(c,a)
-clearTimeout(aB)
-aB=setTimeout(Q,Math.min((d||0)+Math.random()*500*2**++P,5*_))}
-const aC=async()=>{for(const[a,b]of aA())if(ab()==="no"||!(await ai(a,b)))return}
-const Q=k(()=>(navigator.locks?navigator.locks.request("shockmouse",aC):aC()))
-const aw=async()=>{for(let a;(a=ax($));)P?ah(...a):await ai(...a)}
-const ba=a=>{const b=k(()=>window.fetchLater(H,{method:"POST",body:a,activateAfter:0}))()
+clearTimeout(aC)
+aC=setTimeout(Q,Math.min((d||0)+Math.random()*500*2**++P,5*_))}
+const aD=async()=>{for(const[a,b]of aB())if(ab()==="no"||!(await ai(a,b)))return}
+const Q=k(()=>(navigator.locks?navigator.locks.request("shockmouse",aD):aD()))
+const ax=async()=>{for(let a;(a=ay($));)P?ah(...a):await ai(...a)}
+const bb=a=>{const b=k(()=>window.fetchLater(H,{method:"POST",body:a,activateAfter:0}))()
 return b||k(()=>navigator.sendBeacon(H,a))()}
-const aD=()=>{const a=navigator.onLine&&(!P||y()==="strict")
-for(let c=$;s.length;){const[d,b,e]=ax(c)
-if(a&&ba(ay(b)))continue
+const aE=()=>{const a=navigator.onLine&&(!P||y()==="strict")
+for(let c=$;s.length;){const[d,b,e]=ay(c)
+if(a&&bb(az(b)))continue
 if(a&&(c/=2)>500)s=e.concat(s)
 else{ah(d,b)
 if(a)ai(d,b)}}}
-const aE=c=>{const{origin:d,pathname:a,search:e}=location
+const aF=c=>{const{origin:d,pathname:a,search:e}=location
 const b=r("hash")?location.hash:""
 const f=b?a.replace(/\/$/,"")+b.replace(/^#\/?/,"/"):a
 return{url:d+a+e+b,path:f,title:document.title,referrer:m&&!c?m.url:document.referrer}}
-const aj=a=>{const b=aE(a)
+const aj=a=>{const b=aF(a)
 if(m&&!a&&m.path===b.path)return
-if(m)aF()
+if(m)aG()
 for(const c of t.keys())if(!c.isConnected)ak(c,"abandon")
 m=b
 R=0
-aG()
-if(r("pages"))n("page",m.title)}
-const aH=()=>setTimeout(k(aj))
-const aI=a=>{const b=history[a]
-history[a]=function(...c){const d=b.apply(this,c)
 aH()
+if(r("pages"))n("page",m.title)}
+const aI=()=>setTimeout(k(aj))
+const aJ=a=>{const b=history[a]
+history[a]=function(...c){const d=b.apply(this,c)
+aI()
 return d}}
 let R=0
 let S=0
 let z=0
-const aG=()=>{const a=Math.round(((scrollY+innerHeight)/document.documentElement.scrollHeight)*100)
+const aH=()=>{const a=Math.round(((scrollY+innerHeight)/document.documentElement.scrollHeight)*100)
 R=Math.min(Math.max(R,a),100)}
 const F=()=>{const a=performance.now()
 if(z)S+=a-z
 z=document.visibilityState==="visible"&&document.hasFocus()?a:0}
-const aF=()=>{F()
+const aG=()=>{F()
 if(S<100)return
 if(r("scroll"))
 n("performance","engagement",{scroll_percent:R,engaged_ms:Math.round(S)})
 S=0}
-const bb="a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
-const bc=/\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
-const aJ=a=>a.composedPath().filter(b=>b.nodeType===1)
-const aK=a=>a.some(b=>b.hasAttribute("data-shockmouse-ignore"))
-const bd=a=>{const b={tag:a.localName}
+const bc="a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
+const bd=/\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
+const aK=a=>a.composedPath().filter(b=>b.nodeType===1)
+const aL=a=>a.some(b=>b.hasAttribute("data-shockmouse-ignore"))
+const be=a=>{const b={tag:a.localName}
 for(const{name:c,value:f}of a.attributes){const d={id:"id",class:"classes","aria-label":"label"}[c]||(c.startsWith("data-shockmouse-")&&c.slice(16))
 if(d)b[d]=w(f,200)}
 const e=":read-write,textarea,select"
@@ -168,58 +169,58 @@ if(a.matches(g)&&!a.matches(e)&&!a.querySelector(e))
 b.text=w(a.textContent.replace(/\s+/g," ").trim(),80)
 return b}
 let al=[]
-const be=f=>{const c=aJ(f)
-if(!c[0]||aK(c))return
-const g=c.find(d=>d.matches(bb))
+const bf=f=>{const c=aK(f)
+if(!c[0]||aL(c))return
+const g=c.find(d=>d.matches(bc))
 const b=c.find(d=>d.matches("a[href]"))
-const a=bd(g||c[0])
+const a=be(g||c[0])
 if(/^https?:$/.test(b?.protocol)){a.href=b.origin+b.pathname
 if(r("outbound")&&b.host!==location.host)a.outbound=true
-if(r("downloads")&&(b.hasAttribute("download")||bc.test(b.pathname)))a.download=true}
-const{timeStamp:h,clientX:i,clientY:j,detail:bl}=f
+if(r("downloads")&&(b.hasAttribute("download")||bd.test(b.pathname)))a.download=true}
+const{timeStamp:h,clientX:i,clientY:j,detail:bm}=f
 al=al.filter(e=>h-e.at<1000&&Math.hypot(i-e.x,j-e.y)<=30)
-if(bl&&al.push({at:h,x:i,y:j})===3)a.rage=true
+if(bm&&al.push({at:h,x:i,y:j})===3)a.rage=true
 if(r("clicks")?g||a.rage:a.outbound||a.download)
 n("click",a.name||a.label||a.text||a.id||a.tag,a)}
 const t=new Map()
-const bf=/pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i
-const bg=e=>{const c=aJ(e)
+const bg=/pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i
+const bh=e=>{const c=aK(e)
 const{form:a,name:f,id:g,type:h,autocomplete:i}=c[0]
-if(!a||aK(c))return
+if(!a||aL(c))return
 if(!t.has(a))t.set(a,{since:performance.now(),fields:[]})
 const{fields:d}=t.get(a)
 const b=w(f||g,80)
 const j=h+i+b
-if(b&&!bf.test(j)&&!d.includes(b))d.push(b)}
+if(b&&!bg.test(j)&&!d.includes(b))d.push(b)}
 const ak=(a,d)=>{const{since:z=0,fields:e=[]}=t.get(a)||{}
 t.delete(a)
 if(a.closest("[data-shockmouse-ignore]"))return
 const b=a.getAttribute("name")||a.getAttribute("id")||undefined
 const c=new URL(a.getAttribute("action")||"",location).pathname
 n("form",b||c,{form:b,action:c,fields:e,outcome:d,duration_ms:z&&Math.round(performance.now()-z)})}
-const aL=[]
+const aM=[]
 const A=k((a,d,e)=>{if(!PerformanceObserver.supportedEntryTypes.includes(a))return
 const b=k(f=>f.forEach(d))
 const c=new PerformanceObserver(g=>b(g.getEntries()))
 c.observe({type:a,buffered:true,...e})
-aL.push(()=>b(c.takeRecords()))})
-const aM=()=>performance.getEntriesByType("navigation")[0]
-let u,T,G,aN,v,B,am,U,V,aO
-const aP=a=>{const b=(u={TTFB:a?0:undefined,CLS:0})
+aM.push(()=>b(c.takeRecords()))})
+const aN=()=>performance.getEntriesByType("navigation")[0]
+let u,T,G,aO,v,B,am,U,V,aP
+const aQ=a=>{const b=(u={TTFB:a?0:undefined,CLS:0})
 G=a
-T=a||aM()?.activationStart||0
-aN=a||document.hidden
+T=a||aN()?.activationStart||0
+aO=a||document.hidden
 v={sum:0}
 B=new Map()
 am=performance.interactionCount||0
 U=V=0
-aO=m
+aP=m
 if(a)
 requestAnimationFrame(()=>requestAnimationFrame(()=>(b.FCP=b.LCP=performance.now()-T)))}
-const aQ=a=>({startTime:b})=>{if(!aN)u[a]=Math.max(b-T,0)}
-const bh=()=>{aP(0)
-A("paint",e=>e.name==="first-contentful-paint"&&aQ("FCP")(e))
-A("largest-contentful-paint",aQ("LCP"))
+const aR=a=>({startTime:b})=>{if(!aO)u[a]=Math.max(b-T,0)}
+const bi=()=>{aQ(0)
+A("paint",e=>e.name==="first-contentful-paint"&&aR("FCP")(e))
+A("largest-contentful-paint",aR("LCP"))
 A("layout-shift",({startTime:a,value:g,hadRecentInput:h})=>{if(h||a<G)return
 if(!(v.sum&&a-v.last<1000&&a-v.first<5000))
 v={sum:0,first:a}
@@ -229,86 +230,86 @@ const f=({interactionId:c,startTime:a,duration:d})=>{if(!c||a<G)return
 B.set(c,Math.max(B.get(c)||0,d))
 const b=[...B].sort((i,j)=>j[1]-i[1])
 if(b.length>10)B.delete(b.pop()[0])
-const bl="interactionCount"in performance?performance.interactionCount-am:B.size
-u.INP=b[Math.min(b.length-1,Math.floor(bl/50))][1]}
+const bm="interactionCount"in performance?performance.interactionCount-am:B.size
+u.INP=b[Math.min(b.length-1,Math.floor(bm/50))][1]}
 A("event",f,{durationThreshold:40})
 A("first-input",f)
 A("longtask",({duration:d})=>{U++
 V=Math.max(V,d)})}
-const bi=()=>{aL.forEach(d=>d())
+const bj=()=>{aM.forEach(d=>d())
 const a=u
 if(!a)return
 u=undefined
-if(!G)a.TTFB=Math.max(aM()?.responseStart-T,0)
+if(!G)a.TTFB=Math.max(aN()?.responseStart-T,0)
 if(!a.FCP)delete a.CLS
 if(G&&performance.interactionCount>am)a.INP??=8
-const c={context:{page:aO}}
+const c={context:{page:aP}}
 for(const b in a)if(a[b]>=0)n("performance",b,{value:+a[b].toFixed(4)},c)
 if(U)n("performance","longtask",{count:U,duration_ms:Math.round(V)},c)}
-const aR=a=>new URL(a,document.baseURI).origin===location.origin&&y()!=="strict"&&o&&"01;s="+o.id+";d="+ac()
-const bj=k((a,b)=>{const c=!b?.url&&aR(a.url||a)
+const aS=a=>new URL(a,document.baseURI).origin===location.origin&&y()!=="strict"&&o&&"01;s="+o.id+";d="+ac()
+const bk=k((a,b)=>{const c=!b?.url&&aS(a.url||a)
 if(!c)return
 const d=new Headers(b?.headers||a.headers)
 d.set(ar,c)
 return{...b,headers:d}})
-const bk=()=>{const{fetch:f,XMLHttpRequest:{prototype:a}}=window
-window.fetch=(b,c)=>f(b,bj(b,c)||c)
+const bl=()=>{const{fetch:f,XMLHttpRequest:{prototype:a}}=window
+window.fetch=(b,c)=>f(b,bk(b,c)||c)
 const{open:g}=a
 a.open=function(...d){g.apply(this,d)
-k(()=>{const e=aR(d[1])
+k(()=>{const e=aS(d[1])
 if(e)this.setRequestHeader(ar,e)})()}}
-const aS={track:(a,b)=>n("track",a,b),page:(a,b)=>{m=aE()
-n("page",a||m.title,b)},identify:(c,b)=>{av=c?w(c,256):undefined
+const aT={track:(a,b)=>n("track",a,b),page:(a,b)=>{m=aF()
+n("page",a||m.title,b)},identify:(c,b)=>{aw=c?w(c,256):undefined
 n("identify",undefined,undefined,{user_properties:b})},optIn:()=>{D="yes"
 if(X!=="strict")x("consent",D)
 n("consent","given",{analytics:true})},optOut:()=>{n("consent","withdrawn",{analytics:false})
-aD()
+aE()
 D="no"
 E.clear()
 k(()=>I("").forEach(a=>localStorage.removeItem(a)))()
 x("consent",D)
-aa("session",sessionStorage)},flush:()=>aw().then(Q),}
-const aT=(window.shockmouse={version:ap})
-for(const a in aS)
-aT[a]=k((...b)=>(m?aS[a](...b):ao.push([a,...b])))
-const aU=()=>{const a={"#shockmouse-ignore":"no","#shockmouse-count":"yes"}[location.hash]
+aa("session",sessionStorage)},flush:()=>ax().then(Q),}
+const aU=(window.shockmouse={version:ap})
+for(const a in aT)
+aU[a]=k((...b)=>(m?aT[a](...b):ao.push([a,...b])))
+const aV=()=>{const a={"#shockmouse-ignore":"no","#shockmouse-count":"yes"}[location.hash]
 if(!a)return
 if(a==="no")x("consent",a)
 else aa("consent")
 alert("Visits from this browser are counted: "+a)}
-const L=()=>{aU()
-if(p.join!==undefined)bk()
+const L=()=>{aV()
+if(p.join!==undefined)bl()
 aj()
-for(const[h,...i]of ao)aT[h]?.(...i)
+for(const[h,...i]of ao)aU[h]?.(...i)
 F()
-aI("pushState")
-aI("replaceState")
-l(window,"popstate hashchange",aH)
-l(window,"hashchange",aU)
+aJ("pushState")
+aJ("replaceState")
+l(window,"popstate hashchange",aI)
+l(window,"hashchange",aV)
 l(window,"focus blur",F)
-l(window,"scroll",aG)
+l(window,"scroll",aH)
 l(window,"online",()=>setTimeout(Q,Math.random()*1000))
-l(document,"click",be)
-const b=()=>{bi()
-aF()
-aD()}
+l(document,"click",bf)
+const b=()=>{bj()
+aG()
+aE()}
 l(document,"visibilitychange",()=>{F()
 if(document.hidden)b()})
 l(window,"pagehide",()=>{for(const j of t.keys())ak(j,"abandon")
 b()})
-l(window,"pageshow",({persisted:bl,timeStamp:bm})=>{if(!bl)return
+l(window,"pageshow",({persisted:bm,timeStamp:bn})=>{if(!bm)return
 aj(true)
 F()
-if(r("vitals"))aP(bm)})
-if(r("vitals"))bh()
-if(r("forms")){l(document,"input change",bg)
-l(document,"submit",({target:bn})=>ak(bn,"submit"))}
+if(r("vitals"))aQ(bn)})
+if(r("vitals"))bi()
+if(r("forms")){l(document,"input change",bh)
+l(document,"submit",({target:bo})=>ak(bo,"submit"))}
 if(r("errors")){const c=new Set()
-const d=(a,e,f,bo)=>{const{size:g}=c
+const d=(a,e,f,bp)=>{const{size:g}=c
 if(g<20&&c.add(a+e+f).size>g)
-n("error",a,{message:w(a,500),file:e,line:f,column:bo})}
-l(window,"error",({message:a,filename:bp,lineno:bq,colno:br})=>a&&d(a,bp?.split("?")[0],bq,br))
-l(window,"unhandledrejection",({reason:bs})=>d(bs?.message||"unhandled rejection"))}
+n("error",a,{message:w(a,500),file:e,line:f,column:bp})}
+l(window,"error",({message:a,filename:bq,lineno:br,colno:bs})=>a&&d(a,bq?.split("?")[0],br,bs))
+l(window,"unhandledrejection",({reason:bt})=>d(bt?.message||"unhandled rejection"))}
 Q()}
-const aV=()=>document.readyState==="loading"?l(document,"DOMContentLoaded",L):k(L)()
-document.prerendering?l(document,"prerenderingchange",aV):aV()})()
+const aW=()=>document.readyState==="loading"?l(document,"DOMContentLoaded",L):k(L)()
+document.prerendering?l(document,"prerenderingchange",aW):aW()})()

@@ -129,10 +129,11 @@
     const text = options.key + JSON.stringify(signals)
     return { hash: hash(text).toString(16) + hash(text + 1).toString(16), signals }
   }
+  let timezone // to ask for it takes longer than all else at a click
   const context = privacy => {
     const webdriver = navigator.webdriver || undefined
     if (privacy === "strict") return { webdriver, locale: language.split("-")[0] }
-    const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions()
+    timezone ??= Intl.DateTimeFormat().resolvedOptions().timeZone
     return {
       webdriver,
       locale: language,
