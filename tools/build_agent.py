@@ -1,6 +1,7 @@
 """Write the browser script as it is served: without comments and white space, its own names made short.
 
 Source     packages/analytics/src/shockmouse_analytics/browser/agent.js
+Constants  are variables there: one word repeats better than two
 Results    the server's static/agent.js, and agent.min.js beside the source, which the middleware serves; a test
            compares them with what this makes now
 Line ends  stay where the language might need them, as the source has no semicolons
@@ -64,7 +65,7 @@ def needed(before: str, space: str, after: str) -> str:
 
 
 def build(source: str) -> str:
-    """Return the source without comments and white space, with short names."""
+    """Return the source without comments, white space and constants, with short names."""
     parts: list[tuple[str, str]] = []  # what stands before a token, and the token
     space = ""
     for kind, text in tokens(source):
@@ -72,6 +73,7 @@ def build(source: str) -> str:
             space += text
         else:
             before = parts[-1][1] if parts else ""
+            text = "let" if text == "const" else text
             parts.append((needed(before, space, text) if space else "", text))
             space = ""
     short = shorten([text for _, text in parts])

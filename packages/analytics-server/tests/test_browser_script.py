@@ -65,15 +65,15 @@ def test_comments_and_white_space_are_removed(build_agent: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("source", "built"),
     [
-        ("let first = 1, second\nfirst.first = window.second + second", "let a=1,b\na.first=window.second+b"),
+        ("let first = 1, second\nfirst.first = window.second + second", "let e=1,t\ne.first=window.second+t"),
         ("with_all = (one, { two, three: four = 4 }, [five], ...six) => one + two + four + five + six",
-         "with_all=(a,{two:b,three:c=4},[d],...e)=>a+b+c+d+e"),
+         "with_all=(e,{two:t,three:n=4},[a],...o)=>e+t+n+a+o"),
         ("try { go() } catch (reason) { tell({ reason, cause: reason.cause, ...reason }) }",
-         "try{go()}catch(a){tell({reason:a,cause:a.cause,...a})}"),
-        ('const text = "text", kept = other.text?.x\ntext.kept(kept)', 'const a="text",b=other.text?.x\na.kept(b)'),
+         "try{go()}catch(e){tell({reason:e,cause:e.cause,...e})}"),
+        ('const text = "text", kept = other.text?.x\ntext.kept(kept)', 'let e="text",t=other.text?.x\ne.kept(t)'),
         # What one statement knows is forgotten by the next; what is known to all is not taken by any.
         ("(() => {\n  const { twice } = a => 2 * a\n  const half = whole => whole / twice(1)\n})()",
-         "(()=>{const{twice:k}=a=>2*a\nconst l=a=>a/k(1)})()"),
+         "(()=>{let{twice:u}=e=>2*e\nlet p=e=>e/u(1)})()"),
     ],
 )  # fmt: skip
 def test_only_what_the_source_declares_gets_short_names(build_agent: ModuleType, source: str, built: str) -> None:
