@@ -18,6 +18,10 @@ BODY = """
 <a id="saved" href="/files/thing" download onclick="event.preventDefault()">Thing</a>
 <a id="mail" href="mailto:someone@example.com" onclick="event.preventDefault()">Write</a>
 <input id="field" value="typed text"><label for="field" id="label">Label</label>
+<label id="agree">I agree <input type="checkbox" name="agreed"></label>
+<label id="nothing">Of nothing</label>
+<div data-shockmouse-ignore><input id="secret"></div><label for="secret" id="hush">Hush</label>
+<label for="field" id="called" data-shockmouse-name="Called">Label</label>
 <button id="long">%s</button>
 <div contenteditable><a id="edited" href="#x">typed by a person</a></div>
 <div id="host"></div>
@@ -99,6 +103,40 @@ def test_three_quick_clicks_on_one_place_are_rage_even_on_plain_text(visitor: Vi
     found = clicks(visitor, 5)
     assert found == [("text", {"tag": "p", "id": "text", "rage": True})] + [found[1]] * 4
     assert "rage" not in found[1][1]
+
+
+def test_a_click_on_a_label_is_one_click_on_its_field(visitor: Visitor, tab: Page) -> None:
+    field = ("field", {"tag": "input", "id": "field"})
+    for name in ("label", "nothing", "hush", "called", "field"):
+        tab.click(f"#{name}")
+        tab.wait_for_timeout(400)
+    box = {"tag": "input"}
+    for place in range(2):
+        tab.click("#agree", position={"x": 5, "y": 5})
+        tab.wait_for_timeout(300 + 900 * place)
+    assert tab.is_checked("[name=agreed]") is False
+    tab.click("#agree", position={"x": 5, "y": 5}, click_count=3)
+    assert clicks(visitor, 8) == [
+        field,
+        ("Called", {"tag": "label", "id": "called", "name": "Called"}),
+        field,
+        *[("input", box)] * 4,
+        ("input", box | {"rage": True}),
+    ]
+
+
+def test_the_middle_button_opens_links_and_is_no_other_click(visitor: Visitor, tab: Page) -> None:
+    tab.evaluate("addEventListener('auxclick', event => event.preventDefault())")
+    for name in ("out", "buy", "text", "pdf"):
+        tab.click(f"#{name}", button="middle")
+    tab.click("#pdf", button="right")
+    tab.click("#buy")
+    found = clicks(visitor, 3)
+    assert [(name, told.get("outbound"), told.get("download")) for name, told in found] == [
+        ("Elsewhere", True, None),
+        ("Report", None, True),
+        ("Buy now", None, None),
+    ]
 
 
 def test_navigation_is_neither_prevented_nor_delayed(visitor: Visitor) -> None:

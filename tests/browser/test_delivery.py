@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from tests.browser.visitor import Visitor
+from tests.server_process import wait_until
 
 pytestmark = pytest.mark.browser
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
@@ -110,6 +111,68 @@ def test_a_server_that_asks_for_patience_gets_it(visitor: Visitor) -> None:
     tab.evaluate(MANY.format(2, 0, 1))
     assert numbers(visitor, 2) == [0, 1]
     assert [later - sooner >= 0.9 for sooner, later in pairwise(asked)] == [True, True]
+
+
+def too_large(visitor: Visitor) -> int:
+    """Return how many events the script has told of as dropped because they are too large."""
+    text = visitor.server.request("GET", "/metrics").body.decode()
+    return sum(
+        int(float(line.split()[-1]))
+        for line in text.splitlines()
+        if "client_events_dropped" in line and '"too_large"' in line
+    )
+
+
+def test_what_a_proxy_refuses_as_too_large_is_halved_and_only_a_single_event_is_dropped(visitor: Visitor) -> None:
+    visitor.put("/", consent="given")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    before, statuses = too_large(visitor), Counter[int]()
+
+    def limit(route: Route) -> None:
+        is_small = len(route.request.post_data_buffer or b"") <= 9000
+        statuses[200 if is_small else 413] += 1
+        route.continue_() if is_small else route.fulfill(status=413, headers=ANY_ORIGIN)
+
+    visitor.context.route("**/v1/events*", limit)
+    tab.evaluate(MANY.format(20, 0, 1000) + ";" + MANY.format(2, 20, 5000) + ";" + MANY.format(3, 22, 1))  # 60 KB
+    assert numbers(visitor, 23) == [*range(20), 22, 23, 24]
+    tab.evaluate("shockmouse.track('after')")
+    visitor.stored(1, "after")
+    wait_until(lambda: too_large(visitor) - before == 2, 20, "the two are counted")
+    assert kept(tab) == []
+    refused = statuses[413]
+    tab.evaluate(MANY.format(8, 30, 1000))
+    numbers(visitor, 31)
+    assert (statuses[413], refused < 20) == (refused, True)  # the size is remembered
+
+
+def test_what_may_be_stored_already_is_never_cut_anew(visitor: Visitor) -> None:
+    visitor.put("/", consent="given")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    before, asked = too_large(visitor), list[str]()
+
+    def lose_then_refuse(route: Route) -> None:
+        batch = route.request.post_data_json["batch_id"]
+        asked.append(batch)
+        if len(asked) == 1:
+            assert route.fetch().status == 200
+            route.abort("connectionreset")
+        elif batch == asked[0]:
+            route.fulfill(status=413, headers=ANY_ORIGIN)
+        else:
+            route.continue_()
+
+    visitor.context.route("**/v1/events*", lose_then_refuse)
+    tab.evaluate(MANY.format(4, 0, 1))
+    wait_until(lambda: (tab.wait_for_timeout(50), len(asked) == 2)[1], 20, "it is tried again")
+    tab.evaluate("shockmouse.track('after')")
+    visitor.stored(1, "after")
+    assert numbers(visitor, 4) == [0, 1, 2, 3]
+    assert asked[0] == asked[1] != asked[2]
+    wait_until(lambda: too_large(visitor) - before == 4, 20, "they are counted as dropped: nobody knows better")
+    assert kept(tab) == []
 
 
 def test_reloads_and_two_tabs_at_once_lose_and_double_nothing(visitor: Visitor) -> None:

@@ -96,6 +96,27 @@ def test_a_form_that_is_left_is_abandoned(visitor: Visitor) -> None:
     ]
 
 
+def test_a_form_that_the_pages_script_sends_is_sent_once(visitor: Visitor) -> None:
+    visitor.put(
+        "/",
+        '<form id="a" action="/next"><input name="x"></form>'
+        '<form id="b" action="/next"><input name="submit"><button>Go</button></form><script>'
+        "b.onsubmit = event => (event.preventDefault(), HTMLFormElement.prototype.submit.call(b))</script>",
+    )
+    visitor.put("/next")
+    tab = visitor.open("/")
+    tab.fill("[name=x]", SECRET)
+    assert tab.evaluate("[a.submit(), a.submit.call.length]") == [None, 1]
+    tab.wait_for_url("**/next**")
+    visitor.open("/", tab).fill("[name=submit]", SECRET)
+    tab.click("button")
+    tab.wait_for_url("**/next**")
+    assert [(name, told["outcome"], told["fields"]) for name, told in forms(visitor, 2)] == [
+        ("a", "submit", ["x"]),
+        ("b", "submit", ["submit"]),
+    ]
+
+
 def test_a_form_that_an_application_takes_away_is_abandoned_and_one_it_sends_is_not(visitor: Visitor) -> None:
     visitor.put(
         "/",

@@ -49,6 +49,34 @@ def test_an_application_of_one_page_is_viewed_at_each_change_of_path(visitor: Vi
     ]  # fmt: skip
 
 
+def test_a_new_query_is_a_page_where_it_is_a_step_of_the_history(visitor: Visitor) -> None:
+    visitor.put("/list", title="List")
+    tab = visitor.open("/list")
+    for change in (
+        "history.pushState({}, '', '/list?page=2')",
+        "history.pushState({}, '', '/list?page=2')",  # the same address again
+        "history.pushState({}, '', '/list?page=2#row')",
+        "history.replaceState({}, '', '/list?page=2&sorted=1')",
+        "history.replaceState({}, '', '/list?page=2')",
+        "history.go(-2)",
+        "history.back()",
+        "history.replaceState({}, '', '/list?filter=a')",
+        "shockmouse.track('filtered')",
+        "history.pushState({}, '', '/item')",
+    ):
+        tab.evaluate(change)
+        tab.wait_for_timeout(200)
+    told = visitor.stored(5, "page", "track")
+    assert [(row["name"], row["url"].removeprefix(visitor.origin)) for row in told] == [
+        ("List", "/list"),
+        ("List", "/list?page=2"),
+        ("List", "/list"),
+        ("filtered", "/list?filter=a"),
+        ("List", "/item"),
+    ]
+    assert told[-1]["referrer"] == f"{visitor.origin}/list?filter=a"
+
+
 def test_parts_of_a_page_are_pages_when_asked(visitor: Visitor) -> None:
     visitor.put("/doc", title="Doc", autotrack="pages hash")
     tab = visitor.open("/doc#/intro")

@@ -55,6 +55,46 @@ def test_full_with_consent_adds_the_fine_signals_and_none_of_those_marked_never(
     assert later["fingerprint_hash"] != row["fingerprint_hash"]
 
 
+@pytest.mark.parametrize("wish", ["Full", "fulll", "balanced ", ""])
+def test_a_mode_that_is_none_is_the_strictest(visitor: Visitor, wish: str) -> None:
+    _, row = first(visitor, privacy=wish, consent="given")
+    assert row["privacy"] == {"Full": "full", "": "balanced"}.get(wish, "strict")
+
+
+STORED = {
+    "a number": ("5", "5" * 65),
+    "a text": ('"str"', "two\nlines"),
+    "nothing": ("null", "null"),
+    "an object": ('{"id":"5","started":"x","last":1}', '{"id":"%s"}' % ("x" * 60)),
+    "no JSON": ("{", "🐭" * 50),
+}
+
+
+@pytest.mark.parametrize("what", STORED)
+def test_what_others_have_stored_under_our_names_is_as_good_as_absent(visitor: Visitor, what: str) -> None:
+    session, device = STORED[what]
+    sent: list[bytes] = []
+    visitor.context.on("request", lambda request: sent.append(request.post_data_buffer or b""))
+    visitor.site.put(visitor.host, "/blank", "<!doctype html><title>Without the script</title>")
+    tab = visitor.context.new_page()
+    tab.goto(f"{visitor.origin}/blank")
+    tab.evaluate(
+        """([session, device]) => {
+          sessionStorage["shockmouse.session"] = session
+          for (const name of ["device", "consent", "batch.", "batch.0190"]) localStorage["shockmouse." + name] = device
+        }""",
+        [session, device],
+    )
+    visitor.put("/", consent="given")
+    visitor.open("/", tab).evaluate("shockmouse.track('still told')")
+    page, track = visitor.stored(2, "page", "track")
+    for row in (page, track):
+        assert (row["privacy"], len(row["device_id"]), len(row["session_id"])) == ("balanced", 36, 36)
+    assert page["session_id"] == track["session_id"]
+    tab.evaluate("shockmouse.flush()")
+    assert all(body.startswith(b'{"sent_at":"') and b'"batch_id"' in body for body in sent if body)
+
+
 def test_opting_in_begins_a_device_and_opting_out_ends_everything(visitor: Visitor) -> None:
     tab, _ = first(visitor)
     tab.evaluate("shockmouse.optIn()")
@@ -108,6 +148,17 @@ def test_people_of_the_site_leave_out_their_own_visits_by_an_address(visitor: Vi
     visitor.open("/#other", tab)
     assert said == [f"Visits from this browser are counted: {answer}" for answer in ("no", "yes", "yes")]
     assert [row["path"] for row in visitor.stored(2, "page")] == ["/next", "/"]
+
+
+def test_where_nothing_can_be_stored_nobody_is_told_that_visits_are_left_out(visitor: Visitor) -> None:
+    blocked = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('blocked') }})"
+    said: list[str] = []
+    tab = visitor.context.new_page()
+    tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.accept()))
+    visitor.put("/", head=f"<script>{blocked}</script>")
+    visitor.open("/#shockmouse-ignore", tab)
+    assert said == ["Visits from this browser are counted: yes"]
+    assert len(visitor.stored(1, "page")) == 1
 
 
 REFUSALS = {

@@ -26,7 +26,8 @@
   const options = script.dataset
   const tracks = what => options.autotrack?.split(/\s+/).includes(what) ?? what !== "hash"
   const refused = navigator.globalPrivacyControl || navigator.doNotTrack === "1"
-  const wish = refused ? "strict" : options.privacy || "balanced"
+  const asked = options.privacy || "balanced"
+  const wish = refused || !/^(balanced|full)$/i.test(asked) ? "strict" : asked.toLowerCase()
   const share = +options.sampleRate
   const rate = share > 0 && share < 1 ? share : 1
   // Beside the script, unless said otherwise. A server with a further name for the script writes a further one here.
@@ -35,9 +36,8 @@
     new URL(options.endpoint?.replace(/\/?$/, "/") || script.src, location)
   )
   endpoint.searchParams.set("key", options.key)
-  const MINUTE = 60_000
-  const BODY_BYTES = 60_000 // browsers share 64 KiB among all requests that outlive a page
-  const STORED_CHARACTERS = 256_000
+  const MINUTE = 6e4
+  const BODY_BYTES = 6e4 // browsers share 64 KiB among all requests that outlive a page
   const HEADER = "Shockmouse-Session"
 
   const nothing = () => {}
@@ -50,15 +50,15 @@
       // Whatever went wrong in here, the page goes on.
     }
   }
-  const listen = (target, names, work) =>
-    names.split(" ").forEach(name => target.addEventListener(name, safely(work), true))
+  const listen = (names, work) =>
+    names.split(" ").forEach(name => addEventListener(name, safely(work), true))
   const cutText = (text, most) => ("" + text).slice(0, most).replace(/[\ud800-\udbff]$/, "") // never half a character
 
   // --- who, and in which mode ---
   let clock = 0
   const uuid = () => {
     // Version 7: the time first, so that ids sort by it. crypto.randomUUID is missing on plain http.
-    const now = (clock = Math.max(clock + 1, Date.now())).toString(16).padStart(12, "0")
+    const now = "0" + (clock = Math.max(clock + 1, Date.now())).toString(16)
     const random = [...crypto.getRandomValues(new Uint8Array(18))]
     const digit = () => (random.pop() & 15).toString(16)
     return now.slice(0, 8) + "-" + now.slice(8) + "-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g, digit)
@@ -69,13 +69,17 @@
   const write = safely((name, value, area = localStorage) => area.setItem(prefix + name, value))
   const erase = safely((name, area = localStorage) => area.removeItem(prefix + name))
   const names = start => Object.keys(localStorage).filter(name => name.startsWith(prefix + start))
+  // What is stored and not as we store it is as good as absent.
+  const stored = (name, form, area) => form.exec(read(name, area))?.[0]
   let answered = options.consent === "given" && "yes"
-  const answer = () => (refused && options.gpc === "drop" ? "no" : read("consent") || answered)
-  const device = () => read("device") || (write("device", uuid()), read("device"))
+  const answer = () => (refused && options.gpc === "drop" ? "no" : stored("consent", /^(yes|no)$/) || answered)
+  const kept = () => stored("device", /^[\w-]{36}$/)
+  const device = () => kept() || (write("device", uuid()), kept())
   const mode = () => (answer() === "yes" && wish !== "strict" && device() ? wish : "strict")
   let visit
   const session = now => {
-    visit = safely(JSON.parse)(read("session", sessionStorage)) || visit
+    const form = /^{"id":"[\w-]{36}","started":\d{13},"last":\d{13}}$/
+    visit = safely(JSON.parse)(stored("session", form, sessionStorage)) || visit
     if (!visit || now - visit.last > 30 * MINUTE || now - visit.started > 1440 * MINUTE)
       visit = { id: uuid(), started: now }
     visit.last = now
@@ -103,7 +107,7 @@
       mobile: brand?.mobile,
       viewport: rounded(innerWidth) + "x" + rounded(innerHeight),
       pixel_ratio: devicePixelRatio,
-      dark: matchMedia("(prefers-color-scheme:dark)").matches,
+      dark: matchMedia("(prefers-color-scheme:dark)").matches
     }
     if (privacy !== "strict")
       Object.assign(signals, {
@@ -115,13 +119,12 @@
       })
     if (privacy === "full") {
       // The last digit of a tangent tells one mathematical library from another.
-      const { languages, vendor } = navigator
-      Object.assign(signals, { languages: languages.join(), vendor, math: Math.tan(-1e300) }, finer)
+      const { vendor } = navigator
+      Object.assign(signals, { languages: "" + navigator.languages, vendor, math: Math.tan(-1e300) }, finer)
       if (!finer) {
         finer = {}
         brand?.getHighEntropyValues(["architecture", "model", "platformVersion", "uaFullVersion"]).then(values => {
-          delete values.brands // a list; signals are single values
-          finer = values
+          finer = { ...values, brands: undefined } // a list; signals are single values
           described = 0 // so that the next event tells them
         }, nothing)
       }
@@ -133,11 +136,10 @@
   const context = privacy => {
     const webdriver = navigator.webdriver || undefined
     if (privacy === "strict") return { webdriver, locale: language.split("-")[0] }
-    timezone ??= Intl.DateTimeFormat().resolvedOptions().timeZone
     return {
       webdriver,
       locale: language,
-      timezone,
+      timezone: (timezone ??= Intl.DateTimeFormat().resolvedOptions().timeZone),
       screen: { width: rounded(screen.width), height: rounded(screen.height) }
     }
   }
@@ -145,9 +147,9 @@
   // --- events ---
   const boot = uuid()
   let seq = 0
-  let waiting = [] // events as JSON, each with its context: what the page changes later does not change them
-  let timer, user, page, described
-  const record = (type, name, properties, more) => {
+  let waiting = [] // events as JSON, each with its batch's head: what the page changes later does not change them
+  let timer, user, page, described, dropped
+  const record = (type, name, properties, user_properties, seen = page) => {
     if (answer() === "no") return
     const now = Date.now()
     const privacy = mode()
@@ -157,10 +159,13 @@
     const event = {
       event_id: uuid(), type, name: name && cutText(name, 255), timestamp: new Date(now), properties, user_id: user,
       device_id, session_id: known.id, session_started_at: known ? new Date(known.started) : undefined,
-      privacy, sample_rate: rate, boot_id: boot, seq: seq++, context: { page }, ...more,
+      privacy, sample_rate: rate, boot_id: boot, seq: seq++, context: { page: seen }, user_properties,
     }
     if (described !== privacy) event.fingerprint = fingerprint((described = privacy))
-    waiting.push([JSON.stringify(event), JSON.stringify(context(privacy))])
+    const library = { name: "shockmouse-agent", version }
+    const scene = { library, context: context(privacy), dropped: dropped && { too_large: dropped } }
+    dropped = undefined
+    waiting.push([JSON.stringify(event), JSON.stringify(scene)])
     timer ??= setTimeout(safely(flush), 1000)
   }
 
@@ -170,9 +175,8 @@
     timer = clearTimeout(timer)
     if (!waiting.length) return
     const batch_id = uuid()
-    const [[first, scene]] = waiting // a batch has one context, so what another mode tells is in another batch
-    const library = JSON.stringify({ batch_id, library: { name: "shockmouse-agent", version } }).slice(0, -1)
-    const head = library + ',"context":' + scene + ',"events":['
+    const [[first, scene]] = waiting // what has another context is in another batch
+    const head = '{"batch_id":"' + batch_id + '",' + scene.slice(1, -1) + ',"events":['
     let count = 1
     for (let size = encode(head + first).length; waiting[count]?.[1] === scene; count++) {
       size += encode(waiting[count][0]).length + 1
@@ -187,7 +191,11 @@
     erase("batch." + id)
   }
   const gather = () => {
-    if (mode() !== "strict") for (const name of names("batch.")) held.set(name.slice(17), localStorage[name])
+    if (mode() !== "strict")
+      for (const name of names("batch.")) {
+        const body = stored(name.slice(11), /^{"batch_id".*/s)
+        if (body) held.set(name.slice(17), body)
+      }
     return [...held].sort()
   }
   const hold = safely((id, body) => {
@@ -195,28 +203,37 @@
     if (mode() !== "strict") write("batch." + id, body)
     let size = 0
     for (const [id, body] of gather().reverse()) {
-      if ((size += body.length) > STORED_CHARACTERS) release(id) // the oldest go first
+      if ((size += body.length) > 256e3) release(id) // the oldest go first
     }
   })
   let failures = 0
+  let most = BODY_BYTES // less where something on the way refuses so much
   let retry
-  const post = async (id, body) => {
+  const post = async (id, body, events) => {
+    const size = encode(body).length
     let status, pause
     try {
       const reply = await fetch(endpoint, {
         method: "POST",
         body: dated(body),
-        keepalive: encode(body).length <= BODY_BYTES,
-        signal: AbortSignal.timeout?.(30_000)
+        keepalive: size <= BODY_BYTES,
+        signal: AbortSignal.timeout?.(3e4)
       })
       status = reply.status
       pause = reply.headers.get("retry-after") * 1000
+      await reply.text() // until then it counts for what may outlive the page
     } catch {
       // No network, or something in its way: the outcome is open.
     }
     if (status && !/40[1348]|429|5../.test(status)) {
       failures = 0
       release(id)
+      if (status === 413) {
+        most = Math.min(most, size / 2)
+        // Only what was refused at once may be cut anew: an earlier attempt may have stored it.
+        if (events?.[1]) waiting = events.concat(waiting)
+        else dropped = (dropped || 0) + (events || JSON.parse(body).events).length
+      }
       return true
     }
     hold(id, body)
@@ -227,25 +244,24 @@
     for (const [id, body] of gather()) if (answer() === "no" || !(await post(id, body))) return
   }
   // One tab at a time; a tab that waits finds the others' batches gone.
-  const drain = safely(() => (navigator.locks ? navigator.locks.request("shockmouse", resend) : resend()))
+  const drain = safely(() => navigator.locks?.request("shockmouse", resend) ?? resend())
   const flush = async () => {
-    for (let batch; (batch = cut(BODY_BYTES)); ) failures ? hold(...batch) : await post(...batch)
+    for (let batch; (batch = cut(most)); ) failures ? hold(...batch) : await post(...batch)
   }
-  const hand = body => {
-    // Each of the two has a budget of its own, and says at once when a body is too much for it.
-    const later = safely(() => window.fetchLater(endpoint, { method: "POST", body, activateAfter: 0 }))()
-    return later || safely(() => navigator.sendBeacon(endpoint, body))()
-  }
+  // Each of the two has a budget of its own, and says at once when a body is too much for it.
+  const hand = body =>
+    safely(() => fetchLater(endpoint, { method: "POST", body, activateAfter: 0 }))() ||
+    safely(() => navigator.sendBeacon(endpoint, body))()
   const leave = () => {
     // The page may be gone at once: the browser takes what is waiting, in halves if it must, or the next page does.
     const reached = navigator.onLine && (!failures || mode() === "strict")
-    for (let limit = BODY_BYTES; waiting.length; ) {
+    for (let limit = most; waiting.length; ) {
       const [id, body, events] = cut(limit)
       if (reached && hand(dated(body))) continue
       if (reached && (limit /= 2) > 500) waiting = events.concat(waiting)
       else {
         hold(id, body)
-        if (reached) post(id, body) // by fetch with keepalive, whose outcome may come too late
+        if (reached) post(id, body, events).then(flush) // by fetch with keepalive, whose outcome may come too late
       }
     }
   }
@@ -262,9 +278,9 @@
       referrer: page && !again ? page.url : document.referrer
     }
   }
-  const view = again => {
+  const view = (part, again) => {
     const now = locate(again)
-    if (page && !again && page.path === now.path) return
+    if (page && !again && page[part] === now[part]) return (page.url = now.url)
     if (page) engagement()
     for (const form of forms.keys()) if (!form.isConnected) formEnd(form, "abandon")
     page = now
@@ -272,28 +288,28 @@
     scrolled()
     if (tracks("pages")) record("page", page.title)
   }
-  const moved = () => setTimeout(safely(view)) // frameworks set the title just after the address
-  const wrap = name => {
-    const original = history[name]
-    history[name] = function (...given) {
+  const moved = part => () => setTimeout(safely(view), 0, part) // frameworks set the title just after the address
+  const wrap = safely((object, name, then) => {
+    const original = object[name]
+    object[name] = function (...given) {
       const result = original.apply(this, given)
-      moved()
+      safely(then)(this)
       return result
     }
-  }
+  })
 
   // --- scroll depth, and time in which the page is visible and has the focus ---
   let depth = 0
   let engaged = 0
   let since = 0
   const scrolled = () => {
-    const seen = Math.round(((scrollY + innerHeight) / document.documentElement.scrollHeight) * 100)
-    depth = Math.min(Math.max(depth, seen), 100)
+    const seen = ((scrollY + innerHeight) / document.documentElement.scrollHeight) * 100
+    depth = Math.min(Math.max(depth, Math.round(seen)), 100)
   }
   const attention = () => {
     const now = performance.now()
     if (since) engaged += now - since
-    since = document.visibilityState === "visible" && document.hasFocus() ? now : 0
+    since = !document.hidden && document.hasFocus() ? now : 0
   }
   const engagement = () => {
     attention()
@@ -304,12 +320,12 @@
   }
 
   // --- clicks ---
-  const INTERACTIVE =
-    "a,button,summary,[role=button],[role=link],[role=tab],[role^=menuitem],[data-shockmouse-name],select,input"
+  const NAMED = "a,button,summary,[role=button],[role=link]" // by their text
+  const INTERACTIVE = NAMED + ",[role=tab],[role^=menuitem],[data-shockmouse-name],select,input,textarea"
   const DOWNLOAD = /\.(pdf|zip|t?gz|7z|rar|dmg|exe|msi|deb|apk|iso|csv|(xls|doc|ppt)x?|mp[34]|epub)$/i
   // The target first, then what it is in, through open shadow roots.
   const inner = event => event.composedPath().filter(node => node.nodeType === 1)
-  const ignored = path => path.some(element => element.hasAttribute("data-shockmouse-ignore"))
+  const ignored = path => path.some(element => element.closest("[data-shockmouse-ignore]"))
   const describe = element => {
     const told = { tag: element.localName }
     for (const { name, value } of element.attributes) {
@@ -320,17 +336,21 @@
     }
     // What a visitor types may lie deeper inside.
     const typed = ":read-write,textarea,select"
-    const button = "a,button,summary,[role=button],[role=link]"
-    if (element.matches(button) && !element.matches(typed) && !element.querySelector(typed))
+    if (element.matches(NAMED) && !element.matches(typed) && !element.querySelector(typed))
       told.text = cutText(element.textContent.replace(/\s+/g, " ").trim(), 80)
     return told
   }
   let recent = []
+  let passed // the field of a label: the browser passes the click on to it, which is no second click
   const click = event => {
     const path = inner(event)
-    if (!path[0] || ignored(path)) return
-    const target = path.find(element => element.matches(INTERACTIVE))
     const link = path.find(element => element.matches("a[href]"))
+    if (!path[0] || path[0] === passed || event.button > (link ? 1 : 0)) return // the middle one opens links only
+    const aim = path.find(element => element.control?.labels || element.matches(INTERACTIVE))
+    passed = aim?.control
+    setTimeout(() => (passed = 0)) // after it was passed on
+    const target = !passed?.labels || aim.matches("[data-shockmouse-name]") ? aim : passed
+    if (ignored(path.concat(target || []))) return
     const told = describe(target || path[0])
     if (/^https?:$/.test(link?.protocol)) {
       told.href = link.origin + link.pathname
@@ -354,13 +374,12 @@
     if (!forms.has(form)) forms.set(form, { since: performance.now(), fields: [] })
     const { fields } = forms.get(form)
     const field = cutText(name || id, 80)
-    const telling = type + autocomplete + field
-    if (field && !SECRET.test(telling) && !fields.includes(field)) fields.push(field)
+    if (field && !SECRET.test(type + autocomplete + field) && !fields.includes(field)) fields.push(field)
   }
   const formEnd = (form, outcome) => {
     const { since = 0, fields = [] } = forms.get(form) || {}
     forms.delete(form)
-    if (form.closest("[data-shockmouse-ignore]")) return
+    if (ignored([form])) return
     // Not form.name and form.id, which may be fields of these names.
     const name = form.getAttribute("name") || form.getAttribute("id") || undefined
     const action = new URL(form.getAttribute("action") || "", location).pathname
@@ -435,9 +454,9 @@
     if (!restored) mine.TTFB = Math.max(navigation()?.responseStart - born, 0)
     if (!mine.FCP) delete mine.CLS // as the Chrome report counts
     if (restored && performance.interactionCount > interactions) mine.INP ??= 8 // faster than is observed
-    const more = { context: { page: landing } }
-    for (const name in mine) if (mine[name] >= 0) record("performance", name, { value: +mine[name].toFixed(4) }, more)
-    if (tasks) record("performance", "longtask", { count: tasks, duration_ms: Math.round(longest) }, more)
+    const tell = (name, value) => record("performance", name, value, undefined, landing)
+    for (const name in mine) if (mine[name] >= 0) tell(name, { value: +mine[name].toFixed(4) })
+    if (tasks) tell("longtask", { count: tasks, duration_ms: Math.round(longest) })
   }
 
   // --- requests to the page's own origin: where asked, they say whose they are ---
@@ -475,7 +494,7 @@
     },
     identify: (id, properties) => {
       user = id ? cutText(id, 256) : undefined // the server takes no "undefined" for an id
-      record("identify", undefined, undefined, { user_properties: properties })
+      record("identify", undefined, undefined, properties)
     },
     optIn: () => {
       answered = "yes"
@@ -499,12 +518,12 @@
 
   // --- the beginning ---
   const choose = () => {
-    // The way for people who belong to the site to leave out their own visits, and to count them again.
+    // The way for people who belong to the site to leave out their own visits, and to count them again. Where nothing
+    // can be stored they stay counted, and are told so.
     const counted = { "#shockmouse-ignore": "no", "#shockmouse-count": "yes" }[location.hash]
     if (!counted) return
-    if (counted === "no") write("consent", counted)
-    else erase("consent")
-    alert("Visits from this browser are counted: " + counted)
+    counted === "no" ? write("consent", counted) : erase("consent")
+    alert("Visits from this browser are counted: " + (answer() === "no" ? "no" : "yes"))
   }
   const start = () => {
     choose()
@@ -512,37 +531,39 @@
     view()
     for (const [name, ...given] of early) api[name]?.(...given)
     attention()
-    wrap("pushState")
-    wrap("replaceState")
-    listen(window, "popstate hashchange", moved) // without "hash" in data-autotrack the path stays the same
-    listen(window, "hashchange", choose)
-    listen(window, "focus blur", attention)
-    listen(window, "scroll", scrolled)
-    listen(window, "online", () => setTimeout(drain, Math.random() * 1000))
-    listen(document, "click", click)
+    wrap(history, "pushState", moved("url"))
+    wrap(history, "replaceState", moved("path")) // another query only: the same page, told more exactly
+    listen("popstate hashchange", moved("url")) // without "hash" in data-autotrack the address stays the same
+    listen("hashchange", choose)
+    listen("focus blur", attention)
+    listen("scroll", scrolled)
+    listen("online", () => setTimeout(drain, Math.random() * 1000))
+    listen("click auxclick", click)
     const gone = () => {
       endVitals()
       engagement()
       leave()
     }
-    listen(document, "visibilitychange", () => {
+    listen("visibilitychange", () => {
       attention()
       if (document.hidden) gone()
     })
-    listen(window, "pagehide", () => {
+    listen("pagehide", () => {
       for (const form of forms.keys()) formEnd(form, "abandon")
       gone()
     })
-    listen(window, "pageshow", ({ persisted, timeStamp }) => {
+    listen("pageshow", ({ persisted, timeStamp }) => {
       if (!persisted) return
-      view(true)
+      view("", true)
       attention()
       if (tracks("vitals")) beginVitals(timeStamp)
     })
     if (tracks("vitals")) watchVitals()
     if (tracks("forms")) {
-      listen(document, "input change", touch)
-      listen(document, "submit", ({ target }) => formEnd(target, "submit"))
+      listen("input change", touch)
+      listen("submit", ({ target }) => formEnd(target, "submit"))
+      // Without the event: sent by the page's own script. A form that was told of already is not in there.
+      wrap(HTMLFormElement.prototype, "submit", form => forms.has(form) && formEnd(form, "submit"))
     }
     if (tracks("errors")) {
       const seen = new Set()
@@ -552,15 +573,14 @@
           record("error", message, { message: cutText(message, 500), file, line, column })
       }
       listen(
-        window,
         "error", // without a message it is an image's
         ({ message, filename, lineno, colno }) => message && report(message, filename?.split("?")[0], lineno, colno)
       )
-      listen(window, "unhandledrejection", ({ reason }) => report(reason?.message || "unhandled rejection"))
+      listen("unhandledrejection", ({ reason }) => report(reason?.message || "unhandled rejection"))
     }
     drain()
   }
   const ready = () =>
-    document.readyState === "loading" ? listen(document, "DOMContentLoaded", start) : safely(start)()
-  document.prerendering ? listen(document, "prerenderingchange", ready) : ready()
+    document.readyState === "loading" ? listen("DOMContentLoaded", start) : safely(start)()
+  document.prerendering ? listen("prerenderingchange", ready) : ready()
 })()
