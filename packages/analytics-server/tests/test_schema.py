@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from shockmouse_analytics_server.backfill import cutting
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.journal import TABLE
 from shockmouse_analytics_server.migrate import FOLDER, find, verify
@@ -145,6 +146,16 @@ def test_a_filled_table_has_its_parts_and_its_whole_on_a_cluster(table):
     assert whole.endswith(f"as {table}_local\nengine = Distributed('main', currentDatabase(), '{table}_local', {key})")
 
 
+def test_a_cut_is_made_on_every_shard():
+    assert [" ".join(text.split()) for text in cutting("events", "main")] == [
+        "drop table if exists events_cut_local on cluster `main` sync",
+        "create table events_cut_local on cluster `main` as events_local",
+        "alter table events_cut_local on cluster `main` attach partition all from events_local",
+        "create table if not exists events_cut on cluster `main` as events_cut_local"
+        " engine = Distributed('main', currentDatabase(), 'events_cut_local', rand())",
+    ]
+
+
 def test_views_stay_on_their_shard():
     views = [fill(text, "main") for text in creates() if text.startswith("create materialized view")]
     source = re.compile(r"\n *from events_local\n")
@@ -160,10 +171,10 @@ def test_shared_tables_have_every_row_on_every_shard():
 
 @pytest.mark.parametrize("cluster", [None, "main"])
 def test_the_engine_can_read_every_statement(database, cluster):
-    filled = [text for text in (fill(one, cluster) for one in [TABLE, *creates()]) if text]
+    filled = [text for text in (fill(one, cluster) for one in [TABLE, *creates()]) if text] + cutting("events", cluster)
 
     async def scenario(opened: Database) -> list:
         return [await opened.fetch(f"explain ast {text}", params={"partition": "202611"}) for text in filled]
 
-    kinds = re.compile("Create|Insert|Drop")
+    kinds = re.compile("Create|Insert|Drop|Alter")
     assert all(kinds.search(answer[0]["explain"]) for answer in database.run(scenario))

@@ -5,10 +5,12 @@
 {{backfill(events_cut)}} insert into … select  run once for each partition of the cut, `_partition_id =
                                                {partition:String}` in it; ordered by all or by what groups, so that a
                                                step that is run again has the same blocks: its token counts them once
+Cluster   each shard cuts its own part, events_cut_local, and events_cut reads all of them, as the tables themselves do
 Crash     the view's being there means that the cut is made; the journal knows the partitions that are done
 """
 
 from .clickhouse import Database
+from .statements import fill, split
 
 SETTINGS = {
     "deduplicate_insert": "enable",
@@ -23,14 +25,26 @@ SETTINGS = {
 }
 
 
-async def make_cut(database: Database, table: str, view: str) -> None:
+CUT = """
+drop table if exists {table}_cut{{{{local}}}} {{{{on_cluster}}}} sync;
+create table {table}_cut{{{{local}}}} {{{{on_cluster}}}} as {table}{{{{local}}}};
+alter table {table}_cut{{{{local}}}} {{{{on_cluster}}}} attach partition all from {table}{{{{local}}}};
+{{{{distributed({table}_cut, rand())}}}};
+"""
+
+
+def cutting(table: str, cluster: str | None) -> list[str]:
+    """Return the statements that make the table's cut."""
+    return [sql for sql in (fill(one, cluster) for one in split(CUT.format(table=table))) if sql]
+
+
+async def make_cut(database: Database, table: str, view: str, cluster: str | None) -> None:
     """The table's cut has its rows of this moment, unless the view is there already; nothing may load meanwhile."""
     names = {"database": database.name, "view": view}
     found = "select name from system.tables where database = {database:String} and name = {view:String}"
     if not await database.fetch(found, params=names):
-        await database.execute(f"drop table if exists {table}_cut sync")
-        await database.execute(f"create table {table}_cut as {table}")
-        await database.execute(f"alter table {table}_cut attach partition all from {table}")
+        for sql in cutting(table, cluster):
+            await database.execute(sql)
 
 
 async def partitions(database: Database, table: str) -> list[str]:

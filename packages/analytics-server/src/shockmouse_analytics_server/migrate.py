@@ -53,6 +53,7 @@ class Step(NamedTuple):
     manner: str  # how it is run: cut, backfill, or empty
     table: str  # of which table
     parts: frozenset[str]  # what of a backfill has finished
+    cluster: str | None
 
     def __str__(self) -> str:
         return f"{self.migration.file}, statement {self.statement} of {len(self.migration.statements)}"
@@ -130,6 +131,7 @@ def missing(journal: Journal, migrations: list[Migration], cluster: str | None) 
             fill(statement, cluster),
             *manner(statement),
             frozenset(journal.parts(migration.number, number, migration.checksum)),
+            cluster,
         )
         for migration in migrations
         if not journal.finished(migration.number)
@@ -239,7 +241,8 @@ async def _run(database: Database, step: Step, part: str = "") -> None:
             await fill_partition(database, step.sql, part.removeprefix(PART), token)
             return
         if step.manner == "cut":
-            await make_cut(database, step.table, step.sql.partition(" if not exists ")[2].split()[0])
+            view = step.sql.partition(" if not exists ")[2].split()[0]
+            await make_cut(database, step.table, view, step.cluster)
         if step.sql:
             await database.execute(step.sql)
     except DatabaseAwayError as exc:

@@ -46,3 +46,5 @@ group by project, type, day, name, is_bot, retention
 order by project, type, day, name, is_bot, retention;
 
 drop table if exists events_cut {{on_cluster}} sync;
+
+drop table if exists events_cut{{local}} {{on_cluster}} sync;
