@@ -116,6 +116,12 @@ class Server:
         self.printed = lines
         self.port = port
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys that the first start has printed, by kind; none of a later one."""
+        words = [line.split() for line in self.printed]
+        return {line[0]: line[2] for line in words if line[1:2] == ["key"]}
+
     def ask(self, method: str, target: str, body: bytes | None = None, **headers: str) -> Reply:
         """Return the answer; an underscore in a header's name is a hyphen."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

@@ -47,8 +47,7 @@ class Site:
 
     def start(self) -> None:
         self.server = self._serving.enter_context(serving(self.data_dir))
-        words = [line.split() for line in self.server.printed]
-        self.keys |= {line[0]: line[2] for line in words if line[1:2] == ["key"]}
+        self.keys |= self.server.keys
 
     def kill_everything(self) -> None:
         """No process of the server is left, nor the command that erases."""

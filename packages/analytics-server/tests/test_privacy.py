@@ -51,10 +51,8 @@ def event(**members: Any) -> dict[str, Any]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data_dir = tmp_path_factory.mktemp("privacy") / "data"
     with serving(data_dir) as server:
-        words = [line.split() for line in server.printed]
-        keys = {line[0]: line[2] for line in words if line[1:2] == ["key"]}
         made = json.loads(command(data_dir, "project", "create", "rival", "--json").out)
-        yield Site(server, data_dir, {**keys, "rival": made["admin_key"]})
+        yield Site(server, data_dir, {**server.keys, "rival": made["admin_key"]})
 
 
 def test_a_user_is_erased_over_http_while_the_server_answers(site: Site) -> None:
@@ -77,11 +75,10 @@ def test_a_user_is_erased_over_http_while_the_server_answers(site: Site) -> None
 
 def test_an_erasure_while_clickhouse_is_away_is_taken_and_done_later(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as server:
-        key = {line.split()[0]: line.split()[2] for line in server.printed if line.split()[1:2] == ["key"]}["admin"]
         (engine,) = server.children("engine")
         engine.kill()
         engine.wait(10)
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": f"Bearer {server.keys['admin']}"}
         reply = server.ask("POST", "/api/v1/privacy/erase", b'{"user_id": "anna-away"}', **headers)
         assert (reply.status, reply.json()["state"]) == (202, "running")
         assert reply.headers["location"] == reply.json()["progress"]

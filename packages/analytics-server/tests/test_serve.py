@@ -38,9 +38,7 @@ def server(data_dir: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def keys(server: Server) -> dict[str, str]:
-    """The keys that the first start has printed, by kind."""
-    words = [line.split() for line in server.printed if " key " in line]
-    return {found[0]: found[2] for found in words}
+    return server.keys
 
 
 def event() -> dict[str, str]:
