@@ -10,8 +10,8 @@ from tests.oracle import Report
 
 pytestmark = pytest.mark.browser
 MOST_BYTES = 6144
-# Wraps what the script hands to the browser, so that its own time is counted and nobody else's: what is handed over once
-# the page is there is the test's.
+# Wraps what the script hands to the browser, so that its own time is counted and nobody else's: what is handed over
+# once the page is there is the test's.
 STOPWATCH = """
 <script>
   window.spent = {start: 0, click: []}

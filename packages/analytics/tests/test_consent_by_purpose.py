@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shockmouse_analytics import Analytics, Visitor
+from shockmouse_analytics.analytics import HEAR_SECONDS
 
 Make = Callable[..., Analytics]
 
@@ -107,7 +108,7 @@ def test_an_answer_elsewhere_is_heard_by_the_next_event_and_at_the_end(client: M
     waiting.track("First")
     ending.track("Last")
     other.consent({"analytics": True})
-    time.sleep(1.1)
+    time.sleep(HEAR_SECONDS)
     waiting.track("Second")
     ending.close()
     server.wait_for(lambda: len(server.events) == 4)

@@ -6,30 +6,27 @@ track() → consent → session, ids, encoding (a snapshot) → RequestsManager 
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Never, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Never, Self
 
 import msgspec
 
 from . import session_header
+from .arguments import as_dict, check_event, check_id, check_time, is_unicode, not_a
 from .config import ClientConfig
 from .counts import Stats
 from .errors import ConfigError
 from .event import (
     MAX_EVENT_BYTES,
-    MAX_NAME_CHARACTERS,
-    MAX_USER_ID_CHARACTERS,
     Batch,
     Event,
     EventType,
     Privacy,
     encode,
     is_of_user,
-    is_visible,
-    stands_for_no_id,
 )
 from .fingerprint import Fingerprinter
 from .misuse import caller, explain, raised_at
@@ -52,8 +49,6 @@ Properties = Mapping[str, Any]
 
 FLUSH_SECONDS = 10.0
 HEAR_SECONDS = 1.0  # between two looks at the disk for an answer that another process was given
-
-_EVENT_TYPES = frozenset(get_args(EventType))
 
 
 class Analytics:
@@ -162,7 +157,7 @@ class Analytics:
         page = {called: value for called, value in given.items() if value is not None}
         for called, value in page.items():
             if not isinstance(value, str):
-                self._misused(_not_a(called, value, "a string"))
+                self._misused(not_a(called, value, "a string"))
                 return
         context = {"page": page}
         self._record("page", name, properties, context=context, visitor=visitor)
@@ -209,7 +204,7 @@ class Analytics:
         >>> analytics.register({"beta": None})
         """
         try:
-            merged = {**self._registered, **(_as_dict(properties) or {})}
+            merged = {**self._registered, **(as_dict(properties) or {})}
             size = len(encode(merged))
         except Exception as exc:  # what a program hands over is its own, and may raise anything
             self._misused(exc)
@@ -279,7 +274,7 @@ class Analytics:
         """
         given: object = purposes  # whoever has no type checker may pass anything
         if not isinstance(given, Mapping) or not all(
-            isinstance(name, str) and _is_unicode(name) and isinstance(agreed, bool) for name, agreed in given.items()
+            isinstance(name, str) and is_unicode(name) and isinstance(agreed, bool) for name, agreed in given.items()
         ):
             self._misused(TypeError("purposes should be a mapping of names to True or False"))
             return
@@ -346,7 +341,7 @@ class Analytics:
         """
         given: object = exc
         if not isinstance(given, BaseException):
-            self._misused(_not_a("exc", given, "an exception"))
+            self._misused(not_a("exc", given, "an exception"))
             return
         self._record("error", type(exc).__name__, properties, made=describe_exception(exc), visitor=visitor)
 
@@ -379,7 +374,7 @@ class Analytics:
         """
         given: object = batch
         if not isinstance(given, Batch):
-            self._misused(_not_a("batch", given, "a Batch"))
+            self._misused(not_a("batch", given, "a Batch"))
             return
         if not self._enabled:
             return
@@ -399,7 +394,7 @@ class Analytics:
         """
         given: object = visitor
         if not isinstance(given, Visitor | None):
-            self._misused(_not_a("visitor", given, "a Visitor"))
+            self._misused(not_a("visitor", given, "a Visitor"))
             return {}
         if not self.is_collecting or self._awaits_consent:
             return {}
@@ -555,7 +550,7 @@ class Analytics:
             return
         try:
             if self._registered or made:
-                properties = {**self._registered, **(_as_dict(properties) or {}), **(made or {})}
+                properties = {**self._registered, **(as_dict(properties) or {}), **(made or {})}
             told = fingerprint if visitor is not None else None
             event = self._event(kind, name, properties, user_properties, context, told)
             encoded = self._encode(event, visitor)
@@ -610,17 +605,7 @@ class Analytics:
         context: Properties | None,
         fingerprint: Properties | None,
     ) -> Event:
-        if kind not in _EVENT_TYPES:
-            raise ValueError(f"{kind!r} is no type of event")
-        if name is None:
-            if kind in ("track", "screen", "performance"):
-                raise TypeError(f"an event of type {kind} needs a name")
-        elif not isinstance(name, str):
-            raise _not_a("name", name, "a string")
-        elif not name.strip() or len(name) > MAX_NAME_CHARACTERS:
-            raise ValueError(f"name should have 1 to {MAX_NAME_CHARACTERS} characters")
-        elif not is_visible(name):
-            raise ValueError("name has no character that can be seen")
+        check_event(kind, name)
         boot = self._manager.boot
         seq = boot.next()
         at = time.time()
@@ -636,15 +621,15 @@ class Analytics:
             session_started_at=session.started_at,
             user_id=self._user_id,
             sample_rate=rate_for(self._sample_rate, kind),
-            fingerprint=_as_dict(fingerprint, "fingerprint") if fingerprint else None,
-            user_properties=_as_dict(user_properties),
-            properties=_as_dict(properties),
-            context=_as_dict(context, "context") if context else None,
+            fingerprint=as_dict(fingerprint, "fingerprint") if fingerprint else None,
+            user_properties=as_dict(user_properties),
+            properties=as_dict(properties),
+            context=as_dict(context, "context") if context else None,
         )
 
     def _encode(self, event: Event, visitor: Visitor | None) -> bytes:
         if visitor is not None and not isinstance(visitor, Visitor):
-            raise _not_a("visitor", visitor, "a Visitor")
+            raise not_a("visitor", visitor, "a Visitor")
         encoded = encode(event if visitor is None else visitor.own(event, self._privacy))
         if len(encoded) > MAX_EVENT_BYTES:
             raise ValueError(f"the event has {len(encoded)} bytes, but at most {MAX_EVENT_BYTES} are allowed")
@@ -664,21 +649,18 @@ class Analytics:
         return Vitals(self._record_vitals, every_seconds)
 
     def _is_id(self, given: object, called: str = "user_id") -> bool:
-        """Return whether this is an id; whoever has no type checker may pass anything."""
-        if not isinstance(given, str) or not 0 < len(given) <= MAX_USER_ID_CHARACTERS or not _is_unicode(given):
-            self._misused(ValueError(f"{called} should be a string of 1 to {MAX_USER_ID_CHARACTERS} characters"))
-            return False
-        if stands_for_no_id(given):
-            hint = "; call reset() where nobody is signed in" if called == "user_id" else ""
-            self._misused(ValueError(f"{called} stands for no id{hint}"))
-            return False
-        return True
+        return self._fits(check_id, given, called)
 
     def _is_time(self, given: object) -> bool:
-        if given is None or (isinstance(given, int | float) and given == given):  # which NaN is not
-            return True
-        self._misused(_not_a("timeout", given, "a number of seconds"))
-        return False
+        return self._fits(check_time, given, "timeout")
+
+    def _fits(self, check: Callable[[object, str], None], given: object, called: str) -> bool:
+        try:
+            check(given, called)
+        except (TypeError, ValueError) as exc:
+            self._misused(exc)
+            return False
+        return True
 
     def _stumbled(self, what: str, exc: Exception) -> None:
         """Have a failure around events told, once a minute; its traceback is logged for who looks closely."""
@@ -698,27 +680,6 @@ class Analytics:
         if not is_acknowledged and self._debug and error is not None:
             raise error
         return is_acknowledged
-
-
-def _as_dict(properties: Properties | None, called: str = "properties") -> dict[str, Any] | None:
-    if properties is None or isinstance(properties, dict):
-        return properties
-    if isinstance(properties, Mapping):
-        return dict(properties)
-    raise _not_a(called, properties, "a mapping")
-
-
-def _not_a(called: str, given: object, wanted: str) -> TypeError:
-    return TypeError(f"{called} should be {wanted}, not {type(given).__name__}")
-
-
-def _is_unicode(text: str) -> bool:
-    """Return whether the text can be sent: without half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _version() -> str:

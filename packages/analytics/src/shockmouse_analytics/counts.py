@@ -11,6 +11,7 @@ from msgspec import Struct
 logger = logging.getLogger("shockmouse_analytics")
 
 WARN_SECONDS = 60.0
+DROPPED = "events were dropped"
 MOST_PLACES = 20  # of wrong calls, in one warning
 PRIVATE = frozenset({"opted_out", "forgotten", "no_consent", "sampled", "before_send"})  # somebody's wish
 LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "not_kept"})
@@ -53,7 +54,7 @@ class Counts:
         self._told_at: dict[str, float] = {}
         self.sent = 0
 
-    def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
+    def drop(self, reason: str, events: int = 1, *, why: str = DROPPED) -> None:
         """Count events that were left out; `why` is for people."""
         if events:
             with self._lock:

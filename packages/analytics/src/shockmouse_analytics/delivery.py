@@ -17,7 +17,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .counts import Counts
+from .counts import DROPPED, Counts
 from .errors import DeliveryError, RejectedError, StoreError, ThrottledError, TooLargeError, UnreachableError
 from .event import Batch, encode_body
 from .ledger import PERSIST_SECONDS, Flight, Ledger, Limits
@@ -274,7 +274,7 @@ class Delivery:
         self._in_steps = min(len(self._queue), most)
         finished = self._steps.finish(self._queue.take(most))
         for reason, events in finished.dropped.items():
-            self._counts.drop(reason, events, why=finished.why.get(reason, "events were dropped"))
+            self._counts.drop(reason, events, why=finished.why.get(reason, DROPPED))
         if finished.events:
             self._ledger.pending.add(finished.events, since)
         self._in_steps = 0

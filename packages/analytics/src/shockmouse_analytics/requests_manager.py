@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from .background import Background
-from .counts import Counts, Stats
+from .counts import DROPPED, Counts, Stats
 from .errors import ClosedError, DeliveryError
 from .event import Batch, Boot
 from .queue import EventQueue
@@ -112,7 +112,7 @@ class RequestsManager:
         if self._background is None and not self._closed and self._finds_left():
             self._start()
 
-    def drop(self, reason: str, events: int = 1, *, why: str = "events were dropped") -> None:
+    def drop(self, reason: str, events: int = 1, *, why: str = DROPPED) -> None:
         """Count events that were left out; `why` is for people."""
         self.counts.drop(reason, events, why=why)
         self._speak_if_closed()
