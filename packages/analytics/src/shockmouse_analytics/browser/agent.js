@@ -82,8 +82,11 @@
     visit = safely(JSON.parse)(stored("session", form, sessionStorage)) || visit
     if (!visit || now - visit.last > 30 * MINUTE || now - visit.started > 1440 * MINUTE)
       visit = { id: uuid(), started: now }
-    visit.last = now
-    write("session", JSON.stringify(visit), sessionStorage)
+    if (!(now - visit.last < 9e3)) {
+      // Not at each event, as nothing else at a click takes as long; at first there is no last.
+      visit.last = now
+      write("session", JSON.stringify(visit), sessionStorage)
+    }
     return visit
   }
   const encode = text => new TextEncoder().encode(text)
@@ -132,14 +135,13 @@
     const text = options.key + JSON.stringify(signals)
     return { hash: hash(text).toString(16) + hash(text + 1).toString(16), signals }
   }
-  let timezone // to ask for it takes longer than all else at a click
   const context = privacy => {
     const webdriver = navigator.webdriver || undefined
     if (privacy === "strict") return { webdriver, locale: language.split("-")[0] }
     return {
       webdriver,
       locale: language,
-      timezone: (timezone ??= Intl.DateTimeFormat().resolvedOptions().timeZone),
+      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       screen: { width: rounded(screen.width), height: rounded(screen.height) }
     }
   }
@@ -147,8 +149,10 @@
   // --- events ---
   const boot = uuid()
   let seq = 0
-  let waiting = [] // events as JSON, each with its batch's head: what the page changes later does not change them
-  let timer, user, page, described, dropped
+  // Events as JSON, each with its mode and how many were lost before it: what comes later does not change them.
+  let waiting = []
+  let dropped = 0
+  let timer, user, page, described
   const record = (type, name, properties, user_properties, seen = page) => {
     if (answer() === "no") return
     const now = Date.now()
@@ -162,10 +166,8 @@
       privacy, sample_rate: rate, boot_id: boot, seq: seq++, context: { page: seen }, user_properties,
     }
     if (described !== privacy) event.fingerprint = fingerprint((described = privacy))
-    const library = { name: "shockmouse-agent", version }
-    const scene = { library, context: context(privacy), dropped: dropped && { too_large: dropped } }
-    dropped = undefined
-    waiting.push([JSON.stringify(event), JSON.stringify(scene)])
+    waiting.push([JSON.stringify(event), privacy + "," + dropped])
+    dropped = 0
     timer ??= setTimeout(safely(flush), 1000)
   }
 
@@ -175,8 +177,11 @@
     timer = clearTimeout(timer)
     if (!waiting.length) return
     const batch_id = uuid()
-    const [[first, scene]] = waiting // what has another context is in another batch
-    const head = '{"batch_id":"' + batch_id + '",' + scene.slice(1, -1) + ',"events":['
+    const [[first, scene]] = waiting // what happened in another mode is in another batch
+    const [privacy, lost] = scene.split(",")
+    const library = { name: "shockmouse-agent", version }
+    const told = { batch_id, library, context: context(privacy), dropped: +lost ? { too_large: +lost } : undefined }
+    const head = JSON.stringify(told).slice(0, -1) + ',"events":['
     let count = 1
     for (let size = encode(head + first).length; waiting[count]?.[1] === scene; count++) {
       size += encode(waiting[count][0]).length + 1
@@ -232,7 +237,7 @@
         most = Math.min(most, size / 2)
         // Only what was refused at once may be cut anew: an earlier attempt may have stored it.
         if (events?.[1]) waiting = events.concat(waiting)
-        else dropped = (dropped || 0) + (events || JSON.parse(body).events).length
+        else dropped += (events || JSON.parse(body).events).length
       }
       return true
     }
