@@ -36,8 +36,9 @@ OF_PERSON = f"""
 select {{columns}} from {{table}} final where project = {{{{project:String}}}} and
 (device_id = {{{{device:String}}}} and device_id != '' or device_id in
 ({OWN_DEVICES.replace("{", "{{").replace("}", "}}")})
-or finalizeAggregation(user_id) in {{{{users:Array(String)}}}}) order by device_id
+or {{user}} in {{{{users:Array(String)}}}}) order by device_id
 """  # noqa: S608
+USER = {"sessions": "identified.user_id", "devices": "finalizeAggregation(user_id)"}
 COLUMNS = """
 select name, startsWith(type, 'AggregateFunction') as is_state from system.columns
 where database = {database:String} and table = {table:String} order by position
@@ -116,7 +117,7 @@ async def told_of(database: Database, rollup: Rollup) -> str:
     """Return the select of the rollup's rows of a person, with states as the values that they stand for."""
     columns = await database.fetch(COLUMNS, params={"database": database.name, "table": rollup.table})
     told = ", ".join(value_of(row["name"], is_state=row["is_state"]) for row in columns)
-    return OF_PERSON.format(columns=told, table=rollup.table)
+    return OF_PERSON.format(columns=told, table=rollup.table, user=USER[rollup.table])
 
 
 def value_of(column: str, *, is_state: bool) -> str:

@@ -9,8 +9,8 @@ select
     sum(tracks) as tracks, sum(clicks) as clicks, sum(forms) as forms, sum(performances) as performances,
     sum(errors) as errors, sum(identifies) as identifies, sum(groups) as groups, sum(aliases) as aliases,
     sum(consents) as consents,
-    argMinIfMerge(entry) as entry, argMaxIfMerge(exit_path) as exit_path,
-    argMinMerge(agent) as agent, argMaxIfMerge(user_id) as user_id
+    min(sessions.entry) as entry, max(sessions.exit).path as exit_path, min(sessions.agent) as agent,
+    max(sessions.identified).user_id as user_id
 from sessions
 where project = {project:String} and start_day between {first_day:Date} and {last_day:Date}
     and sessions.is_bot in {kinds:Array(UInt8)}

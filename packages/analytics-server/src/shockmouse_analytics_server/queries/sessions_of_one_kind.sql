@@ -5,8 +5,7 @@
 select
     start_day, device_id, session_id, is_bot, started, ended, weight, events,
     device_hash, views, actions, pages, screens, tracks, clicks, forms, performances, errors, identifies, groups, aliases, consents,
-    finalizeAggregation(entry) as entry, finalizeAggregation(exit_path) as exit_path,
-    finalizeAggregation(agent) as agent, finalizeAggregation(user_id) as user_id
+    entry, exit.path as exit_path, agent, identified.user_id as user_id
 from sessions final
 where project = {project:String} and start_day between {first_day:Date} and {last_day:Date}
     and is_bot in {kinds:Array(UInt8)}
