@@ -146,7 +146,10 @@ def test_of_a_shared_device_only_the_events_of_the_person_go(node: Node) -> None
     receipt = node.erase(user_id="anna")
     assert counted(receipt)["events"] == (1, 1, 0)
     assert counted(receipt)["sessions"] == (1, 1, 0)
-    for table, user in (("sessions", "identified.user_id"), ("devices", "finalizeAggregation(user_id)")):
+    for table, user in (
+        ("sessions", "tupleElement(identified, 'user_id')"),
+        ("devices", "finalizeAggregation(user_id)"),
+    ):
         (row,) = node.fetch(f"select events, {user} as user from {table} final")
         assert row == {"events": 3, "user": "ben"}
 

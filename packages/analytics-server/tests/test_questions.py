@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,32 @@ def test_pages_stay_as_they_were_while_events_arrive(asker: Asker, path: str, na
         asker.store(event(at=later, device_id="new", session_id="new"), *known)
     assert seen == [row[name] for row in first]
     assert len(set(seen)) == 20
+
+
+ORDERS = list(permutations(range(3)))
+
+
+def test_what_a_session_began_and_ended_with_does_not_hang_on_the_order_of_arrival(asker: Asker) -> None:
+    paths, users, countries = ("/in", "/on", "/out"), ("ada", "bob", "cleo"), ("FR", "DE", "IT")
+    asker.run(asker.writing.execute("system stop merges sessions"))  # so that each question does the merging
+    for place in range(3):
+        asker.store(
+            *(
+                event(device_id=f"{order}", session_id="visit", session_started=NOON, at=NOON + order[place] * MINUTE,
+                      path=paths[order[place]], user_id=users[order[place]], country=countries[order[place]])
+                for order in ORDERS
+            )
+        )  # fmt: skip
+    sessions = asker.ask("/sessions", RANGE)["rows"]
+    told = {(row["entry_path"], row["exit_path"], row["user_id"], row["country"]) for row in sessions}
+    by_exit = asker.ask("/breakdown", RANGE | {"dimension": "exit_path", "metrics": "sessions"})["rows"]
+    of_user = asker.ask("/sessions", RANGE | {"filter": "user_id:is:cleo"})["rows"]
+    everybody = asker.ask("/sessions", RANGE | {"bots": "include"})["rows"]
+    asker.run(asker.writing.execute("system start merges sessions"))
+    assert (len(sessions), told) == (len(ORDERS), {("/in", "/out", "cleo", "FR")})
+    assert [(row["exit_path"], row["sessions"]) for row in by_exit] == [("/out", len(ORDERS))]
+    assert len(of_user) == len(ORDERS)
+    assert everybody == sessions
 
 
 @pytest.mark.parametrize(("path", "name"), [("/sessions", "session_id"), ("/devices", "device_id")])

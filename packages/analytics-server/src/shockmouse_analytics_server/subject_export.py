@@ -38,7 +38,7 @@ select {{columns}} from {{table}} final where project = {{{{project:String}}}} a
 ({OWN_DEVICES.replace("{", "{{").replace("}", "}}")})
 or {{user}} in {{{{users:Array(String)}}}}) order by device_id
 """  # noqa: S608
-USER = {"sessions": "identified.user_id", "devices": "finalizeAggregation(user_id)"}
+USER = {"sessions": "tupleElement(identified, 'user_id')", "devices": "finalizeAggregation(user_id)"}
 COLUMNS = """
 select name, startsWith(type, 'AggregateFunction') as is_state from system.columns
 where database = {database:String} and table = {table:String} order by position
