@@ -7,7 +7,7 @@ of its own is kept as checked JSON text. A batch's context gives defaults: a key
 from functools import lru_cache
 from typing import Annotated
 
-from msgspec import Meta, Raw, Struct
+from msgspec import DecodeError, Meta, Raw, Struct
 from msgspec.json import Decoder, encode
 
 from .json_limits import decode_part, normalise
@@ -76,7 +76,12 @@ class _SentContext(Struct):
     webdriver: bool | None = None
 
 
+class _PlainContext(_SentContext, forbid_unknown_fields=True):
+    """A context without anything that has no field of its own, as most are."""
+
+
 _known = Decoder(_SentContext)
+_plain = Decoder(_PlainContext)
 _members = Decoder(dict[str, Raw])
 EMPTY = Context()
 
@@ -104,8 +109,7 @@ def excess_bytes(raw: Raw) -> int:
 
 def _read(defaults: bytes, own: bytes) -> Context:
     raw = encode(_members_of(defaults) | _members_of(own)) if defaults and own else defaults or own
-    sent = decode_part(_known, raw, "context")
-    rest, keys = _rest(raw)
+    sent, rest, keys = _take_apart(raw)
     page, app = sent.page or _SentPage(), sent.app or _SentApp()
     return Context(
         page=Page(
@@ -128,6 +132,14 @@ def _read(defaults: bytes, own: bytes) -> Context:
 
 
 _read_cached = lru_cache(_CACHED_CONTEXTS)(_read)
+
+
+def _take_apart(raw: bytes) -> tuple[_SentContext, str, int]:
+    """Return the known fields, the others as JSON text, and how many keys these have."""
+    try:
+        return _plain.decode(raw), "{}", 0
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return decode_part(_known, raw, "context"), *_rest(raw)
 
 
 def _rest(raw: bytes) -> tuple[str, int]:

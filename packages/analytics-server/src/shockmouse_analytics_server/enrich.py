@@ -7,7 +7,9 @@ Visitor  what an event says of its visitor (context.ip, context.user_agent), els
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from copy import copy
+from functools import cached_property, lru_cache
+from typing import Any
 
 from msgspec import Struct
 
@@ -16,7 +18,7 @@ from .agents import read_agent
 from .campaigns import read_link
 from .envelope import Library
 from .fingerprints import NO_FINGERPRINT, Fingerprint
-from .rows import Row, Unplaced
+from .rows import ROW_COLUMNS, Row, Unplaced
 from .wire import Event
 
 SKEW_SECONDS = 60
@@ -30,7 +32,7 @@ _DISCREET = frozenset({"strict", "balanced"})
 _CACHED_DEVICES = 2048
 
 
-class Arrival(Struct, frozen=True, kw_only=True):
+class Arrival(Struct, frozen=True, kw_only=True, dict=True):
     """What all events of one request share: what the request itself knew, and the settings of its project.
 
     address: the client's, behind trusted proxies. user_agent: the request's own header.
@@ -57,6 +59,24 @@ class Arrival(Struct, frozen=True, kw_only=True):
     @property
     def is_browser_script(self) -> bool:
         return self.library.name == BROWSER_SCRIPT
+
+    @cached_property
+    def blank_row(self) -> Row:
+        """What the rows of the request share, to be copied: to make one of all its columns takes four times as long."""
+        shared: dict[str, Any] = dict.fromkeys(ROW_COLUMNS, "") | {
+            "project": self.project,
+            "at": 0.0,
+            "batch_id": self.batch_id,
+            "session_started": 0.0,
+            "sent_at": _storable(self.sent_at),
+            "received_at": self.received_at,
+            "library_name": self.library.name,
+            "library_version": self.library.version,
+            "fingerprint": {},
+            "retention": self.retention_days,
+            "rollup_retention": self.rollup_retention_days,
+        }
+        return Row(**shared)
 
 
 def fingerprints_of(events: Iterable[Event]) -> dict[str, Fingerprint]:
@@ -184,58 +204,12 @@ def _storable(at: float | None) -> float | None:
 
 def plain_row(event: Event, arrival: Arrival) -> Row:
     """Return the row with what needs no step; the columns of the steps are empty."""
-    context = event.context
-    return Row(
-        project=arrival.project,
-        at=0.0,
-        event_id=event.event_id,
-        batch_id=arrival.batch_id,
-        type=event.type,
-        name=event.name,
-        session_id="",
-        session_started=0.0,
-        device_id="",
-        user_id=event.user_id,
-        privacy=event.privacy,
-        sample_rate=event.sample_rate,
-        bot="",
-        time_flag="",
-        timestamp=event.timestamp,
-        sent_at=_storable(arrival.sent_at),
-        received_at=arrival.received_at,
-        url="",
-        host="",
-        path="",
-        title=context.page.title,
-        referrer="",
-        referrer_host="",
-        utm_source="",
-        utm_medium="",
-        utm_campaign="",
-        utm_term="",
-        utm_content="",
-        country="",
-        browser="",
-        browser_version="",
-        os="",
-        os_version="",
-        device_type="",
-        screen=context.screen,
-        locale=context.locale,
-        timezone=context.timezone,
-        app_name=context.app_name,
-        app_version=context.app_version,
-        library_name=arrival.library.name,
-        library_version=arrival.library.version,
-        user_agent="",
-        ip="",
-        boot_id=event.boot_id,
-        seq=event.seq,
-        fingerprint_hash="",
-        fingerprint={},
-        user_properties=event.user_properties,
-        properties=event.properties,
-        context=context.rest,
-        retention=arrival.retention_days,
-        rollup_retention=arrival.rollup_retention_days,
-    )
+    row, context = copy(arrival.blank_row), event.context
+    row.event_id, row.type, row.name, row.timestamp = event.event_id, event.type, event.name, event.timestamp
+    row.user_id, row.privacy, row.sample_rate = event.user_id, event.privacy, event.sample_rate
+    row.boot_id, row.seq = event.boot_id, event.seq
+    row.user_properties, row.properties = event.user_properties, event.properties
+    row.title, row.screen = context.page.title, context.screen
+    row.locale, row.timezone = context.locale, context.timezone
+    row.app_name, row.app_version, row.context = context.app_name, context.app_version, context.rest
+    return row

@@ -9,6 +9,7 @@ Promise whatever decode() accepts can be stored: ClickHouse never refuses a row 
 import hashlib
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from unicodedata import category
 from uuid import UUID
@@ -179,7 +180,7 @@ def _read_event(raw: Raw, defaults: bytes, limits: Limits, keys: set[str]) -> Ev
     event_id = sent.event_id.lower()
     if not _is_uuid(event_id):
         raise RefusedError("bad_event_id", "event_id: not a UUID")
-    if not any(category(character) not in _INVISIBLE for character in sent.name):
+    if _is_blank(sent.name):
         _check_nameless(sent)
     if sent.device_id or sent.session_id or sent.user_id:
         _check_ids(sent)
@@ -224,6 +225,11 @@ def _excess(context: Raw) -> int:
 
 def _keys(sent: _SentEvent | Envelope[list[Raw]]) -> set[str]:
     return {key for key in (sent.key, sent.write_key) if isinstance(key, str) and key.startswith("wk_")}
+
+
+@lru_cache(1024)
+def _is_blank(name: str) -> bool:
+    return all(category(character) in _INVISIBLE for character in name)
 
 
 def _check_nameless(sent: _SentEvent) -> None:
