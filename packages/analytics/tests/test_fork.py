@@ -44,6 +44,29 @@ assert analytics.flush(20)
     assert len({event["event_id"] for event in server.events}) == 80
 
 
+@pytest.mark.parametrize("milliseconds", [0, 0.3, 1, 2, 4])
+def test_a_fork_while_another_thread_makes_the_first_event_hangs_nobody(program, server, milliseconds):
+    """Every module is loaded on the first event: a lock held for that in the parent is for ever the child's."""
+    ended = program.run(
+        f"""
+import os, sys, threading, time
+from shockmouse_analytics import Analytics
+analytics = Analytics()
+threading.Thread(target=lambda: analytics.track("parent", {{"number": 0}})).start()
+time.sleep({milliseconds} / 1000)
+pid = os.fork()
+if pid == 0:
+    analytics.track("child 0", {{"number": 0}})
+    assert analytics.flush(20)
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert analytics.flush(20)
+"""
+    )
+    assert (ended.code, ended.errors) == (0, "")
+    assert names(server) == expected(1, events=1)
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_children_deliver_without_flushing(program, server, tmp_path, method):
     script = tmp_path / "workers.py"

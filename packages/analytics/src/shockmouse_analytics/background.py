@@ -4,16 +4,19 @@ Loop      asyncio's, imported on the thread itself: the program does not wait fo
 Blocking  calls that the loop hands out (resolving a name, importing) go to a second daemon thread: the usual pool is
           joined at exit, so that a name server that hangs would keep the program alive
 Exit      while the interpreter ends, no thread can be started (since Python 3.12) and concurrent.futures cannot be
-          imported, so both threads start together and after that import
+          imported, so both threads start together, and after that import, which comes with the client: its hooks must
+          not be new to a fork that is under way
 Fork      a child has no threads: it makes a new Background, and keeps the old one, because collecting it would close
           what the parent still uses. A lock that a thread held while importing stays locked in the child for ever, so
-          that a fork has to wait until everything is loaded. FORK_LOCK is held around what a fork must not cut in two
+          that a fork waits until everything is loaded, and nobody begins to load meanwhile: LOADING. FORK_LOCK is held
+          around what a fork must not cut in two
 """
 
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,11 +24,56 @@ if TYPE_CHECKING:
 
 Call = Callable[[], object]
 
-# It stands where it is loaded with the first client: the hooks of a module that is loaded while a fork begins run only
-# after that fork, which then had not waited for the lock.
+LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
+
+
+class Loading:
+    """Who is importing: a fork waits for them, and they for the fork."""
+
+    def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._running = 0
+
+    def begin(self) -> None:
+        """Somebody imports from now on; returns after a fork that is under way."""
+        with self._changed:
+            self._running += 1
+
+    def end(self, *_: object) -> None:
+        """Somebody has ended importing."""
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    __enter__ = begin
+    __exit__ = end
+
+    def before_fork(self) -> None:
+        """Return when nobody imports, or the time is over; nobody begins until the fork is done."""
+        self._changed.acquire()
+        self._changed.wait_for(lambda: self._running == 0, LOAD_SECONDS)
+
+    def after_in_parent(self) -> None:
+        """Let those go on who wait."""
+        self._changed.release()
+
+    def after_in_child(self) -> None:
+        """Begin anew: the threads of before are not here."""
+        self._begin_anew()
+
+
+# They stand where they are loaded with the first client: the hooks of a module that is loaded while a fork begins run
+# only after that fork, which then had not waited. Hooks of before run in the opposite order.
 FORK_LOCK = threading.RLock()
+LOADING = Loading()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=FORK_LOCK.acquire, after_in_parent=FORK_LOCK.release, after_in_child=FORK_LOCK.release)
+    os.register_at_fork(
+        before=LOADING.before_fork, after_in_parent=LOADING.after_in_parent, after_in_child=LOADING.after_in_child
+    )
 
 
 class Background:
@@ -38,20 +86,19 @@ class Background:
 
         Raises RuntimeError: the interpreter is ending.
         """
-        import concurrent.futures.thread  # noqa: F401
-        from queue import SimpleQueue
-
         self._prepare = prepare
         self._calls: deque[Call] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = threading.Event()
-        self._loaded = threading.Event()
         self._blocking: SimpleQueue[Call | None] = SimpleQueue()
-        threading.Thread(target=self._work, name="shockmouse-blocking", daemon=True).start()
+        self._is_loading = True
+        LOADING.begin()
         try:
+            threading.Thread(target=self._work, name="shockmouse-blocking", daemon=True).start()
             threading.Thread(target=self._run, name="shockmouse-analytics", daemon=True).start()
         except RuntimeError:
             self._blocking.put(None)
+            self._have_loaded()
             raise
 
     def call(self, function: Call) -> None:
@@ -64,17 +111,13 @@ class Background:
             except RuntimeError:  # it ended in between
                 return
 
-    def wait_until_loaded(self, timeout_seconds: float) -> None:
-        """Return when nothing is left to be imported, or when the time is over."""
-        self._loaded.wait(timeout_seconds)
-
     def wait(self, timeout_seconds: float) -> bool:
         """Return whether the coroutine returned in time."""
         return self._ended.wait(timeout_seconds)
 
     def _run(self) -> None:
         try:
-            main = self._prepare(self._loaded.set)
+            main = self._prepare(self._have_loaded)
             import asyncio
 
             from .executor import DaemonExecutor
@@ -90,8 +133,13 @@ class Background:
                 loop.close()
         finally:
             self._blocking.put(None)
-            self._loaded.set()
+            self._have_loaded()
             self._ended.set()
+
+    def _have_loaded(self) -> None:
+        if self._is_loading:
+            self._is_loading = False
+            LOADING.end()
 
     def _run_calls(self) -> None:
         while self._calls:

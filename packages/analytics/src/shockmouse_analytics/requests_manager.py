@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from .background import Background
+from .background import LOADING, Background
 from .counts import DROPPED, Counts, Stats
 from .errors import ClosedError, DeliveryError
 from .event import Batch, Boot
@@ -37,7 +37,6 @@ CLOSE_SECONDS = 0.9
 END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
 STARVED_SECONDS = 120.0  # more, where other programs leave the thread no turn: late is better than lost
 PURGE_SECONDS = 2.0
-LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
 
 
 class Delivering(Struct, frozen=True, kw_only=True):
@@ -81,6 +80,8 @@ class RequestsManager:
 
     def __init__(self, delivering: Delivering, steps: Steps) -> None:
         """Remember what to do; nothing is started, read or written yet."""
+        import concurrent.futures.thread  # noqa: F401 - see background.py
+
         self._delivering = delivering
         self._steps = steps
         self._inherited: list[object] = []
@@ -217,11 +218,6 @@ class RequestsManager:
             wake=self._wake,
         )
 
-    def wait_until_loaded(self) -> None:
-        """Return when the background imports nothing more, so that the program may fork."""
-        if self._background is not None:
-            self._background.wait_until_loaded(LOAD_SECONDS)
-
     def begin_in_child(self) -> None:
         """Start anew after a fork. What was inherited is kept, unused: collecting it would disturb the parent."""
         self._inherited += [self._background, self._delivery, self._queue]
@@ -236,8 +232,8 @@ class RequestsManager:
         path = to.offline_dir / to.queue_name if to.offline_dir else None
         if path is None or not path.exists():
             return False
-        from .offline import has_waiting
-
+        with LOADING:
+            from .offline import has_waiting
         return has_waiting(path)
 
     def _wake(self) -> None:
@@ -346,11 +342,6 @@ class RequestsManager:
 _MANAGERS: "weakref.WeakSet[RequestsManager]" = weakref.WeakSet()
 
 
-def _wait_until_loaded() -> None:
-    for manager in list(_MANAGERS):
-        manager.wait_until_loaded()
-
-
 def _begin_in_child() -> None:
     for manager in list(_MANAGERS):
         manager.begin_in_child()
@@ -380,4 +371,4 @@ def _close_with_child(manager: RequestsManager) -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_wait_until_loaded, after_in_child=_begin_in_child)
+    os.register_at_fork(after_in_child=_begin_in_child)
