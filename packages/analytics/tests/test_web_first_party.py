@@ -86,6 +86,12 @@ def test_the_script_is_added_only_where_there_is_a_place_for_it(
     assert answer.headers.get("content-length") == length
 
 
+def test_a_length_that_is_no_number_passes_as_it_is(front: str, analytics: Analytics) -> None:
+    view = View(headers=[*HTML, ("Content-Length", "abc")], streams=True)
+    answer = Site(front, analytics, view, inject=True).get()
+    assert (answer.parts, answer.headers["content-length"]) == ([PAGE], "abc")
+
+
 def test_a_page_without_a_place_for_the_script_is_told_of_by_the_middleware(
     front: str, server: Any, analytics: Analytics
 ) -> None:

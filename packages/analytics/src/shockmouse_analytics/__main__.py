@@ -236,7 +236,7 @@ def doctor(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="shockmouse-analytics", description="Send events, and see what is sent.")
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = _add(commands, "send", send, "record one event and deliver it")

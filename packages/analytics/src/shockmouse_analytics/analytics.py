@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never, Self
 import msgspec
 
 from . import session_header
-from .arguments import as_dict, check_event, check_id, check_time, is_unicode, not_a
+from .arguments import as_dict, check_event, check_id, check_purposes, check_time, not_a
 from .config import ClientConfig
 from .counts import Stats
 from .errors import ConfigError
@@ -193,8 +193,10 @@ class Analytics:
 
         >>> analytics.alias("user-42", "trial-7")
         """
-        if self._is_id(user_id) and (not previous_id or self._is_id(previous_id, "previous_id")):
-            previous, self._user_id = previous_id or self._user_id, user_id
+        given: object = previous_id  # whoever has no type checker may pass anything
+        is_known = given is None or (isinstance(given, str) and given == "")
+        if self._is_id(user_id) and (is_known or self._is_id(previous_id, "previous_id")):
+            previous, self._user_id = self._user_id if is_known else previous_id, user_id
             self._record("alias", None, None, made={"previous_id": previous})
 
     def register(self, properties: Properties) -> None:
@@ -272,13 +274,7 @@ class Analytics:
 
         >>> analytics.consent({"analytics": True, "newsletter": False})
         """
-        given: object = purposes  # whoever has no type checker may pass anything
-        if not isinstance(given, Mapping) or not all(
-            isinstance(name, str) and is_unicode(name) and isinstance(agreed, bool) for name, agreed in given.items()
-        ):
-            self._misused(TypeError("purposes should be a mapping of names to True or False"))
-            return
-        if not self._enabled:
+        if not self._fits(check_purposes, purposes, "purposes") or not self._enabled:
             return
         self._consent.decide(purposes)
         if COLLECTING in purposes:
@@ -657,7 +653,7 @@ class Analytics:
     def _fits(self, check: Callable[[object, str], None], given: object, called: str) -> bool:
         try:
             check(given, called)
-        except (TypeError, ValueError) as exc:
+        except Exception as exc:  # what a program hands over is its own, and may raise anything
             self._misused(exc)
             return False
         return True

@@ -36,6 +36,14 @@ def check_id(given: object, called: str) -> None:
         raise ValueError(f"{called} stands for no id{hint}")
 
 
+def check_purposes(given: object, called: str) -> None:
+    """Each purpose has an answer."""
+    if not isinstance(given, Mapping) or not all(
+        isinstance(name, str) and is_unicode(name) and isinstance(agreed, bool) for name, agreed in given.items()
+    ):
+        raise TypeError(f"{called} should be a mapping of names to True or False")
+
+
 def check_time(given: object, called: str) -> None:
     """A time is a number of seconds, or None."""
     if given is not None and not (isinstance(given, int | float) and given == given):  # which NaN is not

@@ -135,7 +135,7 @@ class _Exchange:
             pairs = _marked(pairs, self._digits)
         message = {**message, "headers": pairs}
         self._is_first = self._content_type.startswith("text/html") and "content-encoding" not in headers
-        if self._is_first and self._first_party and takes_tag(self._request.method, self._status, headers.keys()):
+        if self._is_first and self._first_party and takes_tag(self._request.method, self._status, headers):
             self._held = message
         return message
 

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Set
+from collections.abc import Mapping
 
 TITLE_WITHIN_BYTES = 16 << 10
 MAX_TITLE_CHARACTERS = 300
@@ -23,12 +23,13 @@ _find = re.compile(
 ).match
 
 
-def takes_tag(method: str, status: int, names: Set[str]) -> bool:
-    """Return whether a tag may be put into an HTML answer with headers of these names: it is whole and can be read.
+def takes_tag(method: str, status: int, headers: Mapping[str, str] | Mapping[str, bytes]) -> bool:
+    """Return whether a tag may be put into an HTML answer with these headers: it is whole and can be read.
 
     An answer without a length is streamed: to wait for its first part would hold it up.
     """
-    return method == "GET" and status == 200 and "content-length" in names and not _VOUCHED & names
+    is_page = method == "GET" and status == 200 and not _VOUCHED & headers.keys()
+    return is_page and headers.get("content-length", "").isdigit()
 
 
 def title_of(page: bytes) -> str | None:

@@ -96,7 +96,7 @@ class _Exchange:
             headers = mark(headers, self._digits)
         self._is_first = self._content_type.startswith("text/html") and "content-encoding" not in lower
         self._held = None
-        if self._is_first and self._first_party and takes_tag(self._request.method, self._status, lower.keys()):
+        if self._is_first and self._first_party and takes_tag(self._request.method, self._status, lower):
             self._held = status, headers
             return self._write
         return self._start_response(status, headers, exc_info) if exc_info else self._start_response(status, headers)
