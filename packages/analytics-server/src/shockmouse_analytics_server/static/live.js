@@ -1,4 +1,4 @@
-// Events as they come: who is here now, and a list that server-sent events fill from the top.
+// Events as they come: who is here now, and a list of the latest that server-sent events fill from the top.
 
 import { hrefOf } from "./address.js"
 import { button, element, fact, replace } from "./element.js"
@@ -7,6 +7,8 @@ import { Folding } from "./folding.js"
 import { line, table, wide } from "./table.js"
 
 const MOST = 200
+const LATEST = 20
+const LATEST_MINUTES = 30
 const NOW_EVERY = 5000
 const EVENT = 1 // which column tells what happened
 const STATES = { connecting: "Connecting…", open: "Listening", lost: "Connecting again…", paused: "Paused" }
@@ -26,7 +28,8 @@ export async function show(place, { asking, zone, signal }) {
   const body = list.querySelector("tbody")
   const pages = element("div", { class: "rows" })
   let isPaused = false
-  let held = [] // what came while the list was paused
+  let held = [] // what came while the list was paused, or not begun
+  let known = null // the events that it began with: the stream may tell them again
   const say = (name) => {
     replace(state, STATES[isPaused ? "paused" : name])
     dot.classList.toggle("still", isPaused || name !== "open")
@@ -41,12 +44,16 @@ export async function show(place, { asking, zone, signal }) {
     body.prepend(drawn.get(row))
     while (body.children.length > MOST) body.lastChild.remove()
   }
+  const goOn = () => {
+    if (isPaused || !known) return
+    held.filter(({ event_id }) => !known.has(event_id)).forEach(add)
+    held = []
+  }
   const pause = button("Pause", () => {
     isPaused = !isPaused
     pause.textContent = isPaused ? "Go on" : "Pause"
     say("open")
-    if (!isPaused) held.forEach(add)
-    held = []
+    goOn()
   })
   replace(
     place,
@@ -73,16 +80,24 @@ export async function show(place, { asking, zone, signal }) {
   stream.addEventListener("open", () => say("open"))
   stream.addEventListener("error", () => say("lost"))
   stream.addEventListener("event", ({ data }) => {
-    if (isPaused) held = [...held.slice(1 - MOST), JSON.parse(data)]
-    else add(JSON.parse(data))
+    const event = JSON.parse(data)
+    if (isPaused || !known) held = [...held.slice(1 - MOST), event]
+    else if (!known.has(event.event_id)) add(event)
   })
+  const begin = async () => {
+    const from = new Date(Date.now() - LATEST_MINUTES * 60_000).toISOString()
+    const { rows } = await asking.ask("events", { from, to: null, limit: LATEST }).catch(() => ({ rows: [] }))
+    rows.reverse().forEach(add)
+    known = new Set(rows.map(({ event_id }) => event_id))
+    goOn()
+  }
   const tell = () => document.visibilityState === "visible" && drawNow(figures, pages, asking).catch(() => null)
   const timer = setInterval(tell, NOW_EVERY)
   signal.addEventListener("abort", () => {
     stream.close()
     clearInterval(timer)
   })
-  await drawNow(figures, pages, asking)
+  await Promise.all([begin(), drawNow(figures, pages, asking)])
 }
 
 async function drawNow(figures, pages, asking) {
