@@ -50,6 +50,10 @@ async def erase(config: ServerConfig, options: argparse.Namespace) -> int:
         else:
             receipts = [await erasure.erase(place, subject, "command", progress=tell)]
             await erasure.resume(place, progress=tell)
+            if not any(table.rows_before for receipt in receipts for table in receipt.tables):
+                sys.stderr.write(
+                    f"nothing was kept of this subject in the project {subject.project}: is the id right?\n"
+                )
     for receipt in receipts:
         print(msgspec.json.encode(receipt).decode())
     return 0

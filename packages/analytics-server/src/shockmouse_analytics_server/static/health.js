@@ -74,7 +74,7 @@ function draw(place, { project, server }, zone) {
         fact("In quarantine", count(server.quarantined)),
       ),
       Object.keys(server.refused).length
-        ? reasonsTable("Requests refused before their project was known", "refused", server.refused)
+        ? reasonsTable("Requests refused whole", "refused", server.refused)
         : null,
       Object.keys(server.load_failures).length
         ? reasonsTable("Inserts that were tried again", "load_failures", server.load_failures)
