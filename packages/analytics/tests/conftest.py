@@ -181,7 +181,7 @@ class Program:
     def run(self, text: str, **settings: str) -> "Ended":
         """Run a program to its end; its last line of output may say since when it is ending, see `ENDING`."""
         process = self.start(text, **settings)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=120)  # a disk that failed is tried again after up to a minute
         ended_at = time.time()
         lines = output.splitlines()
         began = next((float(line.removeprefix("ending ")) for line in lines if line.startswith("ending ")), ended_at)
