@@ -76,7 +76,7 @@ def shop_events(step: Step, at: datetime, pieces: int) -> Iterator[dict[str, Any
     if step.is_bought:
         yield told | {"name": "Basket filled", "timestamp": when, "properties": {"cheese": step.path.split("/")[-1]}}
     if step.is_sent and step.path == "/checkout":
-        yield told | {"name": "Order placed", "timestamp": when, "properties": {"pieces": str(pieces)}}
+        yield told | {"name": "Order placed", "timestamp": when, "properties": {"pieces": pieces}}
 
 
 def context_of(person: Person) -> dict[str, Any]:

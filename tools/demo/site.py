@@ -60,10 +60,14 @@ async def story(request: Request) -> Response:
     return HTMLResponse(pages.story(request.path_params["slug"]))
 
 
+def pieces_in_basket(request: Request) -> int:
+    text = request.cookies.get("pieces", "")
+    return min(int(text), 99) if text.isdecimal() and text.isascii() else 0
+
+
 async def basket(request: Request) -> Response:
     """Show the basket, which is a cookie; or put a piece of cheese into it."""
-    text = request.cookies.get("pieces", "")
-    pieces = min(int(text), 99) if text.isdecimal() and text.isascii() else 0
+    pieces = pieces_in_basket(request)
     if request.method == "GET":
         return HTMLResponse(pages.basket(pieces))
     (slug,) = parse_qs((await request.body()).decode(errors="replace")).get("cheese", [""])[:1]
@@ -81,7 +85,7 @@ async def basket(request: Request) -> Response:
 def order(request: Request) -> Response:
     visitor = visitor_of(request)
     if visitor:
-        analytics.track("Order placed", {"pieces": request.cookies.get("pieces", "0")}, visitor=visitor)
+        analytics.track("Order placed", {"pieces": pieces_in_basket(request)}, visitor=visitor)
     response = RedirectResponse("/thanks", status_code=303)
     response.delete_cookie("pieces")
     return response

@@ -87,7 +87,8 @@ async function showView(place, view, scene) {
   }
   const welcome = () => showEmpty(place, scene, () => go(href({}), { replace: true }))
   await module.show(place, { ...scene, isEverEmpty: () => isEmpty(scene.asking), welcome })
-  if (!place.querySelector(".empty, .hint") || !(await isEmpty(scene.asking)) || scene.signal.aborted) return
+  if (view.name === "overview" || !place.querySelector(".empty, .hint")) return // the overview has looked itself
+  if (!(await isEmpty(scene.asking)) || scene.signal.aborted) return
   if (!document.body.classList.contains("waiting")) place.append(firstEvent())
 }
 

@@ -2,7 +2,7 @@
 
 import { current, href, hrefOf } from "./address.js"
 import { element, replace } from "./element.js"
-import { count, duration, moment, named } from "./figures.js"
+import { count, duration, moment, named, several } from "./figures.js"
 import { shortId } from "./live.js"
 import { table, wide } from "./table.js"
 
@@ -72,12 +72,17 @@ export function sessionsTable(rows, zone) {
   })
 }
 
-export function sourceOf({ referrer_host, utm_source, utm_campaign }) {
+export function sourceOf({ referrer_host, utm_source, utm_campaign, pageviews }) {
+  if (!pageviews) return "–" // a program, which nobody was led to
   return [utm_source || referrer_host || "Direct", utm_campaign].filter(Boolean).join(" · ")
 }
 
-// Where it began, and where it ended if elsewhere.
-function pagesOf({ entry_path, exit_path }) {
+// Where it began, and where it ended if elsewhere; of a program's, what happened.
+function pagesOf({ entry_path, exit_path, pageviews, counts }) {
+  if (!pageviews)
+    return Object.entries(counts)
+      .map(([type, number]) => several(type, number))
+      .join(", ")
   return entry_path === exit_path ? entry_path || "–" : `${entry_path || "–"} → ${exit_path || "–"}`
 }
 
