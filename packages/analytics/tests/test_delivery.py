@@ -243,6 +243,39 @@ def test_every_place_of_a_wrong_call_is_told_by_the_end(client, caplog):
     ]
 
 
+class Raising(str):
+    """What a program may hand over: whoever looks at it gets an exception."""
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+    __bool__ = __eq__ = __hash__ = __len__
+
+
+class RaisingDict(dict):
+    def items(self):
+        raise RuntimeError("no items")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda analytics: analytics.identify(Raising("u")),
+        lambda analytics: analytics.group(Raising("g")),
+        lambda analytics: analytics.alias(Raising("u")),
+        lambda analytics: analytics.alias("u", Raising("v")),
+        lambda analytics: analytics.forget(Raising("u")),
+        lambda analytics: analytics.consent(RaisingDict(analytics=True)),
+    ],
+)
+def test_a_wrong_call_whose_arguments_raise_is_counted(client, server, call):
+    analytics = client(debug=False)
+    call(analytics)
+    analytics.track("after")
+    assert analytics.flush()
+    assert (server.names(), analytics.stats().dropped) == (["after"], {"invalid": 1})
+
+
 def test_a_warning_names_a_bounded_number_of_wrong_calls_and_counts_the_others(caplog):
     at = [1000.0]
     counts = Counts(clock=lambda: at[0])

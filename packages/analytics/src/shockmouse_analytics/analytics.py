@@ -194,9 +194,9 @@ class Analytics:
         >>> analytics.alias("user-42", "trial-7")
         """
         given: object = previous_id  # whoever has no type checker may pass anything
-        is_known = given is None or (isinstance(given, str) and given == "")
-        if self._is_id(user_id) and (is_known or self._is_id(previous_id, "previous_id")):
-            previous, self._user_id = self._user_id if is_known else previous_id, user_id
+        is_left_out = given is None or (type(given) is str and not given)
+        if self._is_id(user_id) and (is_left_out or self._is_id(given, "previous_id")):
+            previous, self._user_id = self._user_id if is_left_out else previous_id, user_id
             self._record("alias", None, None, made={"previous_id": previous})
 
     def register(self, properties: Properties) -> None:
