@@ -88,6 +88,18 @@ def test_what_a_page_measures_is_one_live_row_and_no_column_is_cut(watcher: Read
         assert page.locator("#stream .wide").evaluate("box => box.scrollWidth - box.clientWidth") <= 0, width
 
 
+def test_a_session_without_pages_says_what_it_was(watcher: Reader) -> None:
+    for name in ("Backup began", "Backup finished"):
+        happen(watcher.server, name=name, session_id="nightly", device_id="program", context={})
+    asked = watcher.server.ask
+    wait_until(lambda: len(asked("events", filter="device_id:is:program")["rows"]) == 2, 30, "both are stored")
+    page = watcher.open("?view=sessions&filter=device_id:is:program")
+    (row,) = watcher.rows("#room")
+    titles = page.locator("#room thead th").all_inner_texts()
+    told = dict(zip(titles, row, strict=True))
+    assert (told["Pages"], told["Source"]) == ("2 events", "–")
+
+
 def test_a_session_of_many_events_goes_on(watcher: Reader) -> None:
     began = datetime.now(UTC) - timedelta(minutes=20)
     members = {"type": "track", "session_id": "long", "device_id": "patient", "session_started_at": began.isoformat()}

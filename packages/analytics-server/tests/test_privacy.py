@@ -158,7 +158,14 @@ def test_a_subject_export_has_everything_behind_its_manifest(site: Site) -> None
     assert {dt.datetime.fromisoformat(row["session_started_at"]) for row in events} == {started}
     done = command(site.data_dir, "export-subject", "--project", "default", "--device-id", "phone-export")
     assert json.loads(done.out.splitlines()[0])["tables"] == manifest["tables"]
-    receipt = command(site.data_dir, "erase", "--project", "default", "--user-id", "anna-export").json()
+    erase = ("erase", "--project", "default", "--user-id")
+    done = command(site.data_dir, *erase, "anna-export")
+    receipt = done.json()
+    assert done.err == ""
+    assert command(site.data_dir, *erase, "anna-export").err == ""  # her first receipt stands beside it
+    mistyped = command(site.data_dir, *erase, "anna-exprot")
+    assert mistyped.err == "nothing was kept of this subject in default: is the id right?\n"
+    assert {table["rows_before"] for table in mistyped.json()["tables"]} == {0}
     before = {table["name"]: table["rows_before"] for table in receipt["tables"] if table["rows_before"]}
     assert {name: before[name] for name in manifest["tables"]} == manifest["tables"]
 

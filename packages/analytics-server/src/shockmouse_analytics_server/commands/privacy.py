@@ -50,10 +50,9 @@ async def erase(config: ServerConfig, options: argparse.Namespace) -> int:
         else:
             receipts = [await erasure.erase(place, subject, "command", progress=tell)]
             await erasure.resume(place, progress=tell)
-            if not any(table.rows_before for receipt in receipts for table in receipt.tables):
-                sys.stderr.write(
-                    f"nothing was kept of this subject in the project {subject.project}: is the id right?\n"
-                )
+            told = [receipts[0], *receipts[0].earlier]
+            if not any(table.rows_before for receipt in told for table in receipt.tables):
+                sys.stderr.write(f"nothing was kept of this subject in {subject.project}: is the id right?\n")
     for receipt in receipts:
         print(msgspec.json.encode(receipt).decode())
     return 0
