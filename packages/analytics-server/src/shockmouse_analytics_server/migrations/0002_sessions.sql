@@ -56,8 +56,8 @@ select
     countIf(type = 'error') as errors, countIf(type = 'identify') as identifies, countIf(type = 'group') as groups,
     countIf(type = 'alias') as aliases, countIf(type = 'consent') as consents,
     if(views = 0, (toDateTime64('2299-12-31', 3, 'UTC'), toUUID('00000000-0000-0000-0000-000000000000'), '', '', '', '', '', '', '', ''),
-        minIf((at, event_id, host::String, path, referrer_host::String, utm_source::String, utm_medium::String, utm_campaign::String, utm_term::String, utm_content::String), type in ('page', 'screen'))) as entry,
-    maxIf((at, event_id, path), type in ('page', 'screen')) as exit,
+        minIf((at, event_id, host::String, path::String, referrer_host::String, utm_source::String, utm_medium::String, utm_campaign::String, utm_term::String, utm_content::String), type in ('page', 'screen'))) as entry,
+    maxIf((at, event_id, path::String), type in ('page', 'screen')) as exit,
     min((at, event_id, country::String, browser::String, os::String, device_type::String)) as agent,
     maxIf((at, event_id, user_id), user_id != '') as identified,
     max(retention) as retention

@@ -17,7 +17,7 @@ from
             min(1 / sample_rate) as weight,
             arraySort(groupArray((
                 toUnixTimestamp64Milli(at), event_id,
-                if(type in ('page', 'screen'), ('page', path, type::String), ('event', name::String, type::String)),
+                if(type in ('page', 'screen'), ('page', path::String, type::String), ('event', name::String, type::String)),
                 toUInt8(at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
                     and {{anchor}} and {{event_fits}})))) as walk,
             (toInt64(0), toUUID('00000000-0000-0000-0000-000000000000'), ('', '', ''), toUInt8(0)) as nothing,
