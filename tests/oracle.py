@@ -22,6 +22,7 @@ TOTALS = {
     "devices": "select sum(events) as total from devices final",
     "counts_by_quarter": "select sum(events) as total from counts_by_quarter",
     "counts_by_value": "select sum(events) as total from counts_by_value where dimension = 'path'",
+    "counts_by_week": "select sum(events) as total from counts_by_week where dimension = 'path'",
     "counts_by_name": "select (select count() from events where type in ('page', 'screen', 'performance'))"
     " + (select sum(events) from counts_by_name) as total",
     "measures_by_value": "select (select count() from events where type != 'performance')"

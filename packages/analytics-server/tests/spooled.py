@@ -19,6 +19,7 @@ select (select count() from events) as events, (select uniqExact(event_id) from 
 (select sum(events) from sessions final) as sessions, (select sum(events) from devices final) as devices,
 (select sum(events) from counts_by_quarter) as counts,
 (select sum(events) from counts_by_value where dimension = 'path') as values,
+(select sum(events) from counts_by_week where dimension = 'path') as weeks,
 (select count() from events where type != 'performance')
     + (select sum(events) from measures_by_value where dimension = '') as measures,
 (select count() from events where type in ('page', 'screen', 'performance'))
@@ -35,13 +36,14 @@ class Totals(Struct, frozen=True):
     devices: int
     counts: int
     values: int
+    weeks: int
     measures: int
     names: int
 
     @classmethod
     def of(cls, events: int) -> "Totals":
         """What is right for so many events."""
-        return cls(*[events] * 8)
+        return cls(*[events] * 9)
 
 
 async def totals(database: Database) -> Totals:

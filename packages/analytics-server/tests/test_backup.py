@@ -217,6 +217,7 @@ def test_the_manifest_has_every_table_and_only_this_user_reads_it(database, fold
         "counts_by_name": 0,
         "counts_by_quarter": 1,
         "counts_by_value": 7,
+        "counts_by_week": 7,
         "devices": 3,
         "erasure_rows": 0,
         "events": 90,

@@ -73,7 +73,7 @@ def test_every_table_that_a_view_fills_is_known_to_erasure(migrated: Place) -> N
     assert [row["name"] for row in views] == [f"{row['target']}_view" for row in views]
     summed = migrated.run(lambda opened: opened.fetch(SUMMED))
     assert {row["name"]: tuple(row["sums"].split(", ")) for row in summed} == {
-        rollup.table: rollup.sums for rollup in ROLLUPS if rollup.sums and not rollup.is_by_day
+        rollup.table: rollup.sums for rollup in ROLLUPS if rollup.sums and not rollup.span
     }
 
 
@@ -92,6 +92,7 @@ def test_a_user_leaves_every_table_with_the_devices_that_are_only_theirs(node: N
         "devices": (2, 2, 0),
         "counts_by_quarter": (1, 1, 0),
         "counts_by_value": (7, 7, 0),
+        "counts_by_week": (7, 7, 0),
         "counts_by_name": (1, 1, 0),
     }
     assert node.fetch("select name from counts_by_name") == []
@@ -204,6 +205,7 @@ def test_a_deleted_project_leaves_everything(node: Node) -> None:
         "devices": (1, 1, 0),
         "counts_by_quarter": (1, 1, 0),
         "counts_by_value": (7, 7, 0),
+        "counts_by_week": (7, 7, 0),
     }
     for table in ("events", "sessions", "devices", "counts_by_quarter"):
         assert node.fetch(f"select distinct project from {table}") == [{"project": "rival"}]
@@ -271,11 +273,11 @@ def test_a_segment_that_is_half_stored_while_an_erasure_stood_still_counts_once(
     node.load(event(device_id="own", user_id="anna"), event(device_id="kiosk", user_id="anna"))
     node.load(event(device_id="kiosk", user_id="ben"))
     killed_in(node, "collect")
-    for table in ("counts_by_value", "counts_by_quarter", "sessions", "devices"):
+    for table in ("counts_by_value", "counts_by_week", "counts_by_quarter", "sessions", "devices"):
         node.fetch(f"alter table {table} add constraint broken check 1 = 2")
     with pytest.raises(DatabaseError):
         node.load(event(device_id="kiosk", user_id="ben"))
-    for table in ("counts_by_value", "counts_by_quarter", "sessions", "devices"):
+    for table in ("counts_by_value", "counts_by_week", "counts_by_quarter", "sessions", "devices"):
         node.fetch(f"alter table {table} drop constraint broken")
     assert node.fetch("select count() as n from events where user_id = 'ben'") == [{"n": 2}]
 
@@ -366,6 +368,7 @@ def test_an_erasure_killed_in_any_step_goes_on_and_has_the_right_receipt(node: N
         "devices": (2, 2, 0),
         "counts_by_quarter": (1, 1, 0),
         "counts_by_value": (7, 7, 0),
+        "counts_by_week": (7, 7, 0),
         "counts_by_name": (1, 1, 0),
     }
     assert node.fetch("select sum(events) as n from counts_by_quarter") == [{"n": 4}]

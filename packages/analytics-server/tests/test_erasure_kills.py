@@ -183,6 +183,7 @@ def test_a_person_is_erased_whatever_is_killed_in_the_middle_of_each_step(
         "devices": (1, 1, 0),
         "counts_by_quarter": (1, 1, 0),
         "counts_by_value": (lines["counts_by_value"][0], lines["counts_by_value"][0], 0),
+        "counts_by_week": (lines["counts_by_week"][0], lines["counts_by_week"][0], 0),
         "quarantine": (1, 1, 0),
         "visits": (1, 1, 0),
     }

@@ -59,15 +59,22 @@ def left_by(rows: list[Row], user: str) -> list[Row]:
     return [row for row in rows if row.user_id != user and row.device_id not in own]
 
 
+def monday_of(day: int) -> int:
+    """Return the Monday of a day's week, both counted from 1970-01-01, a Thursday."""
+    return day - (day + 3) % 7
+
+
 def expected(rows: list[Row]) -> dict[str, Any]:
     """Return what each table must tell of these events."""
     quarters: Counter[int] = Counter()
     paths: Counter[tuple[str, str]] = Counter()
+    weeks: Counter[tuple[str, str]] = Counter()
     names: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         weight = round(1 / row.sample_rate)
         quarters[int(row.at // 900) * 900] += weight
         paths[str(int(row.at // DAY)), row.path] += weight
+        weeks[str(monday_of(int(row.at // DAY))), row.path] += weight
         if row.type not in ("page", "screen", "performance"):
             names[row.type, str(int(row.at // DAY)), row.name] += weight
     return {
@@ -76,6 +83,7 @@ def expected(rows: list[Row]) -> dict[str, Any]:
         "devices": dict(Counter(row.device_id for row in rows)),
         "counts_by_quarter": dict(quarters),
         "counts_by_value": dict(paths),
+        "counts_by_week": dict(weeks),
         "counts_by_name": dict(names),
     }
 
@@ -87,14 +95,19 @@ def told(node: Node) -> dict[str, Any]:
         rows = [tuple(row.values()) for row in node.fetch(sql)]
         return {key[0] if len(key) == 1 else key: round(events) for *keys, events in rows for key in [tuple(keys)]}
 
-    value = "from counts_by_value where dimension = 'path' group by all having n > 0"
+    of_paths = "where dimension = 'path' group by all having n > 0"
     name = "from counts_by_name group by all having n > 0"
     return {
         "events": sorted(row["id"] for row in node.fetch("select toString(event_id) as id from events")),
         "sessions": counted("select device_id, session_id, sum(events) as n from sessions group by all"),
         "devices": counted("select device_id, sum(events) as n from devices group by all"),
         "counts_by_quarter": counted("select toUInt32(bucket), sum(events) as n from counts_by_quarter group by all"),
-        "counts_by_value": counted(f"select toString(toUInt16(day)), value, sum(events) as n {value}"),
+        "counts_by_value": counted(
+            f"select toString(toUInt16(day)), value, sum(events) as n from counts_by_value {of_paths}"
+        ),
+        "counts_by_week": counted(
+            f"select toString(toUInt16(week)), value, sum(events) as n from counts_by_week {of_paths}"
+        ),
         "counts_by_name": counted(f"select type, toString(toUInt16(day)), name, sum(events) as n {name}"),
     }
 

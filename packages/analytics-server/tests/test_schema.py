@@ -14,14 +14,14 @@ pytestmark = pytest.mark.engine
 
 TABLES = [
     "audit_log", "counts_by_name", "counts_by_name_view", "counts_by_quarter", "counts_by_quarter_view",
-    "counts_by_value", "counts_by_value_view", "devices", "devices_view", "erasure_rows", "events", "keys",
-    "measures_by_value", "measures_by_value_view", "migration_journal", "migration_lock_0000000001", "projects",
-    "secrets", "sessions", "sessions_view", "tombstones",
+    "counts_by_value", "counts_by_value_view", "counts_by_week", "counts_by_week_view", "devices", "devices_view",
+    "erasure_rows", "events", "keys", "measures_by_value", "measures_by_value_view", "migration_journal",
+    "migration_lock_0000000001", "projects", "secrets", "sessions", "sessions_view", "tombstones",
 ]  # fmt: skip
 # What the loader or a view fills, and what shards it on a cluster.
 FILLED = {
     "events": "device_id", "sessions": "device_id", "devices": "device_id", "counts_by_quarter": None,
-    "counts_by_value": None, "measures_by_value": None, "counts_by_name": None,
+    "counts_by_value": None, "counts_by_week": None, "measures_by_value": None, "counts_by_name": None,
 }  # fmt: skip
 WINDOW = (
     "non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, "
@@ -63,7 +63,8 @@ async def counts(opened: Database) -> list:
         "select (select count() from events) as events, (select sum(events) from sessions) as in_sessions, "
         "(select count() from sessions final) as sessions, (select sum(events) from devices) as in_devices, "
         "(select count() from devices final) as devices, (select sum(events) from counts_by_quarter) as weighted, "
-        "(select sum(events) from counts_by_value where dimension = 'path') as by_path"
+        "(select sum(events) from counts_by_value where dimension = 'path') as by_path, "
+        "(select sum(events) from counts_by_week where dimension = 'path') as by_week"
     )
 
 
@@ -88,7 +89,16 @@ def test_a_block_sent_again_counts_once_in_every_table(migrated):
         return await counts(opened)
 
     assert migrated.run(scenario) == [
-        {"events": 9, "in_sessions": 9, "sessions": 3, "in_devices": 9, "devices": 3, "weighted": 18, "by_path": 18}
+        {
+            "events": 9,
+            "in_sessions": 9,
+            "sessions": 3,
+            "in_devices": 9,
+            "devices": 3,
+            "weighted": 18,
+            "by_path": 18,
+            "by_week": 18,
+        }
     ]
 
 
@@ -102,7 +112,16 @@ def test_rows_end_with_their_retention(migrated):
         return await counts(opened)
 
     assert migrated.run(scenario) == [
-        {"events": 2, "in_sessions": 2, "sessions": 2, "in_devices": 2, "devices": 2, "weighted": 4, "by_path": 4}
+        {
+            "events": 2,
+            "in_sessions": 2,
+            "sessions": 2,
+            "in_devices": 2,
+            "devices": 2,
+            "weighted": 4,
+            "by_path": 4,
+            "by_week": 4,
+        }
     ]
 
 
@@ -160,7 +179,7 @@ def test_views_stay_on_their_shard():
     views = [fill(text, "main") for text in creates() if text.startswith("create materialized view")]
     source = re.compile(r"\n *from events_local\n")
     pattern = re.compile(r"create materialized view if not exists \w+ on cluster `main` to \w+_local as\n")
-    assert [bool(pattern.match(view)) and bool(source.search(view)) for view in views] == [True] * 5
+    assert [bool(pattern.match(view)) and bool(source.search(view)) for view in views] == [True] * 6
 
 
 def test_shared_tables_have_every_row_on_every_shard():

@@ -4,10 +4,10 @@ Events of the range are grouped by their own value; visitors and sessions are th
 rate, duration and views are those of the group's sessions, each looked at whole. By entry or exit page the sessions
 that began in the range are grouped, with all their events.
 
-Rollups    counts_by_value answers for whole days, UTC, and the events for the hours around them, where nothing is
-           filtered and the dimension is one of the rollup's; so does counts_by_name for names of events of some types.
-           Their visitors and sessions are sketches, so few events, and those of sampled devices, are counted one by one
-           all the same
+Rollups    counts_by_week answers for whole weeks, UTC, counts_by_value for the days around them, and the events for the
+           hours around those, where nothing is filtered and the dimension is one of the rollups'; counts_by_name does
+           so for names of events of some types. Their visitors and sessions are sketches, so few events, and those of
+           sampled devices, are counted one by one all the same
 """
 
 from typing import Any, get_args
@@ -17,7 +17,7 @@ from msgspec import Struct
 from .clickhouse import Database
 from .filters import Expression, express
 from .question import Question
-from .totals import Totals, is_whole_days, whole_days
+from .totals import Totals, is_whole_days, whole_days, whole_weeks
 from .wire import EventType
 
 DEFAULT_METRICS = "visitors,sessions,pageviews,events"
@@ -65,7 +65,8 @@ async def breakdown(
     found, exact = None, True
     days = None if OF_WHOLE_SESSIONS & set(metrics) else days_of(question, dimension)
     if days:
-        params |= whole_days(question) | {"dimension": dimension, "types": list(question.conditions.types)}
+        within = whole_days(question)
+        params |= {**within, **whole_weeks(within), "dimension": dimension, "types": list(question.conditions.types)}
         found = await fetch(by_day(question, days, value, metrics))
         sampled, seen = total(found)
         exact = not DISTINCT & set(metrics)

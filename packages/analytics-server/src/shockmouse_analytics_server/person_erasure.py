@@ -75,17 +75,18 @@ async def take_from_counts(work: Work) -> None:
         table = work.erasure.table(rollup.table)
         if rollup.is_by_device or not table.rows_before:
             continue
-        if not rollup.is_by_day:
+        if not rollup.span:
             await rollups.take_away(work.database, rollup, work.scope)
         table.rows_left = 0
-        for days in portions:  # the loader waits for one of them only
+        # The loader waits for one of them only.
+        for days in rollups.weeks_of(portions) if rollup.span == "week" else portions:
             async with loader_waits(work.place):
-                if rollup.is_by_day:
-                    named = ", ".join(f"'{day}'" for day in days)
-                    await work.delete(rollup.table, f"day in ({named}) and {{erasure:String}} != ''")
+                if rollup.span:
+                    named = ", ".join(f"'{day}'" for day in days)  # a week is called by its Monday
+                    await work.delete(rollup.table, f"{rollup.span} in ({named}) and {{erasure:String}} != ''")
                     await rollups.make_days_anew(work.database, rollup, work.scope, days)
                 table.rows_left += await rollups.count_wrong(work.database, rollup, work.scope, days)
-        if not rollup.is_by_day:
+        if not rollup.span:
             await merge_away(work, rollup)
 
 

@@ -5,13 +5,16 @@ by sums     it names nobody: what the erased events have added is added once mor
             that lets it count once; a row whose sums are nothing then goes with the next merge
 by day      it has sketches, from which nothing can be taken: the rows of a day at hand are deleted and made anew from
             the events that are left, some days at a time
-No row of a table by sums or by day is of more than one day in UTC.
+by week     the same of a week at a time, from the rows of its days, which are right by then: it stands behind them
+No row of a table by sums or by day is of more than one day in UTC, and none by week of more than one from Monday.
 The select of each table's own view tells what events add to it, so that the two cannot disagree. A view `NAME_view`
 fills the table `NAME`; a test compares this list with the schema.
 """
 
 import re
 import uuid
+from datetime import date, timedelta
+from typing import Literal
 
 from msgspec import Struct
 
@@ -58,19 +61,26 @@ PARTITIONS = """
 select distinct _partition_id as id from {table} where project = {{project:String}} and ({keys}) in
 (select {keys} from ({added})) order by id
 """
+OF_DAYS = """
+select * except (day), toMonday(day) as week from {days}
+where project = {{project:String}} and day in {{days:Array(Date)}}
+"""
 
 
 class Rollup(Struct, frozen=True):
     """One table that a view fills; `sums` are the columns that add up, none where rows are made anew by device.
 
     age: the time that a row's retention counts from, in SQL; rows by device are kept as long as events.
+    span: the column of the day or week by which its rows are made anew, else empty.
+    days: of a rollup by week, the one by day that it adds up.
     """
 
     table: str
     key: tuple[str, ...]
     age: str
     sums: tuple[str, ...] = ()
-    is_by_day: bool = False
+    span: Literal["", "day", "week"] = ""
+    days: str = ""
 
     @property
     def is_by_device(self) -> bool:
@@ -92,14 +102,22 @@ ROLLUPS = (
         ("dimension", "day", "value", "is_bot", "retention"),
         "toDateTime(day, 'UTC')",
         sums=("events", "page_views"),
-        is_by_day=True,
+        span="day",
+    ),
+    Rollup(
+        "counts_by_week",
+        ("dimension", "week", "value", "is_bot", "retention"),
+        "toDateTime(week + 6, 'UTC')",
+        sums=("events", "page_views"),
+        span="week",
+        days="counts_by_value",
     ),
     Rollup(
         "counts_by_name",
         ("type", "day", "name", "is_bot", "retention"),
         "toDateTime(day, 'UTC')",
         sums=("events",),
-        is_by_day=True,
+        span="day",
     ),
 )
 
@@ -191,13 +209,27 @@ async def days_of(database: Database, scope: Scope, events_at_once: int) -> list
     return portions
 
 
+def weeks_of(portions: list[list[str]]) -> list[list[str]]:
+    """Return the days of each week, Monday first, that has one of the days."""
+    days = {date.fromisoformat(day) for portion in portions for day in portion}
+    mondays = sorted({day - timedelta(days=day.weekday()) for day in days})
+    return [[str(monday + timedelta(days=number)) for number in range(7)] for monday in mondays]
+
+
 async def make_days_anew(database: Database, rollup: Rollup, scope: Scope, days: list[str]) -> None:
     """The rollup has what the other events of the days add, of which it has no rows now."""
     columns = ", ".join(await columns_of(database, rollup))
-    added = await added_by(database, rollup, scope.rest_of_days)
-    sql = f"insert into {rollup.table} ({columns}) select {columns} from ({added}) as added"  # noqa: S608
+    left = await left_of_days(database, rollup, scope)
+    sql = f"insert into {rollup.table} ({columns}) select {columns} from ({left}) as added"  # noqa: S608
     settings = {**SETTINGS, "insert_deduplication_token": str(uuid.uuid4())}  # as above
     await database.execute(sql, params=scope.params | {"days": days}, settings=settings)
+
+
+async def left_of_days(database: Database, rollup: Rollup, scope: Scope) -> str:
+    """Return the select of what the rollup has of some days without the staged events."""
+    if rollup.days:
+        return OF_DAYS.format(days=rollup.days)
+    return await added_by(database, rollup, scope.rest_of_days)
 
 
 async def columns_of(database: Database, rollup: Rollup) -> list[str]:
@@ -234,9 +266,8 @@ async def count_left(database: Database, rollup: Rollup, scope: Scope) -> int:
 async def count_wrong(database: Database, rollup: Rollup, scope: Scope, days: list[str]) -> int:
     """Return how many rows of the days' staged events do not count what their other events add up to.
 
-    The staged events are still in events.
-
-    A row whose events have begun to end with their retention may count more than they do; less it never may.
+    The staged events are still in events. A row whose events have begun to end with their retention may count more than
+    they do; less it never may.
     """
     sql = WRONG.format(
         keys=", ".join(rollup.key),
@@ -246,7 +277,7 @@ async def count_wrong(database: Database, rollup: Rollup, scope: Scope, days: li
         left=", ".join(f"sumIf({name}, is_kept = 0) as left_{name}" for name in rollup.sums),
         differ=" or ".join(f"kept_{name} < left_{name} - {NOTHING} * (1 + left_{name})" for name in rollup.sums),
         erased=await added_by(database, rollup, scope.erased_of_days),
-        rest=await added_by(database, rollup, scope.rest_of_days),
+        rest=await left_of_days(database, rollup, scope),
     )
     (row,) = await database.fetch(sql, params=scope.params | {"days": days})
     return int(row["n"])

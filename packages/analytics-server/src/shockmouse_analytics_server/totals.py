@@ -6,7 +6,7 @@ intervals at once; /stats is a question with one interval. Counts are weighted b
 
 import math
 from collections.abc import Callable, Iterable
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from msgspec import Struct
 
@@ -126,11 +126,18 @@ def quarter_hours(start: datetime, end: datetime) -> dict[str, object]:
     return {"inner_start": from_ms(inner_start), "inner_end": from_ms(inner_end)}
 
 
-def whole_days(question: Question) -> dict[str, object]:
+def whole_days(question: Question) -> dict[str, date]:
     """Return what the whole days, UTC, of the range lie between; there are none where the first is later."""
     start, end = question.range.start, question.range.end
     begun = start.time() != time()
     return {"inner_start": start.date() + timedelta(days=begun), "inner_end": end.date()}
+
+
+def whole_weeks(days: dict[str, date]) -> dict[str, date]:
+    """Return what the weeks from Monday that lie wholly within whole days lie between; both are equal without any."""
+    start, end = days["inner_start"], days["inner_end"]
+    first, last = start + timedelta(days=-start.weekday() % 7), end - timedelta(days=end.weekday())
+    return {"weeks_start": first, "weeks_end": last} if first < last else {"weeks_start": start, "weeks_end": start}
 
 
 def is_whole_days(question: Question) -> bool:

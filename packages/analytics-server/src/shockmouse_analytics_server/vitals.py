@@ -50,7 +50,7 @@ async def vitals(
     params = question.params() | value.params | {"rows": limit + 1, "offset": offset}
     found, exact = None, False
     if (dimension or "") in ROLLED_UP and not question.is_filtered:
-        days = whole_days(question) | {"dimension": dimension or ""}
+        days = {**whole_days(question), "dimension": dimension or ""}
         hours = "" if is_whole_days(question) else question.sql("vitals_hours", value=value.sql)
         found = await database.fetch(question.sql("vitals_rolled_up", hours=hours), params=params | days)
         exact = max((row.pop("seen") for row in found), default=0) <= measured_one_by_one
