@@ -6,8 +6,8 @@ csv        a line of names, then an event a line; every cell in quotes. A cell t
 parquet    typed columns, objects as JSON text; a row group for each slice
 Times      are in UTC. Project and retention are left out: an import has its own
 Slices     of time, of some thousand events at most, asked for one after another and each sorted by itself: to read all
-           parts of the table at once in one order takes memory for each column of each part. An event that arrives while
-           its slice has been told is not in the export; none is told twice
+           parts of the table at once in one order takes memory for each column of each part. An event that arrives
+           while its slice has been told is not in the export; none is told twice
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator

@@ -8,6 +8,7 @@ import { LABELS } from "./period.js"
 const COHORTS = { day: "Days", week: "Weeks", month: "Months" }
 const UNITS = { day: "Day", week: "Week", month: "Month" }
 const MOST = { day: 31, week: 26, month: 24 }
+const PRINTED = 14 // columns that an upright page has room for
 
 export async function show(place, { asking, parameters, period }) {
   const wished = parameters.get("cohort")
@@ -99,7 +100,7 @@ function grid(rows, interval, isRunning) {
     { class: "grid-box", tabindex: "0", role: "region", "aria-label": "Retention" },
     element(
       "table",
-      { class: "retention" },
+      { class: columns > PRINTED ? "retention long" : "retention" },
       element("caption", { class: "unseen" }, "Retention by cohort"),
       element(
         "thead",
