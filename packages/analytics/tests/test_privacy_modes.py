@@ -43,10 +43,18 @@ def laptop(tmp_path: Path) -> Machine:
 
 
 def told(
-    privacy: Privacy, machine: Machine, state_dir: Path | None, project: str = "shop", *, forget: bool = False
+    privacy: Privacy,
+    machine: Machine,
+    state_dir: Path | None,
+    project: str = "shop",
+    *,
+    hostname: bool = False,
+    forget: bool = False,
 ) -> Fingerprint:
     """Return what a new process would tell."""
-    fingerprinter = Fingerprinter(privacy=privacy, project=project, state_dir=state_dir, machine=machine)
+    fingerprinter = Fingerprinter(
+        privacy=privacy, project=project, state_dir=state_dir, hostname=hostname, machine=machine
+    )
     if forget:
         fingerprinter.forget()
     return fingerprinter.fingerprint()
@@ -70,8 +78,11 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
 def test_a_mode_tells_all_its_signals_and_no_others(laptop: Machine, tmp_path: Path, mode: Privacy) -> None:
     allowed = {name for known in MODES[: MODES.index(mode) + 1] for name in SENT[known]}
     assert set(told(mode, laptop, tmp_path / "state").signals) == allowed
+    asked = set(told(mode, laptop, tmp_path / "state", hostname=True).signals)
+    assert asked == (allowed | HASHED if mode == "full" else allowed)
 
 
+HASHED = {"hostname"}  # told in full mode where that is asked for
 ELSEWHERE = {"screen"}  # told in the context of a toolkit's windows
 SENT: dict[Privacy, set[str]] = {
     "strict": {
@@ -83,8 +94,9 @@ SENT: dict[Privacy, set[str]] = {
 
 
 def test_the_table_is_complete_and_gives_a_reason_for_each_signal() -> None:
-    listed = {mode: {signal.name for signal in SIGNALS if signal.mode == mode and signal.read} for mode in MODES}
+    listed = {mode: {s.name for s in SIGNALS if s.mode == mode and s.read and not s.is_hashed} for mode in MODES}
     assert listed == SENT
+    assert [(signal.name, signal.mode) for signal in SIGNALS if signal.is_hashed] == [("hostname", "full")]
     assert [
         signal.name
         for signal in SIGNALS
@@ -112,7 +124,7 @@ def test_the_values_are_as_coarse_as_the_table_says(laptop: Machine, tmp_path: P
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_personal_is_told_in_any_mode(laptop: Machine, tmp_path: Path, mode: Privacy) -> None:
-    encoded = msgspec.json.encode(told(mode, laptop, tmp_path / "state")).decode()
+    encoded = msgspec.json.encode(told(mode, laptop, tmp_path / "state", hostname=True)).decode()
     personal = [MACHINE_ID, "/users/ann", '"ann"', str(tmp_path), str(Path.home()), str(Path.cwd()), sys.executable]
     personal += [socket.gethostname(), f'"{getpass.getuser()}"']
     assert [word for word in personal if word in encoded] == []
@@ -155,6 +167,38 @@ def test_full_is_a_keyed_hash_that_differs_by_project(laptop: Machine, tmp_path:
     assert blog.device_id not in (expected, MACHINE_ID)
     assert shop.components == {"machine_id": "HMAC-SHA256, keyed by the machine's id"}
     assert not (tmp_path / "state").exists()
+
+
+def hashed_hostname(key: str, project: str = "shop") -> str:
+    name = socket.gethostname().partition(".")[0].lower()
+    return hmac.new(key.encode(), f"shockmouse\0{project}\x001\0hostname\0{name}".encode(), "sha256").hexdigest()[:32]
+
+
+def test_the_host_name_is_a_hash_keyed_by_the_machines_id(laptop: Machine, tmp_path: Path) -> None:
+    shop, blog = (told("full", laptop, tmp_path / "state", project, hostname=True) for project in ("shop", "blog"))
+    assert shop.signals["hostname"] == hashed_hostname(MACHINE_ID)
+    assert blog.signals["hostname"] == hashed_hostname(MACHINE_ID, "blog") != shop.signals["hostname"]
+    assert not (tmp_path / "state").exists()
+
+
+def test_where_images_are_cloned_the_key_of_the_host_name_is_random_and_never_sent(
+    laptop: Machine, tmp_path: Path
+) -> None:
+    (laptop.root / ".dockerenv").touch()
+    state = tmp_path / "state"
+    first, again = (told("full", laptop, state, hostname=True) for _ in range(2))
+    (stored,) = state.glob("hash-key-*")
+    key = stored.read_text()
+    assert first.signals["hostname"] == again.signals["hostname"] == hashed_hostname(key)
+    assert key not in msgspec.json.encode(first).decode()
+    assert stored.stat().st_mode & 0o777 == 0o600 or os.name == "nt"
+    assert told("full", laptop, state, hostname=True, forget=True).signals["hostname"] != first.signals["hostname"]
+
+
+def test_without_a_key_that_stays_here_the_host_name_is_not_told(laptop: Machine, unwritable: Path) -> None:
+    in_ci = Machine(laptop.root, {**laptop.environ, "CI": "1"})
+    for state_dir in (unwritable / "state", None):
+        assert "hostname" not in told("full", in_ci, state_dir, hostname=True).signals
 
 
 COPIES = {

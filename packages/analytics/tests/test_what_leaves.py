@@ -47,10 +47,12 @@ def call_everything(analytics: Analytics) -> None:
     assert analytics.flush(timeout=20)
 
 
+@pytest.mark.parametrize("asked", [False, True])
 @pytest.mark.parametrize("mode", MODES)
-def test_only_fields_of_the_mode_leave(client: Make, server: Any, mode: Privacy) -> None:
-    call_everything(client(privacy=mode))
-    allowed = {signal.name for signal in SIGNALS if signal.mode in MODES[: MODES.index(mode) + 1]}
+def test_only_fields_of_the_mode_leave(client: Make, server: Any, mode: Privacy, asked: bool) -> None:
+    call_everything(client(privacy=mode, fingerprint_hostname=asked))
+    within = [signal for signal in SIGNALS if signal.mode in MODES[: MODES.index(mode) + 1]]
+    allowed = {signal.name for signal in within if asked or not signal.is_hashed}
     events = [event for body in server.requests for event in body["events"]]
     fingerprints = [event["fingerprint"] for event in events if "fingerprint" in event]
     assert {name for body in server.requests for name in body} <= BATCH_FIELDS
@@ -59,13 +61,14 @@ def test_only_fields_of_the_mode_leave(client: Make, server: Any, mode: Privacy)
     assert [set(event.get("context", {})) for event in events if event["type"] != "page"] == [set()] * (len(events) - 1)
     assert {name for known in fingerprints for name in known} == {"hash", "signals"}
     assert {name for known in fingerprints for name in known["signals"]} <= allowed
+    assert {"hostname" in known["signals"] for known in fingerprints} == {asked and mode == "full"}
     assert {event["privacy"] for event in events} == {mode}
     assert len({event["device_id"] for event in events}) == 1
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_personal_and_no_secret_leaves(client: Make, server: Any, mode: Privacy) -> None:
-    call_everything(client(privacy=mode))
+    call_everything(client(privacy=mode, fingerprint_hostname=True))
     sent = json.dumps(server.requests)
     never = ["hunter2", "k-1", socket.gethostname(), f'"{getpass.getuser()}"', str(Path.home()) + "/", sys.executable]
     machine_id = Path("/etc/machine-id")

@@ -123,7 +123,9 @@ def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Print the device's fingerprint as one JSON object."""
     config = ClientConfig.load({**settings, "enabled": False}, os.environ)
     state_dir = None if config.privacy == "strict" else config.state_dir()
-    known = Fingerprinter(privacy=config.privacy, project=config.project, state_dir=state_dir).fingerprint()
+    known = Fingerprinter(
+        privacy=config.privacy, project=config.project, state_dir=state_dir, hostname=config.fingerprint_hostname
+    ).fingerprint()
     print(msgspec.json.format(msgspec.json.encode(known)).decode())
     if not config.write_key:
         _say(f"ids belong to a project: give --write-key or set {PREFIX}WRITE_KEY to see those that are sent")
@@ -245,7 +247,13 @@ def _parser() -> argparse.ArgumentParser:
         "properties", nargs="*", default=[], metavar="key=value", help="a value is JSON if it can be, else text"
     )
 
-    _add(commands, "fingerprint", fingerprint, "print exactly what would leave the machine")
+    command = _add(commands, "fingerprint", fingerprint, "print exactly what would leave the machine")
+    command.add_argument(
+        "--fingerprint-hostname",
+        action="store_const",
+        const=True,
+        help="with a keyed hash of the host's name, in full mode; else SHOCKMOUSE_CLIENT_FINGERPRINT_HOSTNAME",
+    )
 
     queue = commands.add_parser("queue", help="what waits on disk").add_subparsers(required=True, metavar="ACTION")
     _add(queue, "status", queue_status, "print what waits as JSON")

@@ -80,6 +80,7 @@ class Analytics:
         offline_dir: str | Path | None = None,
         retry_seconds: float | None = None,
         session_minutes: float | None = None,
+        fingerprint_hostname: bool | None = None,
         redact: Redact | None = None,
         before_consent: Literal["collect", "queue", "drop"] | None = None,
         vitals_seconds: float | None = None,
@@ -112,7 +113,12 @@ class Analytics:
         self._user_id: str | None = None
         self._registered: dict[str, Any] = {}
         self._steps = Steps(
-            fingerprinter=Fingerprinter(privacy=config.privacy, project=config.project, state_dir=remembered),
+            fingerprinter=Fingerprinter(
+                privacy=config.privacy,
+                project=config.project,
+                state_dir=remembered,
+                hostname=config.fingerprint_hostname,
+            ),
             consent=self._consent,
             sample_rate=config.sample_rate,
             before_send=before_send,

@@ -43,6 +43,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     offline_dir: str = ""
     retry_seconds: Annotated[float, Meta(gt=0, le=70 * 3600)] = 70 * 3600
     session_minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 30
+    fingerprint_hostname: bool = False
     redact: Literal["none", "keys", "values"] = "keys"
     before_consent: Literal["collect", "queue", "drop"] = "collect"
     vitals_seconds: Annotated[float, Meta(ge=0, le=3600)] = 0.0
@@ -128,7 +129,7 @@ def _convert(cls: type[ClientConfig], name: str, value: object, called: str, *, 
     kind = cls.__annotations__[name]
     if isinstance(value, Path):
         value = str(value)
-    if isinstance(value, str) and not strict and name in ("offline", "debug", "enabled"):
+    if isinstance(value, str) and not strict and kind is bool:
         value = value.strip().lower()
     try:
         return msgspec.convert(value, kind, strict=strict)

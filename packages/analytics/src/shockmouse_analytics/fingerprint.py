@@ -8,6 +8,9 @@ device id   strict    random for this process, stored nowhere
                       are cloned: containers, continuous integration, virtual machines
 install-id-<project hash>   32 hexadecimal digits, 0600; written whole or not at all, so that processes that start
             at once agree
+host name   only where asked for, as an HMAC-SHA256 too: names are guessed, so its key is one that is never sent. That
+            is the machine's id where the device id is made of it, else that in a file of the same kind:
+hash-key-<project hash>
 """
 
 import hashlib
@@ -38,13 +41,15 @@ _RANKS: Mapping[str, int] = {"strict": 0, "balanced": 1, "full": 2, "never": 3}
 class Signal(Struct, frozen=True):
     """One fact about the device, and the first of strict, balanced, full in which it is sent.
 
-    Without `read` it is no part of the fingerprint: it is told elsewhere, or never.
+    Without `read` it is no part of the fingerprint: it is told elsewhere, or never. One that `is_hashed` is told only
+    where that is asked for, and as a keyed hash: 32 hexadecimal digits, different in each project.
     """
 
     name: str
     mode: Literal["strict", "balanced", "full", "never"]
     why: str
     read: Callable[[Machine], Value] | None = None
+    is_hashed: bool = False
 
 
 SIGNALS: tuple[Signal, ...] = (
@@ -67,6 +72,13 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("cpu_model", "full", "the exact processor", facts.cpu_model),
     Signal("screen", "full", "which sizes to design for: rounded to 100 pixels, in the context of windows of PySide6"),
     Signal(
+        "hostname",
+        "full",
+        "machines that were renamed, or are copies: only with `fingerprint_hostname`, as a keyed hash, never itself",
+        facts.hostname,
+        is_hashed=True,
+    ),
+    Signal(
         "machine_id",
         "never",
         "identifies the machine everywhere; in full mode it is the key of a hash, by itself never",
@@ -74,9 +86,8 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("container_id", "never", "names a container, not a device; only is_container is told"),
     Signal("mac_address", "never", "identifies hardware everywhere, and is random on some machines"),
     Signal("hardware_serials", "never", "identify hardware for ever: disks, boards, processors"),
-    Signal("hostname", "never", "often contains a person's name"),
-    Signal("user_name", "never", "personal data by itself"),
-    Signal("home_path", "never", "contains the user name"),
+    Signal("user_name", "never", "personal data by itself; whom a program knows it tells with identify()"),
+    Signal("home_path", "never", "contains the user name, and tells no more"),
     Signal("installed_packages", "never", "nearly unique, and tells what a person works on"),
     Signal("executable_path", "never", "contains names of people and projects"),
     Signal("working_folder", "never", "contains names of people and projects"),
@@ -113,13 +124,24 @@ class Fingerprinter:
     """
 
     def __init__(
-        self, *, privacy: Privacy, project: str, state_dir: Path | None, machine: Machine | None = None
+        self,
+        *,
+        privacy: Privacy,
+        project: str,
+        state_dir: Path | None,
+        hostname: bool = False,
+        machine: Machine | None = None,
     ) -> None:
-        """Remember what to do; nothing is read or written yet. Without `state_dir` nothing will be stored."""
+        """Remember what to do; nothing is read or written yet. Without `state_dir` nothing will be stored.
+
+        With `hostname` a keyed hash of the host's name is a signal of `full` mode.
+        """
         self._privacy = privacy
         self._project = project.encode("utf-8", "replace")
-        name = f"install-id-{hashlib.sha256(self._project).hexdigest()[:16]}"
-        self._install_path = state_dir / name if state_dir else None
+        of_project = hashlib.sha256(self._project).hexdigest()[:16]
+        self._install_path = state_dir / f"install-id-{of_project}" if state_dir else None
+        self._key_path = state_dir / f"hash-key-{of_project}" if state_dir else None
+        self._tells_hostname = hostname and privacy == "full"
         self._machine = machine or Machine()
         self._process_id = os.urandom(16).hex()
         self._known: Fingerprint | None = None
@@ -134,8 +156,9 @@ class Fingerprinter:
         (32, 0.9)
         """
         if self._known is None:
-            device_id, components, confidence = self._identify()
-            signals = read_signals(self._privacy, self._machine)
+            machine_id, why_none = self._machine_id()
+            device_id, components, confidence = self._identify(machine_id, why_none)
+            signals = read_signals(self._privacy, self._machine, self._hasher(machine_id))
             digest = hashlib.sha256(self._project + b"\0" + msgspec.json.encode(signals, order="sorted"))
             self._known = Fingerprint(
                 device_id, digest.hexdigest()[:32], signals, components, confidence, self._privacy
@@ -143,7 +166,9 @@ class Fingerprinter:
         return self._known
 
     def forget(self) -> None:
-        """Remove the install id; the next fingerprint has a new one. An id made of the machine's id stays.
+        """Remove the install id and the key of hashes; the next fingerprint has new ones.
+
+        What is made of the machine's id stays.
 
         >>> device = Fingerprinter(privacy="balanced", project="shop", state_dir=folder)
         >>> before = device.fingerprint().device_id
@@ -153,46 +178,73 @@ class Fingerprinter:
         """
         self._process_id = os.urandom(16).hex()
         self._known = None
-        if self._install_path is not None:
-            try:
-                self._install_path.unlink(missing_ok=True)
-            except OSError as exc:
-                logger.warning("the install id could not be removed: %s", exc.strerror)
+        for path in (self._install_path, self._key_path):
+            if path is not None:
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as exc:
+                    logger.warning("%s could not be removed: %s", path.name, exc.strerror)
 
-    def _identify(self) -> tuple[str, dict[str, str], float]:
+    def _identify(self, machine_id: str | None, why_none: str) -> tuple[str, dict[str, str], float]:
         """Return the device id, what it was made of, and the confidence in it."""
         if self._privacy == "strict":
             return self._process_id, {"process_id": "random, until this process ends"}, 0.0
-        copied = self._copied() if self._privacy == "full" else None
-        if self._privacy == "full" and not copied:
-            key = facts.machine_id(self._machine)
-            if key:
-                import hmac
-
-                digest = hmac.digest(key.encode(), b"\0".join((b"shockmouse", self._project, _VERSION)), "sha256")
-                return digest.hex()[:32], {"machine_id": "HMAC-SHA256, keyed by the machine's id"}, 0.99
-            copied = "no machine id"
+        if machine_id:
+            device_id = _keyed_hash(machine_id, self._project, _VERSION)
+            return device_id, {"machine_id": "HMAC-SHA256, keyed by the machine's id"}, 0.99
         installed = read_install_id(self._install_path) if self._install_path else None
-        reason = f" ({copied})" if copied else ""
+        reason = f" ({why_none})" if why_none else ""
         if installed:
-            return installed, {"install_id": f"random, stored until it is removed{reason}"}, 0.5 if copied else 0.9
+            return installed, {"install_id": f"random, stored until it is removed{reason}"}, 0.5 if why_none else 0.9
         return self._process_id, {"process_id": f"random, nothing can be stored{reason}"}, 0.0
+
+    def _machine_id(self) -> tuple[str | None, str]:
+        """Return the machine's id where this mode makes use of it, else why it does not."""
+        if self._privacy != "full":
+            return None, ""
+        copied = self._copied()
+        found = None if copied else facts.machine_id(self._machine)
+        return found, copied or ("" if found else "no machine id")
 
     def _copied(self) -> str | None:
         """Return why the machine's id may be another machine's too; None when nothing says so."""
         checks = {"container": facts.is_container, "CI": facts.is_ci, "virtual machine": facts.is_virtual}
         return next((name for name, check in checks.items() if check(self._machine)), None)
 
+    def _hasher(self, machine_id: str | None) -> Callable[[str, str], str] | None:
+        """Return what makes a signal's name and value a hash; None where that is not wanted, or nothing can be stored.
 
-def read_signals(privacy: Privacy, machine: Machine) -> dict[str, Value]:
-    """Return every signal that this mode may send and that this machine knows."""
-    allowed = (signal for signal in SIGNALS if _RANKS[signal.mode] <= _RANKS[privacy])
-    found = {signal.name: _read(signal, machine) for signal in allowed}
+        The install id would be no key: it is sent, and whoever has it could try all likely names.
+        """
+        if not self._tells_hostname:
+            return None
+        key = machine_id or (read_install_id(self._key_path) if self._key_path else None)
+        if key is None:
+            return None
+        return lambda name, value: _keyed_hash(key, self._project, _VERSION, name.encode(), value.encode())
+
+
+def read_signals(
+    privacy: Privacy, machine: Machine, hasher: Callable[[str, str], str] | None = None
+) -> dict[str, Value]:
+    """Return every signal that this mode may send and that this machine knows.
+
+    `hasher` makes the hash of a name and value; without it no signal that is hashed is told.
+    """
+    allowed = (s for s in SIGNALS if _RANKS[s.mode] <= _RANKS[privacy] and (hasher or not s.is_hashed))
+    found = {signal.name: _read(signal, machine, hasher) for signal in allowed}
     return {name: value for name, value in found.items() if value is not None and value != ""}
 
 
+def _keyed_hash(key: str, *parts: bytes) -> str:
+    """Return 32 hexadecimal digits, from which neither the key nor the parts can be had without the key."""
+    import hmac
+
+    return hmac.digest(key.encode(), b"\0".join((b"shockmouse", *parts)), "sha256").hex()[:32]
+
+
 def read_install_id(path: Path) -> str | None:
-    """Return the id stored at `path`, made if there is none; None when the disk does not allow it."""
+    """Return the random id or key stored at `path`, made if there is none; None when the disk does not allow it."""
     try:
         found = _stored(path)
         if found is None:
@@ -237,10 +289,11 @@ def _link(fresh: Path, path: Path) -> None:
         fresh.replace(path)
 
 
-def _read(signal: Signal, machine: Machine) -> Value:
+def _read(signal: Signal, machine: Machine, hasher: Callable[[str, str], str] | None) -> Value:
     """Return a signal's value, None when it cannot be had: a strange machine must not cost the program its events."""
     try:
-        return signal.read(machine) if signal.read else None
+        value = signal.read(machine) if signal.read else None
+        return hasher(signal.name, str(value)) if signal.is_hashed and hasher and value else value
     except Exception as exc:  # readers ask systems that we have never seen
         logger.debug("signal %s cannot be read: %s", signal.name, type(exc).__name__)
         return None

@@ -135,6 +135,11 @@ def cpu_model(machine: Machine) -> str | None:
     return name.strip() or None
 
 
+def hostname(machine: Machine) -> str | None:
+    """Return the host's name in small letters, without the domain: that is the network's, and may change with it."""
+    return platform.node().partition(".")[0].lower() or None
+
+
 def cpu_count(machine: Machine) -> int | None:
     """Return the number of processors, rounded up to a power of two."""
     count = os.cpu_count()
