@@ -123,12 +123,21 @@ def test_the_script_comes_from_the_site_in_every_framework(name: str, running: S
         assert page.headers["content-length"] == str(len(page.body))
         script = site.ask("GET", "/_shockmouse/agent.js")
         assert site.ask("GET", "/_shockmouse/agent.js", If_None_Match=script.headers["etag"]).status == 304
-        batch = json.dumps({"batch_id": str(uuid.uuid4()), "events": [click()]}).encode()
+        before, lost = too_large(running), {"too_large": 2}
+        batch = json.dumps({"batch_id": str(uuid.uuid4()), "dropped": lost, "events": [click()]}).encode()
         for _ in range(2):
             assert site.ask("POST", f"/_shockmouse/events?key={keys.write_key}", batch).status == 202
         wait_until(lambda: sum(site.counts("type").values()) >= 2, 30, "all is counted")
     assert site.counts("type") == {"click": 1, "performance": 1}
     assert site.question("stats")["visitors"] == 1
+    assert too_large(running) - before == 2  # once, though the batch came twice
+
+
+def too_large(running: Server) -> int:
+    """Return how many events the server has heard of that senders have dropped for their size."""
+    told = running.request("GET", "/metrics").body.decode()
+    found = re.search(r'^shockmouse_client_events_dropped_total\{reason="too_large"\} (\d+)', told, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def click() -> dict[str, str]:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from .counts import DROPPED, Counts
 from .errors import DeliveryError, RejectedError, StoreError, ThrottledError, TooLargeError, UnreachableError
-from .event import Batch, encode_body
+from .event import Batch, encode_body, tells_of_drops
 from .ledger import PERSIST_SECONDS, Flight, Ledger, Limits
 from .offline import Held
 from .queue import EventQueue
@@ -318,7 +318,7 @@ class Delivery:
         return flights
 
     async def _send(self, flight: Flight) -> None:
-        dropped = self._counts.tell()
+        dropped = {} if tells_of_drops(flight.held.batch) else self._counts.tell()
         outcome: Answer | DeliveryError
         try:
             outcome = await self._transport.post(encode_body(flight.held.batch, now(), dropped))

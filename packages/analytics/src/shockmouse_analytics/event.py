@@ -2,7 +2,9 @@
 
 Event     one JSON object; made and encoded at track(), completed in the background with what needs the disk
 Batch     its content is cut and compressed once: `{"library":…,"context":…,"events":[…]`; each attempt puts a fresh end
-          to it: `,"batch_id":…,"sent_at":…,"dropped":…}` so that the server can correct a wrong clock
+          to it: `,"batch_id":…,"sent_at":…,"dropped":…}` so that the server can correct a wrong clock. What a browser
+          says that it has dropped stands at the beginning of its batch, `{"dropped":…,"library":…`, and counts once
+          with it, whatever process sends it; the counts of a process go with a batch that has none
 Ids       UUIDv7: 48 bits of milliseconds, 26 random bits of the process, and 48 bits of a counter that starts at
           random; unique within a process by the counter, between processes by 66 random bits
 """
@@ -17,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from .gzip_member import append, pack, unpack
+from .gzip_member import append, first, pack, unpack
 
 Privacy = Literal["strict", "balanced", "full"]
 EventType = Literal[
@@ -31,6 +33,7 @@ MAX_USER_ID_CHARACTERS = 256
 REDACTED = "[redacted]"  # in the place of a value that looks like a secret
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_TELLING = b'{"dropped":'
 # What programs write where an id is missing; as an id it would join strangers into one visitor.
 _PLACEHOLDERS = frozenset({"null", "undefined", "none", "nil", "nan", "[object object]", "true", "false"})
 
@@ -106,6 +109,7 @@ class _Content(Struct):
     library: Raw
     context: Raw
     events: list[Raw]
+    dropped: Raw = Raw()
 
 
 def cut_batch(batch_id: str, head: bytes, events: Sequence[bytes]) -> Batch:
@@ -116,13 +120,25 @@ def cut_batch(batch_id: str, head: bytes, events: Sequence[bytes]) -> Batch:
     return Batch(id=batch_id, content=pack(b",".join(parts)), events=len(events))  # copied once only
 
 
-def encode_head(library: Mapping[str, str], context: Mapping[str, Any]) -> bytes:
-    """Return the part of a batch before its events: who sends it, and defaults of every event's context."""
-    return b'"library":%b,"context":%b,' % (encode(library), encode(context))
+def encode_head(library: Mapping[str, str], context: Mapping[str, Any], dropped: Mapping[str, int] = {}) -> bytes:
+    """Return the part of a batch before its events: who sends it, and defaults of every event's context.
+
+    `dropped` counts by reason what that sender could not keep.
+    """
+    told = b'"dropped":%b,' % encode(dropped) if dropped else b""
+    return b'%b"library":%b,"context":%b,' % (told, encode(library), encode(context))
+
+
+def tells_of_drops(batch: Batch) -> bool:
+    """Return whether the batch itself says what its sender dropped."""
+    return first(batch.content, len(_TELLING)) == _TELLING
 
 
 def encode_body(batch: Batch, sent_at: datetime, dropped: Mapping[str, int]) -> bytes:
-    """Return the body of one attempt, gzipped; `dropped` counts by reason what this process could not keep."""
+    """Return the body of one attempt, gzipped; `dropped` counts by reason what this process could not keep.
+
+    There is room for that only in a batch that does not tell of drops.
+    """
     told = b',"dropped":%b' % encode(dropped) if dropped else b""
     return append(batch.content, b',"batch_id":"%b","sent_at":%b%b}' % (batch.id.encode(), encode(sent_at), told))
 
@@ -167,9 +183,7 @@ def halve(batch: Batch, ids: tuple[str, str]) -> tuple[Batch, Batch]:
     """Return two batches with the events of one; only for a batch that the server certainly has not stored."""
     content = msgspec.json.decode(unpack(batch.content) + b"}", type=_Content)
     head = b'"library":%b,"context":%b,' % (bytes(content.library), bytes(content.context))
-    middle = len(content.events) // 2
-    first, second = content.events[:middle], content.events[middle:]
-    return (
-        cut_batch(ids[0], head, [bytes(event) for event in first]),
-        cut_batch(ids[1], head, [bytes(event) for event in second]),
-    )
+    told = b'"dropped":%b,' % bytes(content.dropped) if bytes(content.dropped) else b""
+    events = [bytes(event) for event in content.events]
+    middle = len(events) // 2
+    return cut_batch(ids[0], told + head, events[:middle]), cut_batch(ids[1], head, events[middle:])

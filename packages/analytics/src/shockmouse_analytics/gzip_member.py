@@ -24,6 +24,14 @@ def unpack(member: bytes) -> bytes:
     return zlib.decompress(member, wbits=31)
 
 
+def first(member: bytes, most: int) -> bytes:
+    """Return the first bytes that were packed, at most so many, without unpacking the rest; none if it is damaged."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(member, most)
+    except zlib.error:
+        return b""
+
+
 def plain_bytes(member: bytes) -> int:
     """Return the number of bytes that were packed."""
     size: int = _TRAILER.unpack(member[-_TRAILER.size :])[1]

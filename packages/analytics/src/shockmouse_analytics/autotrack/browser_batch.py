@@ -1,7 +1,7 @@
 """A batch that the browser script has sent to its own site, made ready to be passed on.
 
 It keeps its id, so that one that comes twice is stored once. Its context gets the visitor's shortened address, and the
-user agent where it has none. Its events stay as they are, but for
+user agent where it has none. What it says that the script has dropped stays. So do its events, but for
   the visitor's device  where a first-party cookie names it: the session is then derived from that by the server. The
                         script samples by an id of its own; an event that had none is sampled here by the cookie's
   a refusal             by GPC, DNT or the consent callback of now, whatever the page's tag said when it was made: it
@@ -11,17 +11,18 @@ user agent where it has none. Its events stay as they are, but for
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from ..event import MAX_BATCH_EVENTS, Batch, Privacy, cut_batch, encode, encode_head
 from ..sampling import keeps
 from ..visitor import Visitor
 
 SKEW_SECONDS = 60.0  # what the server corrects too
+MAX_DROPPED_BYTES = 4096  # as the server's, which would refuse the batch for more
 _TIMES = ("timestamp", "session_started_at")
 _IDS = ("device_id", "session_id", "session_started_at")
 
@@ -33,12 +34,17 @@ class Passed(Struct, frozen=True):
     sampled: int
 
 
+_Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+_Reason = Annotated[str, Meta(max_length=64)]
+
+
 class _Sent(Struct):
     batch_id: UUID
     events: list[Raw]
     sent_at: datetime | None = None
     library: dict[str, str] = {}
     context: dict[str, Raw] = {}
+    dropped: Annotated[dict[_Reason, _Count], Meta(max_length=64)] | None = None
 
 
 class _Sampled(Struct):
@@ -65,6 +71,9 @@ def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: 
         raise ValueError("the body is nested too deeply") from exc
     if not 0 < len(sent.events) <= MAX_BATCH_EVENTS:
         raise ValueError(f"a batch has 1 to {MAX_BATCH_EVENTS} events")
+    dropped = sent.dropped or {}
+    if len(encode(dropped)) > MAX_DROPPED_BYTES:
+        raise ValueError(f"dropped has more than {MAX_DROPPED_BYTES} bytes")
     changes = _changes(visitor, privacy, is_refusing=is_refusing)
     events = [bytes(event) for event in sent.events]
     if visitor.device_id and not is_refusing:
@@ -76,7 +85,7 @@ def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: 
     known = {name: value for name, value in visitor.context().items() if value}
     told = _coarse(sent.context) if is_refusing else sent.context
     context = {**known, **told, **({"ip": known["ip"]} if "ip" in known else {})}
-    return Passed(cut_batch(str(sent.batch_id), encode_head(sent.library, context), events), sampled)
+    return Passed(cut_batch(str(sent.batch_id), encode_head(sent.library, context, dropped), events), sampled)
 
 
 def _decode_leniently(body: bytes) -> _Sent:
