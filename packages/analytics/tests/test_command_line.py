@@ -104,6 +104,16 @@ def test_queue_clear_forgets_what_waits_when_told_to(command, server):
     assert server.names() == []
 
 
+@pytest.mark.parametrize("below", ["", "state"])
+@pytest.mark.parametrize("arguments", [("status",), ("flush",), ("clear",), ("clear", "--yes")])
+def test_a_file_is_no_folder_of_a_queue(command, tmp_path, arguments, below):
+    file = tmp_path / "queue.sqlite"
+    file.touch()
+    code, output, errors = command("queue", *arguments, "--offline-dir", str(file / below))
+    told = f"--offline-dir is '{file / below}', but '{file}' is no folder"
+    assert (code, output, errors) == (2, "", f"shockmouse-analytics: {told}\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such terminals")
 @pytest.mark.parametrize(
     ("answer", "ends", "left"), [("y", (0, "1 event forgotten"), 0), ("", (1, "[y/N]"), 1), ("no", (1, "[y/N]"), 1)]

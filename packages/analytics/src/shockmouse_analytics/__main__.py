@@ -141,6 +141,7 @@ def queue_status(arguments: argparse.Namespace, settings: dict[str, Any]) -> int
 
 def queue_flush(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Send what waits on disk, of every process that has ended."""
+    _queue_settings(settings)
     with Analytics(**settings, debug=True) as analytics:
         is_empty = analytics.deliver_stored(FLUSH_SECONDS)
     queues = _queues(settings)
@@ -205,7 +206,20 @@ def _waiting_in(path: Path, events: int | None) -> str:
 
 
 def _queues(settings: dict[str, Any]) -> Queues:
-    return open_queues(ClientConfig.load(settings, os.environ))
+    return open_queues(_queue_settings(settings))
+
+
+def _queue_settings(settings: dict[str, Any]) -> ClientConfig:
+    """Return the settings of a command about one queue. Raises ConfigError, also where its folder is a file.
+
+    A program goes on with another folder then; who asks about this one must not hear of that.
+    """
+    config = ClientConfig.load(settings, os.environ)
+    folder = config.state_dir()
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not os.path.isdir(nearest):  # noqa: PTH112 - Path.is_dir() raises where it may not look
+        raise ConfigError(f"offline_dir is {str(folder)!r}, but {str(nearest)!r} is no folder")
+    return config
 
 
 def _end(queues: Queues) -> int:
