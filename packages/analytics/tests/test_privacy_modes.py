@@ -83,7 +83,7 @@ def test_a_mode_tells_all_its_signals_and_no_others(laptop: Machine, tmp_path: P
 
 
 HASHED = {"hostname"}  # told in full mode where that is asked for
-ELSEWHERE = {"screen"}  # told in the context of a toolkit's windows
+ELSEWHERE = {"screen", "display"}  # told in the context of a toolkit's windows
 SENT: dict[Privacy, set[str]] = {
     "strict": {
         "os", "arch", "python", "implementation", "utc_offset_hours", "is_ci", "is_container", "is_notebook", "is_wsl",

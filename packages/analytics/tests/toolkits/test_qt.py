@@ -51,18 +51,29 @@ def test_a_window_is_a_screen_by_its_name_in_the_code(analytics: Analytics, serv
 
 
 @pytest.mark.parametrize("mode", ["strict", "balanced", "full"])
-def test_the_size_of_the_screen_is_told_in_full_mode_only(
-    application: Any, client: Make, server: Any, mode: Privacy
-) -> None:
+def test_the_screen_is_told_in_full_mode_only(application: Any, client: Make, server: Any, mode: Privacy) -> None:
     analytics = client(privacy=mode)
     watcher = track_widgets(application, analytics)
     widgets.QMainWindow(objectName="Editor").show()
     application.removeEventFilter(watcher)
     assert analytics.flush()
     (event,) = server.events
-    size = application.primaryScreen().size()
-    rounded = {"width": round(size.width(), -2), "height": round(size.height(), -2)}
-    assert event.get("context") == ({"screen": rounded} if mode == "full" else None)
+    shown = {"screen": {"width": 800, "height": 800}, "display": {"dpi": 96, "pixel_ratio": 1.0}}
+    assert event.get("context") == (shown if mode == "full" else None)
+
+
+def test_a_screen_that_is_scaled_is_told_rounded(program: Any, server: Any) -> None:
+    ended = program.run(
+        "import os\nos.environ |= {'QT_QPA_PLATFORM': 'offscreen', 'QT_SCALE_FACTOR': '1.3'}\n"
+        "from PySide6.QtWidgets import QApplication, QMainWindow\nfrom shockmouse_analytics import Analytics\n"
+        "from shockmouse_analytics.autotrack.qt import track_widgets\n"
+        "analytics = Analytics(privacy='full')\napplication = QApplication([])\n"
+        "watcher = track_widgets(application, analytics)\nQMainWindow().show()\nassert analytics.flush(20)\n"
+    )
+    assert ended.code == 0, ended.errors
+    (event,) = server.events
+    assert event["context"]["display"] == {"dpi": 96, "pixel_ratio": 1.25}
+    assert {size % 100 for size in event["context"]["screen"].values()} == {0}
 
 
 def test_buttons_and_actions_are_clicks_by_mouse_and_keyboard(analytics: Analytics, server: Any) -> None:

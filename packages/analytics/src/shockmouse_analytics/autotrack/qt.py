@@ -1,6 +1,6 @@
 """Windows, buttons, actions and dialogs of a PySide6 program, told by their names in the code; never what was entered.
 
-screen  a window is shown; in `full` mode with the size of its screen, rounded
+screen  a window is shown; in `full` mode with its screen, see display.py
 click   a button was clicked or an action triggered, by mouse or keyboard
 form    a dialog ended: its outcome, how long it was open, and which fields were touched, in that order
 
@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from ..analytics import Analytics
 from ..privacy import redact
+from .display import display_context
 
 IGNORE = "shockmouse-ignore"
 MAX_TEXT_CHARACTERS = 80
@@ -131,9 +132,10 @@ class Watcher(QObject):  # type: ignore[misc]  # PySide6 need not be installed w
 
 
 def screen_of(window: QWidget) -> dict[str, Any]:
-    """Return the size of the window's screen, rounded to 100 pixels, as an event's context tells it."""
-    size = window.screen().size()
-    return {"screen": {"width": round(size.width(), -2), "height": round(size.height(), -2)}}
+    """Return the window's screen as an event's context tells it."""
+    screen = window.screen()
+    size, ratio = screen.size(), screen.devicePixelRatio()
+    return display_context(size.width(), size.height(), screen.logicalDotsPerInch(), ratio)
 
 
 def name_of(watched: QObject) -> str:
