@@ -137,7 +137,7 @@ def tests(session: nox.Session) -> None:
     for missing in sorted(set(WANTED) - set(PYTHONS)) if is_first else ():
         session.log(f"Python {missing} is not on this machine: its tests are left out")
     if is_first:
-        install_parts(session, strace="strace")
+        install_parts(session, strace="strace", Xvfb="xvfb", openbox="openbox")
     if is_first and find_library("EGL") is None:
         install_parts(
             session, egl="libegl1", gl="libgl1", xkb="libxkbcommon0", dbus="libdbus-1-3", fonts="libfontconfig1"

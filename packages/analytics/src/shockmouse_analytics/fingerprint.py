@@ -70,7 +70,11 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("timezone", "balanced", "where the day begins", facts.timezone),
     Signal("os_release", "full", "the exact kernel or build", lambda _: platform.release()),
     Signal("cpu_model", "full", "the exact processor", facts.cpu_model),
-    Signal("screen", "full", "which sizes to design for: rounded to 100 pixels, in the context of windows of PySide6"),
+    Signal(
+        "screen",
+        "full",
+        "which sizes to design for: rounded to 100 pixels, in the context of a toolkit's windows",
+    ),
     Signal("display", "full", "how large to draw: dots per inch rounded to 24, pixel ratio to a quarter, by `screen`"),
     Signal(
         "hostname",
