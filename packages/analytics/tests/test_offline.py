@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -513,7 +514,7 @@ def test_a_file_that_is_locked_at_the_start_is_used_later(client, server, tmp_pa
     db.execute("begin immediate")
     analytics = client(debug=False, flush_seconds=3600)
     analytics.track("n", {"number": 1})
-    server.wait_for(lambda: analytics.stats().queued == 1)
+    server.wait_for(lambda: analytics.stats().stored == 1)  # in a file of its own
     db.execute("rollback")
     server.wait_for(lambda: stored(path) == 2)
     db.close()
@@ -591,21 +592,52 @@ def test_what_was_kept_apart_stays_on_disk_until_the_store_can_take_it(client, p
     assert (numbers(server), apart.exists()) == ([0, 1], False)
 
 
-def test_a_file_that_a_program_was_killed_over_does_not_stay(client, program, server):
+TEN = """
+import time
+from shockmouse_analytics import Analytics
+analytics = Analytics(flush_seconds=3600)
+for number in range(1, 11):
+    analytics.track("n", {"number": number})
+while analytics.stats().queued:
+    time.sleep(0.01)
+print("stored", flush=True)
+time.sleep(3)  # by then it is back in the store
+assert analytics.flush(10)
+"""
+
+
+@pytest.mark.parametrize("mode", ["normal", "exclusive"])
+def test_what_a_program_has_that_is_killed_while_others_lock_the_file_goes_out_with_the_next(
+    client, program, server, locked, mode
+):
+    db = locked(mode)
+    with program.start(TEN) as process:
+        assert process.stdout.readline() == "stored\n"
+        process.kill()
+    (apart,) = program.state.glob("*.apart-*.sqlite")
+    assert (stored(apart), stat.S_IMODE(apart.stat().st_mode)) == (10, 0o600)
+    db.close()
     server.reply = lambda number, body: None
-    client().close()
-    assert program.run(ONE.format(number=1)).code == 0
-    (queue,) = program.state.glob("queue-*.sqlite")
-    old, new = (queue.with_name(f"{queue.stem}.apart-{name}.sqlite.unfinished") for name in ("old", "new"))
-    for path in (old, new, old.with_name(old.name + "-journal")):
-        path.write_bytes(b"ann@example.com")
-    os.utime(old, (time.time() - 700,) * 2)
-    later = client()
-    later.track("n")
-    assert later.flush(timeout=20)
-    assert sorted(path.name for path in program.state.glob("*.unfinished*")) == [new.name]
-    client().opt_out()
-    assert list(program.state.glob("*.unfinished*")) == []
+    assert client().flush(timeout=20)
+    assert numbers(server) == list(range(11))
+    assert list(program.state.glob("*.apart-*")) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+def test_a_file_that_a_living_program_keeps_apart_is_left_to_it(client, program, server, locked):
+    db = locked("normal")
+    with program.start(TEN) as process:
+        assert process.stdout.readline() == "stored\n"
+        process.send_signal(signal.SIGSTOP)
+        db.close()
+        server.reply = lambda number, body: None
+        assert client().flush(timeout=20)
+        (apart,) = program.state.glob("*.apart-*.sqlite")
+        left = (numbers(server), stored(apart))
+        process.send_signal(signal.SIGCONT)
+        process.communicate(timeout=20)
+    assert (left, numbers(server)) == (([0], 10), list(range(11)))
+    assert list(program.state.glob("*.apart-*")) == []
 
 
 def test_memory_lets_go_of_what_the_disk_has(program, server):

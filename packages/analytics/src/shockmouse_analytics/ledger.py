@@ -3,7 +3,7 @@
 Durable  save() puts on disk what has been in memory only for PERSIST_SECONDS, in one transaction
 Once     a group becomes a batch on disk before that batch is sent; memory changes only after the transaction
 Fallback when the disk fails the store of another folder takes its place, else one in memory until a disk can be used;
-         what is in memory at the end, as others lock the store, is kept apart in a file of this process alone
+         while others lock the store one in a file of this process alone takes it, which a later run finds
 """
 
 import contextlib
@@ -30,6 +30,7 @@ logger = logging.getLogger("shockmouse_analytics")
 PERSIST_SECONDS = 0.1
 GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
 RETURN_SECONDS = 2.0
+LOCKED_BUSY_SECONDS = 0.05  # for a lock that is tried every second, as nothing is put on disk meanwhile
 LAST_BUSY_SECONDS = 1.0  # at the end there is no later time to try
 LONGEST_RETURN_SECONDS = 60.0
 
@@ -77,20 +78,20 @@ class Ledger:
         self._own_stored = 0  # of which this process cut the batch; known once it is closed
         self.left_files = LeftFiles()
         self.is_on_disk = True  # whether the store outlives the process
-        self.is_locked_out = False  # in memory, because others hold the store; it will be free again
+        self.is_locked_out = False  # elsewhere, because others hold the store; it will be free again
         self.store_next: float | None = None  # wall time at which a batch in the store may be taken
         self.orphan_next: float | None = None  # wall time at which a group in the store may be adopted
         self.return_at: float | None = None  # monotonic time at which the disk is tried again
         self._return_seconds = RETURN_SECONDS
         self._failed: Path | None = None  # the store that has just failed, not to be tried next
         self._failed_at = 0.0
-        self._apart: Path | None = None
 
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
         self._head = self._steps.head()
-        self._store = next(self._folders.open(), None) or self._folders.in_memory(self._limits.queue_bytes)
-        if self._has_disk and self._store.path is None:
+        opened = next(self._folders.open(), None)
+        self._store = opened or self._elsewhere(is_locked=self._folders.is_locked)
+        if self._has_disk and opened is None:
             self.is_locked_out = self._folders.is_locked
             self._return_later()
         for path, events in self._folders.unusable.items():
@@ -110,34 +111,24 @@ class Ledger:
                 lost = max(self.unsaved - self.left_files.copies, 0) + sum(batch.events for batch in passed)
                 self._counts.drop("store_failed", lost)
                 logger.warning("%d events could not be kept on disk: %s", lost, last)
-        if self._store.path is None and self.stored > self.left_files.copies:
-            self._keep_apart()
-        self._store.close()
+        if self._store.path is None:
+            self._counts.drop("not_kept", max(self.stored - self.left_files.copies, 0))
+            self.stored = self.left_files.copies
+        self._folders.let_go(self._store)
 
     def _save_all(self, passed: Sequence[Batch], *, is_locked: bool) -> None:
         if self._has_disk and self._store.path is None and not is_locked:
             self._move_to_disk(LAST_BUSY_SECONDS)
-        self._store.wait_longer(LAST_BUSY_SECONDS)
+        self._store.wait_for_others(LAST_BUSY_SECONDS)
         self.keep(passed)
         self.save(cut_all=True, everything=True)
         self._own_stored = self._store.own_events()
 
-    def _keep_apart(self) -> None:
-        self._apart = self._folders.keep_apart(self._store)
-        if self._apart is None:
-            self._counts.drop("not_kept", self.stored - self.left_files.copies)
-            self.stored = self.left_files.copies
-            return
-        self.left_files.settle(self._store.own_ids("waiting"))
-        self._counts.pass_over("memory")
-        self.is_on_disk = True
-
     def remains(self, *, own: bool) -> dict[Path, int]:
         """Return how many events wait in which file once it is closed, or only those of this process."""
         found = self.left_files.by_path(own=own)
-        path = self._store.path or self._apart
-        if path is not None:
-            found[path] = self._own_stored if own else self.stored
+        if self._store.path is not None:
+            found[self._store.path] = self._own_stored if own else self.stored
         return {path: events for path, events in found.items() if events}
 
     @property
@@ -308,7 +299,7 @@ class Ledger:
     # --- the store
 
     def give_up_disk(self, exc: StoreError) -> None:
-        """Go on in memory until a disk is found. What is on disk stays there; what flies is in memory as well."""
+        """Go on elsewhere until a disk is found. What is on disk stays there; what flies is in memory as well."""
         path, kept = self._store.path, self._store.take_all() if self._store.path is None else []
         where = path.parent if path else "memory"
         self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
@@ -316,7 +307,7 @@ class Ledger:
         self._store.close()
         if path is not None and exc.damaged:
             set_aside(path)
-        self._store = self._folders.in_memory(self._limits.queue_bytes)
+        self._store = self._elsewhere(is_locked=exc.busy)
         self._folders.leave_left_behind()
         if path is not None and left is not None and not exc.damaged:
             self.left_files.leave(path, left)
@@ -336,6 +327,11 @@ class Ledger:
             if at - failed_at > RETURN_SECONDS:
                 self.return_at = at  # another folder may do
 
+    def _elsewhere(self, *, is_locked: bool) -> OfflineStore:
+        """Return a store for until the disk can be used: a file of this process alone if others lock it, or memory."""
+        kept_apart = self._folders.keep_apart() if is_locked else None
+        return kept_apart or self._folders.in_memory(self._limits.queue_bytes)
+
     def _left_file(self) -> LeftFile:
         """Return what lies in the store at this moment."""
         copies = {id_: flight.held.batch.events for id_, flight in self.flying.items() if flight.stored}
@@ -347,10 +343,10 @@ class Ledger:
         return LeftFile(events, has_own or self.pending.grouped > 0, copies, dict(self.acknowledged))
 
     def return_to_disk(self) -> None:
-        """Move what is kept in memory to the disk, when it is time to try and a disk can be used."""
+        """Move what is kept elsewhere to the disk, when it is time to try and a disk can be used."""
         if self.return_at is None or time.monotonic() < self.return_at:
             return
-        if self._move_to_disk(BUSY_SECONDS):
+        if self._move_to_disk(LOCKED_BUSY_SECONDS if self.is_locked_out else BUSY_SECONDS):
             self.return_at, self._return_seconds = None, RETURN_SECONDS
         else:
             self._return_later()
@@ -361,7 +357,7 @@ class Ledger:
             try:
                 self._move_to(store)
             except StoreError as exc:
-                self._counts.warn("memory", f"events stay in memory ({exc})")
+                self._counts.warn("memory", f"events stay in {self._store.path or 'memory'} ({exc})")
                 store.close()
                 if exc.busy:
                     self.is_locked_out = True
@@ -373,12 +369,19 @@ class Ledger:
                 self.look()
                 return True
         self.is_locked_out = self._folders.is_locked
+        if self.is_locked_out and self._store.path is None and (kept_apart := self._folders.keep_apart()):
+            self._move_to(kept_apart)
+            self.look()
         return False
 
     def _move_to(self, store: OfflineStore) -> None:
-        kept, memory, left = self._store.take_all(), self._store, self.left_files.at(store.path)
+        before, left = self._store, self.left_files.at(store.path)
         unwanted = 0
         with store.writing():
+            if before.path is not None:
+                self.save(cut_all=True)  # what is collected there becomes batches, to be moved as the others
+            with before.writing():
+                kept = before.take_all()
             if left.unwanted:
                 store.remove([*left.done, *left.copies])  # acknowledged, or counted where they land
                 unwanted = store.clear()
@@ -389,15 +392,16 @@ class Ledger:
         self._store = store
         self._counts.drop("opted_out", unwanted)
         self.left_files.return_to(store.path)
+        moved = [held.batch.id for held in kept]
         if not left.unwanted:
-            self._take_back(left)
-        self._settle(held.batch.id for held in kept)
+            self._take_back(left, moved)
+        self._settle(moved)
         self.pending.grouped = 0  # they were in memory only
-        memory.close()
+        self._folders.let_go(before, moved)
 
-    def _take_back(self, left: LeftFile) -> None:
-        """Count what lies in the store as before it was left."""
-        self.acknowledged |= left.done
+    def _take_back(self, left: LeftFile, moved: Sequence[str]) -> None:
+        """Count what lies in the store as before it was left, but for what has just been moved there."""
+        self.acknowledged |= {id_: events for id_, events in left.done.items() if id_ not in moved}
         for id_ in left.copies.keys() & self.flying.keys():
             self.flying[id_].stored = True
 

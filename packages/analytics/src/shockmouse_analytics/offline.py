@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from .errors import StoreError
 from .event import Batch, without_user
-from .store_file import BUSY_SECONDS, all_apart, connect, copy, remove_unfinished, using_sqlite
+from .store_file import BUSY_SECONDS, all_apart, connect, using_sqlite
 
 LEASE_SECONDS = 5.0
 
@@ -112,14 +112,23 @@ class OfflineStore:
         with using_sqlite():
             self._page_bytes: int = self._one("pragma page_size")
 
-    def wait_longer(self, busy_seconds: float) -> None:
-        """Let later calls wait so long for other processes: there is no later time to try."""
+    def wait_for_others(self, busy_seconds: float) -> None:
+        """Let later calls wait so long for other processes."""
         with using_sqlite():
             self._db.execute(f"pragma busy_timeout = {int(busy_seconds * 1000)}")
 
-    def copy_to(self, path: Path) -> None:
-        """Write all that is here to a new file. Raises StoreError."""
-        copy(self._db, path)
+    def is_alone(self) -> bool:
+        """Return whether nobody else has the file open; it is no more in WAL mode then, to be emptied and closed."""
+        self.wait_for_others(0)
+        try:
+            with using_sqlite():  # who has a file with a log open holds a lock on it, which this would need
+                self._db.execute("pragma journal_mode = delete")
+        except StoreError as exc:
+            if not exc.busy:
+                raise
+            return False
+        self.wait_for_others(BUSY_SECONDS)
+        return True
 
     def close(self) -> None:
         """Close the file; leases end by themselves or by release()."""
@@ -221,6 +230,11 @@ class OfflineStore:
         self._db.execute("update batches set lease_owner = null, lease_until = 0 where lease_owner = ?", (self._owner,))
         self._db.execute("update groups set lease_until = 0 where owner = ?", (self._owner,))
 
+    def free(self) -> None:
+        """Let go of what anybody holds: they are gone."""
+        self._db.execute("update batches set lease_owner = null, lease_until = 0")
+        self._db.execute("update groups set lease_until = 0")
+
     def expire(self, retry_seconds: float) -> int:
         """Drop batches whose outcome has been unclear for so long that the server may have forgotten their ids."""
         before = self._clock() - retry_seconds
@@ -249,8 +263,6 @@ class OfflineStore:
         events = self.stored_events()
         self._db.execute("delete from batches")
         self._db.execute("delete from groups")
-        if self.path is not None:
-            remove_unfinished(self.path, older_seconds=0)
         return events
 
     def leave_out(self, user_id: str) -> int:

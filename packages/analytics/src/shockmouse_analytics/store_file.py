@@ -22,8 +22,6 @@ logger = logging.getLogger("shockmouse_analytics")
 
 BUSY_SECONDS = 0.5
 SCHEMA_VERSION = 1
-UNFINISHED = ".unfinished"
-WRITING_SECONDS = 600.0  # since it was last written; who still writes does so far more often
 
 
 def connect(path: Path | None, schema: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -75,38 +73,14 @@ def remove(path: Path) -> None:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def copy(db: sqlite3.Connection, path: Path) -> None:
-    """Write all that is in a store to a new file, which appears complete or not at all. Raises StoreError."""
-    unfinished = path.with_name(path.name + UNFINISHED)
-    with using_sqlite():
-        try:
-            _make_private(unfinished)
-            with contextlib.closing(sqlite3.connect(unfinished)) as file:
-                db.backup(file)
-            unfinished.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise
-        _sync_folder(path.parent)
-
-
 def apart(path: Path, owner: str) -> Path:
-    """Return the file in which one process keeps what it has when the store at `path` is locked to the end."""
+    """Return the file in which one process keeps what it has while others lock the store at `path`."""
     return path.with_name(f"{path.stem}.apart-{owner}{path.suffix}")
 
 
 def all_apart(path: Path) -> list[Path]:
     """Return the files that processes have kept apart from the store at `path`."""
     return sorted(path.parent.glob(apart(path, "*").name))
-
-
-def remove_unfinished(path: Path, *, older_seconds: float = WRITING_SECONDS) -> None:
-    """Remove what processes had begun to keep apart from the store at `path` when they were killed."""
-    for unfinished in path.parent.glob(apart(path, "*").name + UNFINISHED):
-        with contextlib.suppress(OSError, StoreError):  # somebody else has removed it, or nobody may
-            if time.time() - unfinished.stat().st_mtime >= older_seconds:
-                remove(unfinished)
 
 
 def temporary_folder() -> Path:
@@ -129,16 +103,6 @@ def using_sqlite() -> Iterator[None]:
             raise StoreError(str(exc), damaged=True) from exc
         except OSError as exc:
             raise StoreError(exc.strerror.lower() if exc.strerror else str(exc)) from exc
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have a new name in it survive a power cut; Windows knows no such thing."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _make_private(path: Path) -> None:

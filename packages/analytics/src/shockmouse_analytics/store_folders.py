@@ -2,7 +2,7 @@
 
 Which one can be used is known by trying: the first that a store can be opened in, and after a failed write the next. A
 queue that an earlier run had to keep in a worse folder is found there, to be moved to the better one. So is what a
-process kept apart, in a file of its own, because others had locked the queue until it ended.
+process has kept apart, in a file of its own, because others had locked the queue until it ended or was killed.
 """
 
 import os
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from .errors import StoreError
 from .offline import OfflineStore, count_events
-from .store_file import BUSY_SECONDS, all_apart, apart, remove, remove_unfinished, set_aside
+from .store_file import BUSY_SECONDS, all_apart, apart, remove, set_aside
 
 LOCKED_SECONDS = 1.0  # until what others hold is looked at again
 
@@ -42,6 +42,7 @@ class StoreFolders:
         self._paths = [folder / name for folder in folders]
         self._owner, self._max_bytes, self._complain = owner, max_bytes, complain
         self.is_locked = False  # whether the last open() ended at a store that others hold
+        self._parts = 0  # files of this process alone so far
         self._left_behind: Iterator[OfflineStore] = iter(())
         self.home_at: float | None = None  # monotonic time at which bring_home() has something to do
         self.unusable: dict[Path, int | None] = {}  # stores that it could not open, and how many events they hold
@@ -80,14 +81,21 @@ class StoreFolders:
     def bring_home(self, to: OfflineStore, adopt: Callable[[OfflineStore], None]) -> None:
         """Move what lies in one file to the store; if that fails it stays there for the next run.
 
-        `adopt` makes batches of groups in it. What others hold is for later.
+        `adopt` makes batches of groups in it. What others hold is for later; a file that another process keeps apart
+        at this moment is for that one, or for the next run.
         """
         other = next(self._left_behind, None)
         if other is None:
             self.home_at = None
             return
         try:
+            is_apart = self._is_apart(other)
+            if is_apart and not other.is_alone():
+                other.close()
+                return
             with other.writing():
+                if is_apart:
+                    other.free()
                 adopt(other)
             other.hand_over(to)
             is_later = not self._discard(other)
@@ -107,8 +115,6 @@ class StoreFolders:
         """
         if store.path not in self._paths:
             return
-        for path in self._paths:
-            remove_unfinished(path)
         after = self._paths.index(store.path) + 1
         for path in [path for best in self._paths for path in all_apart(best)] + self._paths[after:]:
             try:
@@ -119,17 +125,28 @@ class StoreFolders:
                 if not error.busy and os.path.lexists(path):  # else somebody else has just emptied or removed it
                     self._complain(path.parent, error)
 
-    def keep_apart(self, store: OfflineStore) -> Path | None:
-        """Write what a store in memory holds to a file of this process alone; None if no folder takes it."""
+    def keep_apart(self) -> OfflineStore | None:
+        """Return a new store of this process alone, for while others lock the queue; None if no folder takes it."""
+        self._parts += 1
         for path in self._paths:
-            own = apart(path, self._owner)
             try:
-                store.copy_to(own)
+                return self._open(apart(path, f"{self._owner}-{self._parts}"), BUSY_SECONDS)
             except StoreError as exc:
                 self._complain(path.parent, exc)
-            else:
-                return own
         return None
+
+    def let_go(self, store: OfflineStore, moved: Sequence[str] = ()) -> None:
+        """Close a store, of which some batches are in another one now; an empty file of this process alone goes.
+
+        If that fails they are in both, under one id.
+        """
+        try:
+            if moved:
+                with store.writing():
+                    store.remove(moved)
+            self._discard(store)
+        except StoreError:
+            store.give_back()
 
     def in_memory(self, max_bytes: int) -> OfflineStore:
         """Return a store that lives as long as the process."""
@@ -148,6 +165,9 @@ class StoreFolders:
         if is_empty:
             remove(store.path)
         return not is_held
+
+    def _is_apart(self, store: OfflineStore) -> bool:
+        return store.path is not None and store.path not in self._paths
 
     def _open(self, path: Path, busy_seconds: float) -> OfflineStore:
         return OfflineStore(path, owner=self._owner, max_bytes=self._max_bytes, busy_seconds=busy_seconds)
