@@ -623,6 +623,42 @@ def test_what_a_program_has_that_is_killed_while_others_lock_the_file_goes_out_w
     assert list(program.state.glob("*.apart-*")) == []
 
 
+@pytest.mark.parametrize("mode", ["normal", "exclusive"])
+def test_what_others_lock_when_a_person_refuses_is_forgotten_once_they_let_go(client, server, locked, mode):
+    db = locked(mode)
+    analytics = client(debug=False)
+    analytics.track("n", {"number": 1})
+    assert not analytics.opt_out()
+    db.close()
+    server.reply = lambda number, body: None
+    server.wait_for(lambda: analytics.stats().dropped == {"opted_out": 2})
+    analytics.opt_in()
+    assert analytics.flush(timeout=20)
+    assert (server.events, analytics.stats().stored) == ([], 0)
+
+
+def test_a_temporary_queue_that_others_lock_when_a_person_refuses_is_forgotten_by_the_next_run(
+    program, server, tmp_path
+):
+    refuse_all(server)
+    (tmp_path / "state").write_text("a file stands where the folder should be")
+    (tmp_path / "temporary").mkdir()
+    temporary = TEMPORARY.format(temporary=str(tmp_path / "temporary"))
+    assert program.run(temporary + ONE.format(number=0)).code == 0
+    (tmp_path / "state").unlink()
+    server.reply = lambda number, body: None
+    (folder,) = (tmp_path / "temporary").iterdir()
+    with contextlib.closing(sqlite3.connect(queue_file(folder), isolation_level=None)) as db:
+        db.execute("begin immediate")
+        refusing = "from shockmouse_analytics import Analytics\nprint(Analytics().opt_out())\n"
+        ended = program.run(temporary + refusing)
+        assert (ended.code, ended.output) == (0, "False\n"), ended.errors
+    assert stored(queue_file(folder)) == 1
+    assert program.run(temporary + "from shockmouse_analytics import Analytics\nAnalytics().opt_in()\n").code == 0
+    assert program.run(temporary + DELIVER).code == 0
+    assert (server.events, stored(queue_file(folder))) == ([], 0)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
 def test_a_file_that_a_living_program_keeps_apart_is_left_to_it(client, program, server, locked):
     db = locked("normal")

@@ -266,10 +266,14 @@ class Analytics:
     def opt_in(self) -> None:
         """Take opt_out() back. DO_NOT_TRACK in the environment stays in force.
 
+        What was collected before the refusal, and could not be thrown away then, is thrown away first, if it can be.
+
         >>> analytics.opt_in()
         >>> analytics.is_collecting
         True
         """
+        if self._consent.has_withdrawn():
+            self._manager.purge_left()
         self._consent.opt_in()
 
     def consent(self, purposes: Mapping[str, bool]) -> None:

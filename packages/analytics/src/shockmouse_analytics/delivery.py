@@ -155,7 +155,7 @@ class Delivery:
             self._ledger.give_up_disk(exc)
             self._ledger.purge()  # what was in memory only, if it came to that
         self._ledger.left_files.refuse()
-        _tell(future, not self._ledger.left_files.events)
+        _tell(future, self._ledger.left_files.is_empty)
 
     def forget(self, user_id: str, future: Future[bool]) -> None:
         """Forget this user's events that wait in memory or on disk; the future says whether that succeeded."""
@@ -168,7 +168,7 @@ class Delivery:
             self._ledger.give_up_disk(exc)
             _tell(future, False)
         else:
-            _tell(future, not self._ledger.left_files.events)
+            _tell(future, self._ledger.left_files.is_empty)
 
     def _look(self) -> None:
         try:

@@ -89,11 +89,13 @@ class Ledger:
     def open(self) -> None:
         """Open the store and read what identifies the device: the first use of the disk."""
         self._head = self._steps.head()
-        opened = next(self._folders.open(), None)
-        self._store = opened or self._elsewhere(is_locked=self._folders.is_locked)
+        opened, locked = next(self._folders.open(), None), self._folders.locked
+        self._store = opened or self._elsewhere(is_locked=locked is not None)
         if self._has_disk and opened is None:
-            self.is_locked_out = self._folders.is_locked
+            self.is_locked_out = locked is not None
             self._return_later()
+        if locked is not None:
+            self.left_files.leave(locked, LeftFile(None, False, {}, {}))
         for path, events in self._folders.unusable.items():
             self.left_files.leave(path, LeftFile(events, False, {}, {}))
         self._folders.look_for_left_behind(self._store)
@@ -228,7 +230,12 @@ class Ledger:
             flight.forgotten = True
         with self._saving():
             stored = self._store.clear()
-        self._counts.drop("opted_out", stored)
+        elsewhere, held = self._folders.clear_left_behind(self._store)
+        self._counts.drop("opted_out", stored + elsewhere)
+        for path in held:
+            self.left_files.leave(path, LeftFile(None, False, {}, {}))
+        if held:
+            self._folders.look_for_left_behind(self._store)
 
     def forget(self, user_id: str) -> None:
         """Forget the events of this user in memory and on disk; what is on its way is not tried again with them."""
@@ -368,7 +375,7 @@ class Ledger:
                 self._folders.look_for_left_behind(self._store)
                 self.look()
                 return True
-        self.is_locked_out = self._folders.is_locked
+        self.is_locked_out = self._folders.locked is not None
         if self.is_locked_out and self._store.path is None and (kept_apart := self._folders.keep_apart()):
             self._move_to(kept_apart)
             self.look()
@@ -411,8 +418,13 @@ class Ledger:
         By then others may have done it, and this process's own events must not wait for it.
         """
         if self._folders.home_at is not None and self._folders.home_at <= time.monotonic():
-            self._folders.bring_home(self._store, self._adopt_in)
+            self._counts.drop("opted_out", self._folders.bring_home(self._store, self._adopt_in, self._is_unwanted))
             self.look()
+
+    def _is_unwanted(self, path: Path | None) -> bool:
+        unwanted = self.left_files.at(path).unwanted or self._steps.has_withdrawn()
+        self.left_files.return_to(path)
+        return unwanted
 
     @property
     def home_at(self) -> float | None:

@@ -49,6 +49,11 @@ class LeftFiles:
         return any(file.events != 0 for file in self._files.values())
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing lies there."""
+        return not (self.events or self.has_events)
+
+    @property
     def has_own(self) -> bool:
         """Whether some of that is this process's."""
         return any(file.has_own for file in self._files.values())

@@ -55,6 +55,10 @@ class Consent:
         if decisions == self._decisions:  # else it was decided here, while this looked
             self.refused = self._do_not_track or self._forgetful or on_disk
 
+    def has_withdrawn(self) -> bool:
+        """Return whether the person has refused, here or in another process; DO_NOT_TRACK is no such answer."""
+        return self._forgetful or self._is_on_disk()
+
     def hear(self) -> None:
         """Look again at what the person has said, in another process too."""
         self.purposes = {**self.purposes, **self._read_purposes()}

@@ -163,7 +163,9 @@ class RequestsManager:
 
     def purge_left(self) -> None:
         """Forget what earlier runs have left on disk, if there is any: one look at the disk, and as purge()."""
-        if self._finds_left():
+        with LOADING:
+            from .store_file import temporary_folder
+        if self._finds_left() or (temporary_folder() / self._delivering.queue_name).exists():
             self.purge()
 
     def forget(self, user_id: str) -> bool:

@@ -100,6 +100,10 @@ class Steps:
         """Return the event, marked as that of a visitor."""
         return b"@" + event
 
+    def has_withdrawn(self) -> bool:
+        """Return whether the person has refused, so that what earlier runs left is not to be sent either."""
+        return self._consent.has_withdrawn()
+
     def head(self) -> bytes:
         """Return the part of a batch before its events."""
         signals = self._fingerprinter.fingerprint().signals

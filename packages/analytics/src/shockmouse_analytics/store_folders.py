@@ -41,7 +41,7 @@ class StoreFolders:
         """Open nothing yet. `complain` is told of a folder that cannot be used, and why."""
         self._paths = [folder / name for folder in folders]
         self._owner, self._max_bytes, self._complain = owner, max_bytes, complain
-        self.is_locked = False  # whether the last open() ended at a store that others hold
+        self.locked: Path | None = None  # the store that others hold, at which the last open() ended
         self._parts = 0  # files of this process alone so far
         self._left_behind: Iterator[OfflineStore] = iter(())
         self.home_at: float | None = None  # monotonic time at which bring_home() has something to do
@@ -53,7 +53,7 @@ class StoreFolders:
         Nothing follows one that others hold too long: it will be free again, and events must not go where nobody looks
         for them.
         """
-        self.is_locked, self.unusable = False, {}
+        self.locked, self.unusable = None, {}
         for path in self._paths:
             if path == avoid:
                 continue
@@ -61,7 +61,7 @@ class StoreFolders:
                 store = self._open_or_replace(path, busy_seconds)
             except StoreError as exc:
                 if exc.busy:
-                    self.is_locked = True
+                    self.locked = path
                     return
                 if os.path.lexists(path):
                     self.unusable[path] = count_events(path)
@@ -78,8 +78,12 @@ class StoreFolders:
         """Bring nothing home: there is no disk to bring it to."""
         self._left_behind, self.home_at = iter(()), None
 
-    def bring_home(self, to: OfflineStore, adopt: Callable[[OfflineStore], None]) -> None:
+    def bring_home(
+        self, to: OfflineStore, adopt: Callable[[OfflineStore], None], is_unwanted: Callable[[Path | None], bool]
+    ) -> int:
         """Move what lies in one file to the store; if that fails it stays there for the next run.
+
+        Of an unwanted file all is forgotten instead; return how many events that were.
 
         `adopt` makes batches of groups in it. What others hold is for later; a file that another process keeps apart
         at this moment is for that one, or for the next run.
@@ -87,15 +91,18 @@ class StoreFolders:
         other = next(self._left_behind, None)
         if other is None:
             self.home_at = None
-            return
+            return 0
+        forgotten = 0
         try:
             is_apart = self._is_apart(other)
             if is_apart and not other.is_alone():
                 other.close()
-                return
+                return 0
             with other.writing():
                 if is_apart:
                     other.free()
+                if is_unwanted(other.path):
+                    forgotten = other.clear()
                 adopt(other)
             other.hand_over(to)
             is_later = not self._discard(other)
@@ -107,16 +114,33 @@ class StoreFolders:
         if is_later:
             self.look_for_left_behind(to)
             self.home_at = time.monotonic() + LOCKED_SECONDS
+        return forgotten
+
+    def clear_left_behind(self, store: OfflineStore) -> tuple[int, list[Path]]:
+        """Forget what lies in all other files; return how many events that were, and the files that others hold."""
+        forgotten, held = 0, set(self._others(store))
+        for other in self.left_behind(store):
+            try:
+                with other.writing():
+                    forgotten += other.clear()
+                held.discard(other.path or Path())
+                self._discard(other)
+            except StoreError:
+                other.give_back()
+        return forgotten, [path for path in held if path.exists()]
+
+    def _others(self, store: OfflineStore) -> list[Path]:
+        if store.path not in self._paths:
+            return []
+        after = self._paths.index(store.path) + 1
+        return [path for best in self._paths for path in all_apart(best)] + self._paths[after:]
 
     def left_behind(self, store: OfflineStore) -> Iterator[OfflineStore]:
         """Yield the stores in worse folders than this one's, and what was kept apart; what cannot be opened is left.
 
         Nothing if this one is in memory.
         """
-        if store.path not in self._paths:
-            return
-        after = self._paths.index(store.path) + 1
-        for path in [path for best in self._paths for path in all_apart(best)] + self._paths[after:]:
+        for path in self._others(store):
             try:
                 if path.exists():
                     yield self._open_or_replace(path, BUSY_SECONDS)
