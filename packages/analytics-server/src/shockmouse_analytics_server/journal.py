@@ -1,4 +1,4 @@
-"""What has been done to the schema: one row when a statement starts, one when it has finished.
+"""What has been done to the schema: one row when a statement starts, one when it has finished, written before the next.
 
 Table      migration_journal; statement 0 is the whole file, written when its last statement has finished
 Resuming   a file that started and did not finish goes on after its last finished statement; if it was changed since,
@@ -86,7 +86,7 @@ async def read(database: Database) -> Journal:
     return Journal(tuple(Entry(**row) for row in rows))
 
 
-async def note(database: Database, entry: Entry, owner: str) -> None:
-    """The entry is on disk."""
-    row = (*entry[:-1], owner)
-    await database.insert("migration_journal", COLUMNS, msgspec.json.encode(row))
+async def note(database: Database, entries: list[Entry], owner: str) -> None:
+    """The entries are on disk, all of them in one write."""
+    rows = [(*entry[:-1], owner) for entry in entries]
+    await database.insert("migration_journal", COLUMNS, b"\n".join(map(msgspec.json.encode, rows)))

@@ -211,8 +211,9 @@ async def _apply(
     loader_waits: LoaderWaits,
     progress: Progress,
 ) -> None:
+    unwritten: list[Entry] = []  # a statement's end is written with the next one's start
     for step in steps:
-        await _note(database, migration, step.statement, "started")
+        await note(database, [*unwritten, _entry(migration, step.statement, "started")], this_process())
         for part in await _parts(database, step):
             if not await lock.held():
                 raise SchemaError(f"another migrator took over before {step}; it goes on from there")
@@ -221,9 +222,9 @@ async def _apply(
                 await _run(database, step, part)
             progress(f"{step} has run{part}")
             if part:
-                await _note(database, migration, step.statement, part)
-        await _note(database, migration, step.statement, "finished")
-    await _note(database, migration, 0, "finished")
+                await note(database, [_entry(migration, step.statement, part)], this_process())
+        unwritten = [_entry(migration, step.statement, "finished")]
+    await note(database, [*unwritten, _entry(migration, 0, "finished")], this_process())
 
 
 async def _parts(database: Database, step: Step) -> list[str]:
@@ -251,11 +252,10 @@ async def _run(database: Database, step: Step, part: str = "") -> None:
         raise SchemaError(f"{step}: {exc}") from exc
 
 
-async def _note(database: Database, migration: Migration, statement: int, state: str) -> None:
-    entry = Entry(
+def _entry(migration: Migration, statement: int, state: str) -> Entry:
+    return Entry(
         migration.number, migration.name, statement, state, migration.checksum, migration.oldest, __version__, ""
     )
-    await note(database, entry, this_process())
 
 
 async def verify(
