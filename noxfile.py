@@ -24,7 +24,8 @@ DIST = ROOT / "dist"
 CHECKED = ("packages", "tests", "tools", "noxfile.py")
 RUNNER = ("pytest>=9", "pytest-timeout>=2.4", "pytest-xdist>=3.8")
 TEST_LIBRARIES = (*RUNNER, "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
-SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")  # most of a test's time is waiting; a file shares its servers
+# Half of a test's time is waiting; a file shares its servers, and conftest.py says which files begin.
+SIDE_BY_SIDE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 WITHOUT_TOOLKITS = f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}"
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")

@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
 import psutil
+
+from tests.prepared import prepare
 
 PROGRAM = (sys.executable, "-m", "shockmouse_analytics_server")
 ROLES = {"serve": "supervisor", "_engine": "engine", "_loader": "loader", "_http": "http"}
@@ -104,6 +107,8 @@ class Server:
     def start(self, seconds: float = 90) -> float:
         """Start `serve`; return after how many seconds it said that it listens."""
         announced = self.log().count("listening on ")
+        if not self.data_dir.exists():
+            prepare(self.data_dir)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*PROGRAM, "serve", "--data-dir", str(self.data_dir), "--port", str(self.port)],
@@ -199,8 +204,13 @@ class Server:
         return done.stdout
 
     def create_project(self, name: str) -> Keys:
-        """Create a project and return its keys."""
-        return Keys(**json.loads(self.command("project", "create", name, "--json")))
+        """Create a project with the key that the first start has printed, and return its keys."""
+        first = re.search(r"admin key +(\S+)", self.log())
+        assert first is not None
+        given = {"Authorization": f"Bearer {first[1]}"}
+        answer = self.request("POST", "/api/v1/projects", json.dumps({"name": name}).encode(), **given)
+        assert answer.status == 201, answer
+        return Keys(**answer.json())
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """Return the answer to one request on its own connection."""

@@ -4,7 +4,6 @@ A real server with data and real keys. Each group of addresses is asked with the
 not survive is asked of one of its own. The one answer that does not end, /events/stream, has a test of its own.
 """
 
-import json
 import os
 import random
 import subprocess
@@ -69,12 +68,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def keys(server: Server) -> dict[str, str]:
-    made = json.loads(server.command("project", "create", f"p{random.getrandbits(60):x}", "--json"))
+    made = server.create_project(f"p{random.getrandbits(60):x}")
     return {
         "write": server.keys.write_key,
         "read": server.keys.read_key,
         "admin": server.keys.admin_key,
-        "ending": made["admin_key"],
+        "ending": made.admin_key,
         "none": "",
     }
 

@@ -85,12 +85,12 @@ def engine() -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def own_database(engine: Engine) -> Iterator[Place]:
-    """An empty database, dropped at the end."""
+    """An empty database, dropped at the end; nobody waits until its files are gone."""
     place = Place(engine, f"test_{uuid.uuid4().hex[:12]}")
     place.run(lambda opened: opened.create())
     yield place
     engine_wide = Place(engine, "default")
-    engine_wide.run(lambda opened: opened.execute(f"drop database if exists `{place.name}` sync"))
+    engine_wide.run(lambda opened: opened.execute(f"drop database if exists `{place.name}`"))
 
 
 @pytest.fixture
@@ -109,7 +109,19 @@ def shared(engine: Engine) -> Iterator[Place]:
 
 
 @pytest.fixture
-def migrated(database: Place) -> Place:
-    """A database with the product's schema."""
-    database.run(lambda opened: up(opened))
+def migrated(shared: Place, database: Place) -> Place:
+    """A database with the product's schema, copied from the one that was migrated: a quarter of the time."""
+    database.run(lambda opened: copy_schema(opened, shared.name))
     return database
+
+
+async def copy_schema(database: Database, source: str) -> None:
+    """The database has the tables and views of the other, all empty but for the journal."""
+    tables = await database.fetch(
+        "select create_table_query as made from system.tables where database = {source:String} "
+        "order by engine = 'MaterializedView', name",
+        params={"source": source},
+    )
+    for table in tables:
+        await database.execute(table["made"].replace(f"{source}.", f"{database.name}."))
+    await database.execute(f"insert into migration_journal select * from {source}.migration_journal")

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import psutil
 from msgspec import Struct
+from tests.prepared import prepare
 
 PROGRAM = (sys.executable, "-m", "shockmouse_analytics_server")
 READY = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
@@ -143,8 +144,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(data_dir: Path, *flags: str, **settings: str) -> Iterator[Server]:
-    """A server that has said that it listens, on a free port; none of its processes outlives the block."""
+def serving(data_dir: Path, *flags: str, migrates: bool = False, **settings: str) -> Iterator[Server]:
+    """A server that has said that it listens, on a free port; none of its processes outlives the block.
+
+    A new data folder has the schema already, unless the server `migrates` itself.
+    """
+    if not (migrates or data_dir.exists() or "clickhouse_url" in settings):
+        prepare(data_dir)
     process = subprocess.Popen(
         [*PROGRAM, "serve", "--port", "0", *flags],
         env=environment(data_dir=str(data_dir), **settings),

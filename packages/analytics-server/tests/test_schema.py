@@ -7,7 +7,7 @@ import pytest
 from shockmouse_analytics_server.backfill import cutting
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.journal import TABLE
-from shockmouse_analytics_server.migrate import FOLDER, find, verify
+from shockmouse_analytics_server.migrate import FOLDER, find, up, verify
 from shockmouse_analytics_server.statements import fill
 
 pytestmark = pytest.mark.engine
@@ -72,12 +72,13 @@ def creates() -> list[str]:
     return [text for file in find() for text in file.statements]
 
 
-def test_the_schema_has_its_tables_and_is_what_the_files_say(migrated):
+def test_the_schema_has_its_tables_and_is_what_the_files_say(database):
     async def scenario(opened: Database) -> list:
+        await up(opened)
         sql = "select name from system.tables where database = currentDatabase() order by name"
         return [[row["name"] for row in await opened.fetch(sql)], await verify(opened)]
 
-    assert migrated.run(scenario) == [TABLES, []]
+    assert database.run(scenario) == [TABLES, []]
 
 
 def test_a_block_sent_again_counts_once_in_every_table(migrated):

@@ -32,7 +32,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(data_dir: Path) -> Iterator[Server]:
-    with serving(data_dir, "--workers", "2") as running:
+    with serving(data_dir, "--workers", "2", migrates=True) as running:
         yield running
 
 
