@@ -21,11 +21,12 @@ nox.options.sessions = ["lint", "types", "tests", "engine_tests", "together", "b
 ROOT = Path(__file__).parent
 PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-server")
 DIST = ROOT / "dist"
-CHECKED = ("packages", "tests", "tools", "noxfile.py")
+CHECKED = ("packages", "tests", "tools", "noxfile.py", "conftest.py")
 RUNNER = ("pytest>=9", "pytest-timeout>=2.4", "pytest-xdist>=3.8")
 TEST_LIBRARIES = (*RUNNER, "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
-# Half of a test's time is waiting; a file shares its servers, and conftest.py says which files begin.
-SIDE_BY_SIDE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+# A file shares its servers, conftest.py says which files begin. Most tests wait half of their time, Chromium does not.
+SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder", "-n")
+PROCESSES, PROCESSES_WITH_CHROMIUM = "4", "3"
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 WITHOUT_TOOLKITS = f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}"
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")
@@ -89,14 +90,14 @@ def run_with_engine(session: nox.Session, *arguments: str, libraries: tuple[str,
     session.run(python, *arguments, *session.posargs, external=True, interrupt_timeout=30, terminate_timeout=10)
 
 
-def sharing(chosen: str) -> list[tuple[str, ...]]:
+def sharing(chosen: str, processes: str = PROCESSES) -> list[tuple[str, ...]]:
     """Return pytest's options for the chosen tests that run beside each other, and for those that must not."""
-    return [(*SIDE_BY_SIDE, "-m", f"({chosen}) and not alone"), ("-m", f"({chosen}) and alone")]
+    return [(*SIDE_BY_SIDE, processes, "-m", f"({chosen}) and not alone"), ("-m", f"({chosen}) and alone")]
 
 
-def run_tests(session: nox.Session, chosen: str, folder: str) -> None:
+def run_tests(session: nox.Session, chosen: str, folder: str, processes: str = PROCESSES) -> None:
     """Run the chosen tests of a folder in the engine's environment, then those that measure seconds."""
-    for options in sharing(chosen):
+    for options in sharing(chosen, processes):
         run_with_engine(session, "-m", "pytest", *options, folder, libraries=WITH_ENGINE)
 
 
@@ -177,7 +178,7 @@ def browser(session: nox.Session) -> None:
     install_parts(session, chromium="chromium", npm="npm")
     if shutil.which("chromium") is None:
         session.skip("Chromium is missing and only root may install it: apt-get install chromium")
-    run_tests(session, "browser", "tests/browser")
+    run_tests(session, "browser", "tests/browser", PROCESSES_WITH_CHROMIUM)
 
 
 @nox.session(requires=["engine"], venv_backend="none")
