@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.oracle import waiting
 
 from shockmouse_analytics_server.api import PATHS
 
@@ -53,12 +54,14 @@ def visit() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """What the examples want to have exported: a server's address and a read key, with a visit stored."""
-    with serving(tmp_path_factory.mktemp("served") / "data") as server:
+    data_dir = tmp_path_factory.mktemp("served") / "data"
+    with serving(data_dir) as server:
         write_key, read_key = (server.printed[number].split()[2] for number in (1, 2))
         body = json.dumps(visit()).encode()
         sent = server.ask("POST", "/v1/events", body, Authorization=f"Bearer {write_key}", Content_Type="text/plain")
         assert sent.json()["accepted"] == 4
         wait_until(lambda: count(server, read_key) == 4, 60, "the visit is stored")
+        wait_until(lambda: waiting(data_dir) == 0, 60, "every view has it")
         address = f"http://127.0.0.1:{server.port}/api/v1"
         yield {**os.environ, "STATS_URL": address, "READ_KEY": read_key, "PYTHONWARNINGS": "error"}
 
