@@ -1,5 +1,6 @@
 """Every view of the dashboard, light, dark and narrow: axe-core finds nothing serious, nothing is too wide."""
 
+import re
 from typing import Any
 
 import pytest
@@ -142,6 +143,12 @@ def test_no_view_is_cut_on_paper(reader: Reader) -> None:
         assert page.evaluate(cut) == [], query
         assert not [each for each in page.locator("button, a.button").all() if each.is_visible()], query
     assert "steps within a week, without /contact on the way" in page.locator(".outcome").inner_text()
+    page = reader.open("?view=retention&cohort=day")  # too wide for an upright page: all of it stands on one that lies
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1046, "height": 700})
+    assert page.evaluate(cut) == []
+    assert page.locator(".retention.long thead th").count() == 31
+    assert re.findall(rb"/MediaBox \[0 0 (\d+)", page.pdf(format="A4")) == [b"842"]
 
 
 def test_without_motion_nothing_is_animated(chromium: Browser, shop_server: Server) -> None:

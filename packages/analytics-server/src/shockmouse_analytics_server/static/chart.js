@@ -60,6 +60,7 @@ export function lineChart({ title, points, format, isWhole, isRunning }) {
     drawn = width
     place = layOut(points, width, isWhole)
     picture.setAttribute("width", width)
+    picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`) // on paper it is made to fit
     replace(picture, drawing(points, place, width, format, isRunning))
   }
   const read = (position) => {
