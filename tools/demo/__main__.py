@@ -118,8 +118,14 @@ def summary(sent: dict[str, int], found: dict[str, int], stats: dict[str, Any]) 
     others = sum(max(0, found[name] - number) for name, number in sent.items())
     if others:
         print(f"and {others} {'event' if others == 1 else 'events'} of others")
-    print(f"\n{'visitors':18}{'':8}{stats['visitors']:10}\n{'sessions':18}{'':8}{stats['sessions']:10}", flush=True)
+    print("\nlast 30 days, as the dashboard counts them")
+    print(f"{'visitors':18}{'':8}{stats['visitors']:10}\n{'sessions':18}{'':8}{stats['sessions']:10}", flush=True)
     return not lacking
+
+
+def first_day() -> str:
+    """Return the first of the last 30 days, today included, as the dashboard has them: in the project's zone, UTC."""
+    return f"{datetime.now(UTC) - timedelta(days=29):%Y-%m-%d}"
 
 
 async def traffic(site: str, key: str, known: list[Person], environment: dict[str, str], seconds: float | None) -> int:
@@ -164,7 +170,7 @@ async def run(folder: Path, port: int, seconds: float | None) -> bool:
         delivered = int(lines[-1].removeprefix("delivered "))
         sent = {BEFORE: past, NOW: delivered + programs}
         found = await counted(server, keys["read_key"], sent)
-        return summary(sent, found, await ask(server, keys["read_key"], "stats"))
+        return summary(sent, found, await ask(server, keys["read_key"], f"stats?from={first_day()}"))
 
 
 def duration(text: str) -> float:
