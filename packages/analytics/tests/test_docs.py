@@ -5,6 +5,7 @@ that begin with `$` are run in order. Keys and addresses are replaced by those o
 conftest.py.
 """
 
+import hashlib
 import inspect
 import json
 import os
@@ -74,7 +75,8 @@ def run(command: list[str], home: Path) -> str:
 
 
 def for_server(text: str, server: Any) -> str:
-    return text.replace("wk_…", "wk_docs_4Zk1vQ0mYb7sT2xN9cR5dW").replace("https://stats.example.com", server.endpoint)
+    key = "wk_docs_4Zk1vQ0mYb7sT2xN9cR5dW"
+    return text.replace("wk_…", key).replace("wk_shop_…", key).replace("https://stats.example.com", server.endpoint)
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -117,6 +119,9 @@ def test_the_printed_fingerprints_have_the_fields_that_the_modes_tell(tmp_path: 
         assert list(told) == list(documented)
         assert set(told["signals"]) <= set(documented["signals"])
         assert told["privacy"] == documented["privacy"] == mode
+        for project, one in (("docs", told), ("shop", documented)):  # each is one run's, with nothing changed by hand
+            signals = msgspec.json.encode(one["signals"], order="sorted")
+            assert one["hash"] == hashlib.sha256(project.encode() + b"\0" + signals).hexdigest()[:32]
         allowed = ("strict", "balanced", "full")[: ("strict", "balanced", "full").index(mode) + 1]
         assert list(documented["signals"]) == [
             signal.name for signal in SIGNALS if signal.mode in allowed and signal.read and not signal.is_hashed

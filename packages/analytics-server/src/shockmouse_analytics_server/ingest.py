@@ -69,7 +69,7 @@ class Answer(Struct, frozen=True):
 
 
 class Ingest:
-    """The endpoint; it owns nothing but the buckets of its rate limit."""
+    """The endpoint; it owns the buckets of its rate limit and the addresses of senders that it knows."""
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 
 State      table visits of the spool, written in the transaction that stores the rows, so workers agree and a crash
            leaves both or neither; a visit that nothing has joined for 7 days is forgotten
-visit      one session of one device: `opened` is the time of the event that opened it and stamps every row of the
-           session, so ids and start never change; `first` and `last` grow with what joins
+visit      one session of one device: `opened` is when it began, as its sender said or by the event that opened it, and
+           stamps every row of the session, so ids and start never change; `first` and `last` grow with what joins
 sender     the sender's session id, whose start is remembered here; empty for a derived session
 joins      a derived session: 30 minutes from its first or last event; a sender's: by its id; both: 24 h at most from
            first to last. Of several the earliest, so a late event that bridges two joins the earlier
