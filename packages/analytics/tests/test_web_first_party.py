@@ -20,7 +20,7 @@ EVENTS = f"/_shockmouse/events?key={KEY}"
 TAG = f'<script defer src="/_shockmouse/agent.js" data-key="{KEY}" data-events="events"></script>'.encode()
 COOKIE = "0123456789abcdef0123456789abcdef"
 BATCH_ID = "0190b8a5-0000-7000-8000-000000000001"
-REASONS = [b'"%060d":1' % number for number in range(64)]  # more than 4096 bytes
+REASONS = {f"{number:060d}": 1 for number in range(64)}  # more than 4096 bytes
 SCRIPT = (resources.files("shockmouse_analytics") / "browser" / "agent.min.js").read_bytes()
 
 
@@ -306,6 +306,16 @@ def test_what_the_script_has_dropped_is_passed_on(front: str, server: Any, analy
     assert stored(server, analytics)["dropped"] == {"too_large": 3}
 
 
+@pytest.mark.parametrize("told", ["x", 5, [1], {"x": -1}, {"x": 1.5}, {"x" * 65: 1}, {"x": 10**30}, REASONS, None])
+def test_events_do_not_suffer_from_odd_counts_of_drops(
+    front: str, server: Any, analytics: Analytics, told: object
+) -> None:
+    body = json.dumps(json.loads(batch()) | {"dropped": told}).encode()
+    assert Site(front, analytics, View(), inject=True).ask("POST", EVENTS, body).status == 202
+    arrived = stored(server, analytics)
+    assert (len(arrived["events"]), arrived.get("dropped")) == (1, None)
+
+
 def test_refusals_are_dropped_when_configured(front: str, server: Any, analytics: Analytics) -> None:
     site = Site(front, analytics, View(), inject=True, refusals="drop")
     assert site.ask("POST", EVENTS, batch(), dnt="1").status == 202
@@ -329,8 +339,6 @@ def test_a_wrong_clock_is_put_right_before_the_batch_waits(front: str, server: A
         ("POST", EVENTS, b"[" * 100_000, 400, "bad_batch"),
         ("POST", EVENTS, b'{"batch_id":"1","events":[{}]}', 400, "bad_batch"),
         ("POST", EVENTS, b'{"batch_id":"%b","events":[]}' % BATCH_ID.encode(), 400, "bad_batch"),
-        ("POST", EVENTS, batch()[:-1] + b',"dropped":{"too_large":-1}}', 400, "bad_batch"),
-        ("POST", EVENTS, batch()[:-1] + b',"dropped":{%b}}' % b",".join(REASONS), 400, "bad_batch"),
         ("POST", EVENTS, b" " * (128 << 10) + batch(), 413, "too_large"),
         ("POST", "/_shockmouse/events", batch(), 401, "unknown_key"),
         ("POST", "/_shockmouse/events?key=wk_other_1", batch(), 401, "unknown_key"),

@@ -234,8 +234,9 @@ class Analytics:
     def forget(self, user_id: str) -> bool:
         """Throw away what waits of this user, also for consent, in memory and on disk; return whether that was done.
 
-        Waits for the disk, for 2 s at most. If it is the user identified now, reset() too. What the server has
-        acknowledged is the server's to erase.
+        Waits for the disk, for 2 s at most, and not for a queue that others lock: False is to be tried again, a second
+        later or more. If it is the user identified now, reset() too. What the server has acknowledged is the server's
+        to erase.
 
         >>> analytics.forget("user-42")
         True

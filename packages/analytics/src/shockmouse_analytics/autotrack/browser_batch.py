@@ -34,17 +34,13 @@ class Passed(Struct, frozen=True):
     sampled: int
 
 
-_Count = Annotated[int, Meta(ge=0, le=1 << 53)]
-_Reason = Annotated[str, Meta(max_length=64)]
-
-
 class _Sent(Struct):
     batch_id: UUID
     events: list[Raw]
     sent_at: datetime | None = None
     library: dict[str, str] = {}
     context: dict[str, Raw] = {}
-    dropped: Annotated[dict[_Reason, _Count], Meta(max_length=64)] | None = None
+    dropped: Raw = Raw(b"{}")
 
 
 class _Sampled(Struct):
@@ -54,6 +50,9 @@ class _Sampled(Struct):
 
 _decode = msgspec.json.Decoder(_Sent).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+_Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+_Reason = Annotated[str, Meta(max_length=64)]
+_counts = msgspec.json.Decoder(Annotated[dict[_Reason, _Count], Meta(max_length=64)] | None).decode
 
 
 def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: bool, at: datetime) -> Passed:
@@ -71,9 +70,6 @@ def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: 
         raise ValueError("the body is nested too deeply") from exc
     if not 0 < len(sent.events) <= MAX_BATCH_EVENTS:
         raise ValueError(f"a batch has 1 to {MAX_BATCH_EVENTS} events")
-    dropped = sent.dropped or {}
-    if len(encode(dropped)) > MAX_DROPPED_BYTES:
-        raise ValueError(f"dropped has more than {MAX_DROPPED_BYTES} bytes")
     changes = _changes(visitor, privacy, is_refusing=is_refusing)
     events = [bytes(event) for event in sent.events]
     if visitor.device_id and not is_refusing:
@@ -85,7 +81,8 @@ def read_batch(body: bytes, visitor: Visitor, *, privacy: Privacy, is_refusing: 
     known = {name: value for name, value in visitor.context().items() if value}
     told = _coarse(sent.context) if is_refusing else sent.context
     context = {**known, **told, **({"ip": known["ip"]} if "ip" in known else {})}
-    return Passed(cut_batch(str(sent.batch_id), encode_head(sent.library, context, dropped), events), sampled)
+    head = encode_head(sent.library, context, _read_dropped(sent.dropped))
+    return Passed(cut_batch(str(sent.batch_id), head, events), sampled)
 
 
 def _decode_leniently(body: bytes) -> _Sent:
@@ -95,6 +92,15 @@ def _decode_leniently(body: bytes) -> _Sent:
         return _decode(json.dumps(whole, ensure_ascii=False).encode(errors="replace"))
     except RecursionError as exc:
         raise ValueError("the body is nested too deeply") from exc
+
+
+def _read_dropped(told: Raw) -> dict[str, int]:
+    """Return the counts of what the script has dropped, none if they are no counts: the events are worth more."""
+    try:
+        counts = _counts(told) or {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return counts if len(encode(counts)) <= MAX_DROPPED_BYTES else {}
 
 
 def _changes(visitor: Visitor, privacy: Privacy, *, is_refusing: bool) -> dict[str, Raw] | None:
