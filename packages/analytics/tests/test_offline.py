@@ -593,7 +593,7 @@ def test_what_was_kept_apart_stays_on_disk_until_the_store_can_take_it(client, p
 
 
 TEN = """
-import time
+import os, pathlib, time
 from shockmouse_analytics import Analytics
 analytics = Analytics(flush_seconds=3600)
 for number in range(1, 11):
@@ -601,7 +601,8 @@ for number in range(1, 11):
 while analytics.stats().queued:
     time.sleep(0.01)
 print("stored", flush=True)
-time.sleep(3)  # by then it is back in the store
+while list(pathlib.Path(os.environ["SHOCKMOUSE_CLIENT_OFFLINE_DIR"]).glob("*.apart-*")):
+    time.sleep(0.01)  # until it is back in the store
 assert analytics.flush(10)
 """
 

@@ -41,6 +41,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             deadline = time.monotonic() + 20
             while not ready.exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
+            assert ready.exists(), "openbox did not start"
             yield f":{number}"
             manager.terminate()
         process.terminate()
@@ -154,6 +155,22 @@ def test_buttons_are_clicks_by_mouse_keyboard_and_invoke(editor: Any, client: Ma
     assert told(analytics, server) == expected
     assert pressed == ["save", "save", "bold"]
     assert "hunter2" not in str(server.requests)
+
+
+def test_parts_that_tk_makes_itself_are_left_alone(
+    editor: Any, client: Make, server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    analytics = client()
+    track_windows(editor, analytics)
+    menu, box = tkinter.Menu(editor), ttk.Combobox(editor, values=["ann", "ben"])
+    menu.add_command(label="New")
+    editor.config(menu=menu)
+    box.pack()
+    until(editor, box.winfo_viewable)
+    editor.tk.call("ttk::combobox::Post", box)
+    until(editor, lambda: bool(editor.tk.call("winfo", "ismapped", f"{box}.popdown")))
+    assert [name for _, name, _ in told(analytics, server)] == ["Editor"]
+    assert caplog.messages == []
 
 
 def test_the_program_of_the_documentation_tells_of_its_window(screen: str, program: Any, server: Any) -> None:

@@ -49,14 +49,18 @@ class _Watcher:
             self.see_all(child)
 
     def see_shown(self, event: "tkinter.Event[tkinter.Misc]") -> None:
-        """Look at a widget that has just appeared."""
-        self._see(event.widget)
+        """Look at a widget that has just appeared; Tk's own, such as a list that pops up, are texts here."""
+        if isinstance(event.widget, tkinter.Misc):
+            self._see(event.widget)
 
     def see_hidden(self, event: "tkinter.Event[tkinter.Misc]") -> None:
         """Have a window that the program has hidden told of again, once it is shown again."""
         window = event.widget
-        if getattr(window, _SHOWN, False) and str(self._root.tk.call("wm", "state", str(window))) != "iconic":
-            setattr(window, _SHOWN, False)
+        try:
+            if getattr(window, _SHOWN, False) and str(self._root.tk.call("wm", "state", str(window))) != "iconic":
+                setattr(window, _SHOWN, False)
+        except Exception as failure:  # the program's own work matters more
+            self._analytics._stumbled("a window could not be told of", failure)
 
     def _see(self, widget: tkinter.Misc) -> None:
         try:
@@ -65,7 +69,7 @@ class _Watcher:
             elif isinstance(widget, tkinter.Tk | tkinter.Toplevel) and not getattr(widget, _SHOWN, False):
                 setattr(widget, _SHOWN, True)
                 self._show(widget)
-        except Exception as failure:  # the program's own work matters more
+        except Exception as failure:  # as above
             self._analytics._stumbled("a widget could not be told of", failure)
 
     def _watch(self, path: str) -> None:
