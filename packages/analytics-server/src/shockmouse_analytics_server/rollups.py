@@ -71,16 +71,21 @@ class Rollup(Struct, frozen=True):
     """One table that a view fills; `sums` are the columns that add up, none where rows are made anew by device.
 
     age: the time that a row's retention counts from, in SQL; rows by device are kept as long as events.
-    span: the column of the day or week by which its rows are made anew, else empty.
-    days: of a rollup by week, the one by day that it adds up.
+    is_by_day: whether its rows are made anew by day.
+    days: of a rollup by week, the one by day that it adds up, and of whose rows its own are made anew.
     """
 
     table: str
     key: tuple[str, ...]
     age: str
     sums: tuple[str, ...] = ()
-    span: Literal["", "day", "week"] = ""
+    is_by_day: bool = False
     days: str = ""
+
+    @property
+    def span(self) -> Literal["", "day", "week"]:
+        """Return the column of the days or weeks whose rows are made anew; empty where sums are taken back."""
+        return "week" if self.days else "day" if self.is_by_day else ""
 
     @property
     def is_by_device(self) -> bool:
@@ -102,14 +107,13 @@ ROLLUPS = (
         ("dimension", "day", "value", "is_bot", "retention"),
         "toDateTime(day, 'UTC')",
         sums=("events", "page_views"),
-        span="day",
+        is_by_day=True,
     ),
     Rollup(
         "counts_by_week",
         ("dimension", "week", "value", "is_bot", "retention"),
         "toDateTime(week + 6, 'UTC')",
         sums=("events", "page_views"),
-        span="week",
         days="counts_by_value",
     ),
     Rollup(
@@ -117,7 +121,7 @@ ROLLUPS = (
         ("type", "day", "name", "is_bot", "retention"),
         "toDateTime(day, 'UTC')",
         sums=("events",),
-        span="day",
+        is_by_day=True,
     ),
 )
 
