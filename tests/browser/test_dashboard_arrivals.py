@@ -40,6 +40,15 @@ def happen(server: Server, **members: Any) -> None:
     assert server.post({"events": [event | members]}).status == 200
 
 
+def session_has(server: Server, device_id: str, events: int) -> None:
+    """Wait until the session counts its events: each is listed a moment before it is counted."""
+
+    def counted() -> bool:
+        return [row["events"] for row in server.ask("sessions", filter=f"device_id:is:{device_id}")["rows"]] == [events]
+
+    wait_until(counted, 30, f"{events} events are counted in the session", every=0.2)
+
+
 def test_events_appear_as_they_come(watcher: Reader) -> None:
     happen(watcher.server, name="Before")
     asked = watcher.server.ask
@@ -60,6 +69,7 @@ def test_events_appear_as_they_come(watcher: Reader) -> None:
     expect(rows.first).to_contain_text("After", timeout=15_000)
     told = page.locator("#stream tbody").inner_text()
     assert [told.count(name) for name in ("Before", "Meanwhile", "After")] == [1, 1, 1]
+    wait_until(lambda: watcher.server.ask("stats")["events"] == 5, 30, "all are counted", every=0.2)
     watcher.click(page.get_by_role("link", name="Overview", exact=True))
     assert number(page.locator(".total strong").nth(3).inner_text()) == 5
 
@@ -91,8 +101,7 @@ def test_what_a_page_measures_is_one_live_row_and_no_column_is_cut(watcher: Read
 def test_a_session_without_pages_says_what_it_was(watcher: Reader) -> None:
     for name in ("Backup began", "Backup finished"):
         happen(watcher.server, name=name, session_id="nightly", device_id="program", context={})
-    asked = watcher.server.ask
-    wait_until(lambda: len(asked("events", filter="device_id:is:program")["rows"]) == 2, 30, "both are stored")
+    session_has(watcher.server, "program", 2)
     page = watcher.open("?view=sessions&filter=device_id:is:program")
     (row,) = watcher.rows("#room")
     titles = page.locator("#room thead th").all_inner_texts()
@@ -110,8 +119,7 @@ def test_a_session_of_many_events_goes_on(watcher: Reader) -> None:
     ]
     for part in (events[:500], events[500:]):
         assert watcher.server.post({"events": part}).json()["accepted"] == len(part)
-    asked = watcher.server.ask
-    wait_until(lambda: asked("events", filter="name:is:Step 1000", limit="1")["rows"], 30, "all is stored", every=0.2)
+    session_has(watcher.server, "patient", 1001)
     page = watcher.open("?view=session&session=long")
     expect(page.locator("#timeline footer")).to_contain_text("1,000 of 1,001 events are shown")
     page.get_by_role("button", name="Show more").click()

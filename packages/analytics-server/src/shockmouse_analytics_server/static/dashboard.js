@@ -64,7 +64,10 @@ async function render() {
   const place = byId("room")
   drawHeader(byId("header"), view, {
     ...scene,
-    signOut: () => signOut(session.token),
+    signOut: () => {
+      leaving.abort() // what is asked now would be refused
+      signOut(session.token)
+    },
     own: ownFilter(project.project),
     showOwnVisits: () => explain(byId("dialog"), asking, project.project),
   })

@@ -46,11 +46,13 @@ export async function show(place, { asking, parameters, period, zone, signal, is
   )
 
   const both = (question, { before } = period) => Promise.all([question({}), compares ? question(before) : null])
-  const askLines = (again = asking, running = period) =>
-    both((range) => askSeries(again, metric[0], running, range), running)
+  const askLines = (again = asking, running = period) => {
+    const lines = both((range) => askSeries(again, metric[0], running, range), running)
+    lines.catch(() => null) // what is wrong with it is told where it is awaited
+    return lines
+  }
   const askTotals = (again = asking, running = period) => both((range) => again.ask("stats", range), running)
   let series = askLines()
-  series.catch(() => null) // what is wrong with it is told where it is awaited
   let [current, before] = await askTotals()
   if (!current.events) {
     if (await isEverEmpty()) return welcome()
