@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, astuple, replace
 
 from . import session_header
-from .event import Event, Privacy
+from .arguments import not_a
+from .event import Privacy
 
 _PREFIX_BITS = {4: 24, 6: 48}
 _TEXT = frozenset({str, type(None)})
@@ -51,33 +52,13 @@ class Visitor(Struct, frozen=True, kw_only=True):
             return self
         return replace(self, session_id=joint.session_id, device_id=joint.device_id)
 
-    def own(self, event: Event, privacy: Privacy) -> Event:
-        """Return the event as the visitor's: nothing of this program's own device, session and user is left in it.
+    def privacy(self, privacy: Privacy) -> Privacy:
+        """Return the mode of this visitor's events: without a device that they agreed to it is strict.
 
-        >>> event = Event(event_id="0190…", type="page", timestamp=datetime(2026, 1, 1), session_id="the program's")
-        >>> own = Visitor(ip="203.0.113.77").own(event, "balanced")
-        >>> own.session_id, own.privacy, own.context["ip"]
-        (None, 'strict', '203.0.113.0')
+        >>> Visitor(ip="203.0.113.77").privacy("balanced"), Visitor(device_id="d-1").privacy("balanced")
+        ('strict', 'balanced')
         """
-        self._check()
-        return replace(
-            event,
-            device_id=self.device_id,
-            session_id=self.session_id,
-            session_started_at=None,
-            user_id=self.user_id,
-            privacy=privacy if self.device_id else "strict",
-            sample_rate=1.0,
-            context={**self.context(), **(event.context or {})},
-        )
-
-    def _check(self) -> None:
-        """Raise TypeError if a field is something else than text: nothing has looked at it yet."""
-        if _TEXT.issuperset(map(type, astuple(self))):
-            return
-        for name, value in asdict(self).items():
-            if value is not None and not isinstance(value, str):
-                raise TypeError(f"a visitor's {name} should be a string, not {type(value).__name__}")
+        return privacy if self.device_id else "strict"
 
     def context(self) -> dict[str, Any]:
         """Return what an event's context says of the visitor.
@@ -108,3 +89,14 @@ def told_address(address: IPv6Address) -> IPv4Address | IPv6Address:
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, address))[1]
+
+
+def check_visitor(given: object) -> None:
+    """A visitor is one, and each of its fields is text or None: nothing has looked at them yet. Raises TypeError."""
+    if type(given) is Visitor and _TEXT.issuperset(map(type, astuple(given))):
+        return
+    if not isinstance(given, Visitor):
+        raise not_a("visitor", given, "a Visitor")
+    for name, value in asdict(given).items():
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"a visitor's {name} should be a string, not {type(value).__name__}")

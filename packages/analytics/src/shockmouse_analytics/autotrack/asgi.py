@@ -4,8 +4,8 @@ Answers pass through message by message as they are, and so do websockets; of a 
 is a small form. Only with `inject` the start of an answer waits, for the first part of its body.
 """
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from itertools import repeat
 from typing import Any
 
 from .etag import NOTHING_ASKED, digits_of, mark
@@ -13,7 +13,7 @@ from .first_party import MAX_BODY_BYTES, PREFIX, Answer, FirstParty
 from .form import field_names, is_form, readable_bytes
 from .front_door import FrontDoor
 from .markup import insert, takes_tag, title_of
-from .request import Request
+from .request import ASKED, Request, RequestHeaders
 from .route import route_of_scope
 from .visit import KEY, Seen, Visit, is_shared
 
@@ -22,6 +22,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_NAMES = tuple(name.encode() for name in ASKED)
 
 
 class AnalyticsMiddleware(FrontDoor[App]):
@@ -167,28 +169,28 @@ class _Exchange:
 def read_request(scope: Scope) -> Request:
     """Return the request that a scope tells of."""
     pairs = scope["headers"]
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-    if len(headers) != len(pairs):
-        headers = _join(pairs)
+    raw = dict(pairs)
+    if len(raw) != len(pairs):
+        raw = _join(pairs)
+    asked = map(str, map(raw.get, _NAMES, repeat(b"")), repeat("latin-1"))
     root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     client = scope.get("client")
     return Request(
         method=scope["method"],
         scheme="https" if scope.get("scheme") in ("https", "wss") else "http",
-        host=headers.get("host", ""),
+        host=raw.get(b"host", b"").decode("latin-1"),
         root=root,
         path=path[len(root) :] if root and path.startswith(root + "/") else path,  # older servers leave the root out
         query=scope.get("query_string", b"").decode("latin-1"),
         peer=(client[0] if client else "") or "",
-        header=defaultdict(str, headers).__getitem__,  # asked 20 times of each request
+        header=RequestHeaders(asked, lambda name: raw.get(name.encode(), b"").decode("latin-1")).__getitem__,
     )
 
 
-def _join(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for given_name, given_value in pairs:
-        name, value = given_name.decode("latin-1"), given_value.decode("latin-1")
-        sign = "; " if name == "cookie" else ","
+def _join(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    joined: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        sign = b"; " if name == b"cookie" else b","
         joined[name] = joined[name] + sign + value if name in joined else value
     return joined
 

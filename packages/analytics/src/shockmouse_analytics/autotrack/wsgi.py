@@ -8,6 +8,7 @@ for the first part of its body.
 import io
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from .etag import NOTHING_ASKED, digits_of, mark
@@ -15,7 +16,7 @@ from .first_party import MAX_BODY_BYTES, PREFIX, Answer, FirstParty
 from .form import field_names, is_form, readable_bytes
 from .front_door import FrontDoor
 from .markup import insert, takes_tag, title_of
-from .request import Request
+from .request import ASKED, Request, RequestHeaders
 from .route import NO_ROUTE, route_of_environ
 from .visit import KEY, Seen, Visit, is_shared
 
@@ -211,7 +212,9 @@ def read_request(environ: Environ) -> Request:
         path=_decode(environ.get("PATH_INFO", "")) or "/",
         query=environ.get("QUERY_STRING", ""),
         peer=environ.get("REMOTE_ADDR", ""),
-        header=lambda name: environ.get(_key(name), ""),
+        header=RequestHeaders(
+            map(environ.get, _KEYS, repeat("")), lambda name: environ.get(_key(name), "")
+        ).__getitem__,
     )
 
 
@@ -220,6 +223,9 @@ def _key(header: str) -> str:
     """Return where an environment holds a request's header."""
     key = header.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+_KEYS = tuple(map(_key, ASKED))
 
 
 def _decode(text: str) -> str:
