@@ -4,6 +4,7 @@ Each check raises TypeError or ValueError, which says what was wrong.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from .event import MAX_NAME_CHARACTERS, MAX_USER_ID_CHARACTERS, EventType, is_visible, stands_for_no_id
@@ -21,9 +22,15 @@ def check_event(kind: object, name: object) -> None:
             raise TypeError(f"an event of type {kind} needs a name")
     elif not isinstance(name, str):
         raise not_a("name", name, "a string")
-    elif not name.strip() or len(name) > MAX_NAME_CHARACTERS:
+    else:
+        _check_name(name)
+
+
+@lru_cache(1024)  # a program has few names
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS:
         raise ValueError(f"name should have 1 to {MAX_NAME_CHARACTERS} characters")
-    elif not is_visible(name):
+    if not is_visible(name):
         raise ValueError("name has no character that can be seen")
 
 

@@ -76,6 +76,7 @@ class Boot:
         self._start = int.from_bytes(os.urandom(5))  # 40 of 48 bits: room to count
         random = int.from_bytes(os.urandom(4))
         self._process = f"-{0x7000 | random >> 20:04x}-{0x8000 | random & 0x3FFF:04x}-"
+        self._last = (-1, "")  # a millisecond, and how the ids of its events begin
         self.id = self.event_id(int(time.time() * 1000), 0)
 
     def next(self) -> int:
@@ -84,8 +85,12 @@ class Boot:
 
     def event_id(self, unix_ms: int, seq: int) -> str:
         """Return the UUIDv7 of the event with this sequence number."""
-        ms = unix_ms.to_bytes(6).hex()
-        return f"{ms[:8]}-{ms[8:]}{self._process}{(self._start + seq).to_bytes(6).hex()}"
+        last_ms, beginning = self._last
+        if last_ms != unix_ms:
+            ms = unix_ms.to_bytes(6).hex()
+            beginning = f"{ms[:8]}-{ms[8:]}{self._process}"
+            self._last = (unix_ms, beginning)
+        return beginning + (self._start + seq).to_bytes(6).hex()
 
 
 def is_visible(name: str) -> bool:
