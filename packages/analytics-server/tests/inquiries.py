@@ -54,6 +54,7 @@ class Inquiry(Struct, frozen=True):
     of: str | None
     anchor: tuple[str | None, str | None]
     is_next: bool
+    of_pages: bool
 
 
 def plan(row: Row) -> str:
@@ -134,6 +135,7 @@ inquiries = st.builds(
     of=st.sampled_from([None, None, "path", "country", "property.plan"]),
     anchor=st.sampled_from([("/", None), ("/a", None), (None, "buy"), (None, "")]),
     is_next=st.booleans(),
+    of_pages=st.booleans(),
 )
 
 
@@ -199,8 +201,12 @@ def ask(inquiry: Inquiry, rows: list[Row], border: datetime) -> Iterator[Asked]:
     page, name = inquiry.anchor
     yield question(
         "/paths",
-        lambda told: (listed(told), journeys.paths(world, inquiry.anchor, is_next=inquiry.is_next)),
+        lambda told: (
+            listed(told),
+            journeys.paths(world, inquiry.anchor, is_next=inquiry.is_next, of_pages=inquiry.of_pages),
+        ),
         direction="next" if inquiry.is_next else "previous",
+        steps="pages" if inquiry.of_pages else "all",
         **({"page": page} if page is not None else {"event": name}),
     )
     yield question(

@@ -133,8 +133,11 @@ def place_of(row: Any) -> Place:
     return (row.path, None) if row.type in reference.VIEWS else (None, row.name)
 
 
-def paths(world: World, anchor: Place, *, is_next: bool) -> list[dict[str, Any]]:
-    """Return the steps beside the anchor's, the most frequent first; None and None is where the session ends."""
+def paths(world: World, anchor: Place, *, is_next: bool, of_pages: bool = False) -> list[dict[str, Any]]:
+    """Return the steps beside the anchor's, the most frequent first; None and None is where the session ends.
+
+    of_pages: walk on until a page or a screen is seen.
+    """
     counts: dict[Place, Fraction] = defaultdict(Fraction)
     types: dict[Place, set[str]] = defaultdict(set)
     happened = {id(row) for row in world.happened()}
@@ -143,8 +146,8 @@ def paths(world: World, anchor: Place, *, is_next: bool) -> list[dict[str, Any]]
         weight = min(reference.weight(row) for row in walked)
         for number, row in enumerate(walked):
             if place_of(row) == anchor and id(row) in happened:
-                beside = number + (1 if is_next else -1)
-                found = walked[beside : beside + 1] if beside >= 0 else []
+                way = walked[number + 1 :] if is_next else walked[:number][::-1]
+                found = [row for row in way if not of_pages or row.type in reference.VIEWS][:1]
                 place = place_of(found[0]) if found else (None, None)
                 counts[place] += weight
                 types[place].update(row.type for row in found)

@@ -47,6 +47,27 @@ def test_a_step_tells_what_types_of_events_took_it(asker: Asker) -> None:
     assert row == {"page": None, "event": "Buy", "types": ["click", "track"], "count": 3, "share": 1}
 
 
+def test_of_pages_alone_what_happens_on_the_way_is_passed_over(asker: Asker) -> None:
+    walk = ["page", "click", "track", "page", "click"]
+    asker.store(
+        *(
+            event(type=kind, name="Buy", path=f"/{number}", at=NOON + timedelta(minutes=number), session_started=NOON)
+            for number, kind in enumerate(walk)
+        )
+    )
+
+    def places(**params: str) -> list[tuple[str | None, int]]:
+        rows = asker.ask("/paths", RANGE | params | {"steps": "pages"})["rows"]
+        assert {row["event"] for row in rows} == {None}
+        return [(row["page"], row["count"]) for row in rows]
+
+    assert places(page="/0") == [("/3", 1)]
+    assert places(page="/3", direction="previous") == [("/0", 1)]
+    assert places(page="/3") == [(None, 1)]
+    assert places(event="Buy") == [("/3", 2), (None, 1)]
+    assert places(event="Buy", direction="previous") == [("/0", 2), ("/3", 1)]
+
+
 @pytest.mark.parametrize(
     ("asked", "code"),
     [

@@ -87,6 +87,7 @@ OWN: dict[str, list[tuple[str, str, str, str]]] = {
     "/paths": [
         *LIMIT,
         ("direction", "sideways", "unknown_direction", "one of next, previous"),
+        ("steps", "clicks", "unknown_steps", "one of all, pages"),
         ("event", "buy", "missing_parameter", "either page=PATH or event=NAME"),
     ],
     "/export": [("format", "xml", "unknown_format", "one of jsonl, csv, parquet")],

@@ -27,7 +27,7 @@ from .events import events
 from .export import FORMATS, export
 from .funnel import MAX_BODY_BYTES, Funnel, funnel, parse_funnel
 from .narrowing import explained
-from .paths import DIRECTIONS, paths
+from .paths import DIRECTIONS, STEPS, paths
 from .projects import Directory
 from .properties import properties
 from .question import (
@@ -166,7 +166,8 @@ async def answer_retention(ask: Ask) -> object:
 async def answer_paths(ask: Ask) -> object:
     limit = parse_integer("limit", ask.given, DEFAULT_LIMIT, 1, MAX_LIMIT)
     direction = choose("direction", ask.given.get("direction", "next"), DIRECTIONS)
-    return as_list(await paths(ask.database, ask.question, ask.given, direction=direction, limit=limit))
+    steps = choose("steps", ask.given.get("steps", "all"), STEPS)
+    return as_list(await paths(ask.database, ask.question, ask.given, direction=direction, steps=steps, limit=limit))
 
 
 def as_list(rows: object, following: str | int | None = None, *, exact: bool = True) -> dict[str, object]:
@@ -189,7 +190,7 @@ PATHS = (
     Path(path="/vitals", answer=answer_vitals, also=frozenset({"dimension", "limit", "offset"})),
     Path(path="/funnel", answer=answer_funnel, also=frozenset({"breakdown", "limit", "offset"}), method="POST"),
     Path(path="/retention", answer=answer_retention, also=frozenset({"interval"})),
-    Path(path="/paths", answer=answer_paths, also=frozenset({"page", "event", "direction", "limit"})),
+    Path(path="/paths", answer=answer_paths, also=frozenset({"page", "event", "direction", "steps", "limit"})),
 )
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from . import __version__, admin
 from .export import FORMATS
 from .funnel import Funnel
-from .paths import DIRECTIONS
+from .paths import DIRECTIONS, STEPS
 from .ranges import INTERVALS
 from .retention import COHORTS
 from .schemas import BATCH_BODY, SCHEMAS, STATUS, Node, named
@@ -187,6 +187,7 @@ def questions() -> Node:
     page = parameter("page", "A path; or give `event`.")
     happened = parameter("event", "A name; or give `page`.")
     direction = parameter("direction", "After or before.", enum=list(DIRECTIONS), default="next")
+    steps = parameter("steps", "What a step may be.", enum=list(STEPS), default="all")
     compare = parameter("compare", "Adds the period before.", enum=["previous"])
     dimension = parameter("dimension", "A dimension, or property.NAME or user_property.NAME.")
     metrics = parameter("metrics", "Some of the metrics, with commas between.")
@@ -210,7 +211,7 @@ def questions() -> Node:
         "/api/v1/vitals": question("Percentiles of measures.", named("List"), dimension, LIMIT, offset),
         "/api/v1/funnel": funnel(),
         "/api/v1/retention": question("Who comes back, by cohort.", named("List"), cohort),
-        "/api/v1/paths": question("Steps after or before.", named("List"), page, happened, direction, LIMIT),
+        "/api/v1/paths": question("Steps after or before.", named("List"), page, happened, direction, steps, LIMIT),
         "/api/v1/events/stream": stream(),
         "/api/v1/export": export(),
     }

@@ -1,7 +1,8 @@
 """/paths: where visitors go after a page or an event, or come from.
 
 Steps      page and screen views by path; track, click and form events by name. Other events are no steps
-Neighbour  the next or previous step of the same session, in the order of lists; none where the session ends or begins
+Neighbour  the next or previous step of the same session, in the order of lists; none where the session ends or begins.
+           Of pages alone, it is the nearest view: what happens on the way is passed over
 Weight     of the session, the least of its steps' weights
 """
 
@@ -17,10 +18,11 @@ ANCHORS = {
     "event": "(type in ('track', 'click', 'form') and name = {anchor:String})",
 }
 DIRECTIONS = ("next", "previous")
+STEPS = {"all": ("page", "event"), "pages": ("page",)}  # what a neighbour may be
 
 
 async def paths(
-    database: Database, question: Question, given: dict[str, str], *, direction: str, limit: int
+    database: Database, question: Question, given: dict[str, str], *, direction: str, steps: str, limit: int
 ) -> list[dict[str, object]]:
     """Return a row per step beside the one asked about, the most frequent first, with its share of all of them.
 
@@ -32,6 +34,7 @@ async def paths(
     params = {
         "anchor": given[asked[0]],
         "is_next": int(direction == "next"),
+        "steps": ["", *STEPS[steps]],
         "sessions_start": question.range.start - SESSION_DAYS,
         "rows": limit,
     }

@@ -2,7 +2,8 @@
 -- Why: a step's neighbour may lie outside of the range, but never outside of its session: so sessions with an anchor are
 -- read with two days around. Pages and screens are steps by path; tracks, clicks and forms by name; nothing else is one.
 -- Parameters: project String; start, end DateTime64(3) UTC, half-open; sessions_start, sessions_end DateTime64(3) UTC;
---     kinds Array(UInt8); those of the anchor and the filters; is_next UInt8: after, else before; rows UInt64.
+--     kinds Array(UInt8); those of the anchor and the filters; is_next UInt8: after, else before; steps Array(String):
+--     the kinds that a step may have, the empty one among them; others are passed over; rows UInt64.
 -- Columns: kind String: page, event, or empty where the session ends or begins; step String; types Array(String): of the
 --     events that took it, sorted; count Float64, weighted; total Float64, of all rows.
 select kind, step, arraySort(groupUniqArray(type)) as types, sum(weight) as count, sum(count) over () as total
@@ -21,8 +22,10 @@ from
                 toUInt8(at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
                     and {{anchor}} and {{event_fits}})))) as walk,
             (toInt64(0), toUUID('00000000-0000-0000-0000-000000000000'), ('', '', ''), toUInt8(0)) as nothing,
-            if({is_next:UInt8} = 1, arrayPushBack(arrayPopFront(walk), nothing),
-                arrayPushFront(arrayPopBack(walk), nothing)) as neighbours
+            if({is_next:UInt8} = 1,
+                arrayReverseFill(step -> has({steps:Array(String)}, step.3.1), arrayPushBack(arrayPopFront(walk), nothing)),
+                arrayFill(step -> has({steps:Array(String)}, step.3.1), arrayPushFront(arrayPopBack(walk), nothing))
+            ) as neighbours
         from events
         where project = {project:String}
             and at >= {sessions_start:DateTime64(3, 'UTC')} and at < {sessions_end:DateTime64(3, 'UTC')}
