@@ -207,18 +207,26 @@ def test_retention_is_a_grid_of_cohorts(reader: Reader) -> None:
 def test_paths_are_walked_by_clicks(reader: Reader) -> None:
     page = reader.open("?view=paths&page=/cart")
     after = page.locator(".split > section").nth(1)
+    answer = reader.server.ask("paths", page="/cart", steps="pages", **reader.range("paths"))["rows"]
+    assert after.locator("tbody a").all_text_contents() == [row["page"] for row in answer if row["page"]]
+    page.get_by_label("Steps").select_option("Pages and events")
+    reader.ready()
+    assert reader.address["steps"] == ["all"]
     reader.click(after.locator("a", has_text="Order placed"))
     assert reader.address["event"] == ["Order placed"]
     assert page.get_by_label("Page or event").input_value() == "Order placed"
     assert "/thanks" in after.inner_text()
-    reader.open("?view=paths&page=/cheese/comte")
+    reader.open("?view=paths&page=/cheese/comte&steps=all")
     assert "Add to cart · click" in after.locator("tbody a").all_text_contents()
     page.get_by_label("Around a page or an event").select_option("page")
     page.get_by_label("Page or event").fill("/pricing")
+    expect(page.locator("#path-values option")).to_have_count(10)  # of all pages
     reader.click("form.path-form button")
     assert reader.address["page"] == ["/pricing"]
     answer = reader.server.ask("paths", page="/pricing", direction="next", limit="12", **reader.range("paths"))
     assert len(after.locator("tbody tr").all()) == len(answer["rows"])
+    reader.open("?view=paths&page=/nowhere")
+    assert reader.rows(".split") == [["“/nowhere” was not seen in this period."]] * 2
 
 
 def test_vitals_are_rated_by_the_known_thresholds(reader: Reader) -> None:

@@ -46,6 +46,12 @@ export class Asking {
     return fetchJson(this.address(path, parameters), { signal: this.signal })
   }
 
+  // The most frequent values of a dimension, to suggest them.
+  async values(dimension, filter = null) {
+    const { rows } = await this.ask("breakdown", { dimension, metrics: "events", limit: 50, filter })
+    return rows.map(({ value }) => value).filter(Boolean)
+  }
+
   // A question with a body; it needs the token, as everything that is posted does.
   post(path, body) {
     const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.token }

@@ -96,7 +96,7 @@ export function drawHeader(place, view, { parameters, period, zone, asking, sign
       has("f")
         ? popover(
             "Filter",
-            filterForm((dimension) => valuesOf(asking, dimension)),
+            filterForm((dimension) => asking.values(dimension)),
             { id: "filter" },
           )
         : null,
@@ -104,11 +104,6 @@ export function drawHeader(place, view, { parameters, period, zone, asking, sign
     ),
     has("f") ? chips(parameters, own) : null,
   )
-}
-
-async function valuesOf(asking, dimension) {
-  const { rows } = await asking.ask("breakdown", { dimension, metrics: "visitors", limit: 50 })
-  return rows.map(({ value }) => value)
 }
 
 function periodPopover(period) {

@@ -130,7 +130,7 @@ export function filterForm(suggest) {
     if (asked === chosen())
       replace(
         list,
-        values.filter(Boolean).map((each) => element("option", { value: each }, named(asked, each))),
+        values.map((each) => element("option", { value: each }, named(asked, each))),
       )
   }
   for (const field of [dimension, operator, property]) field.addEventListener("change", fit)

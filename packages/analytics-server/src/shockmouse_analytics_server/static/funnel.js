@@ -5,7 +5,7 @@ import { element, replace } from "./element.js"
 import { count, duration, named, percent } from "./figures.js"
 import { failure } from "./failure.js"
 import { filterOf, titleOf } from "./filters.js"
-import { exclusionOf, funnelForm, MOST, USUAL_WINDOW, windowOf, wordsOf } from "./funnel_form.js"
+import { DEEDS, exclusionOf, funnelForm, MOST, USUAL_WINDOW, windowOf, wordsOf } from "./funnel_form.js"
 import { table, wide } from "./table.js"
 
 const VALUES = 20
@@ -19,7 +19,7 @@ export async function show(place, { asking, parameters }) {
   const texts = parameters.getAll("exclude").slice(0, MOST)
   const exclusions = texts.map((text) => exclusionOf(text, steps.length))
   const result = element("section", { class: "card", id: "funnel-result", "aria-label": "Result" })
-  const [pages, names] = await Promise.all([valuesOf(asking, "path"), valuesOf(asking, "name")])
+  const [pages, names] = await Promise.all([asking.values("path"), asking.values("name", DEEDS)])
   replace(place, funnelForm(steps, exclusions, parameters, pages, names), result)
   const complete = given.filter(wordsOf)
   if (complete.length < 2)
@@ -52,12 +52,6 @@ export async function show(place, { asking, parameters }) {
     if (error.name === "AbortError") throw error
     replace(result, failure(error))
   }
-}
-
-async function valuesOf(asking, dimension) {
-  const filter = dimension === "name" ? { filter: "type:is:track|click|form" } : {}
-  const { rows } = await asking.ask("breakdown", { dimension, metrics: "events", limit: 50, ...filter })
-  return rows.map(({ value }) => value).filter(Boolean)
 }
 
 function drawResult(steps, rows, { by, window_seconds }, exclusions) {
@@ -121,7 +115,12 @@ function drawSplit(steps, { rows, next }, dimension, offset) {
         columns: [
           { title: titleOf(dimension), cell: ({ value }) => named(dimension, value) },
           ...steps.map((text, position) => ({
-            title: element("span", { class: "path", title: wordsOf(text) }, `${position + 1}. ${wordsOf(text)}`),
+            title: element(
+              "span",
+              { class: "path", title: wordsOf(text) },
+              `${position + 1}.`,
+              element("span", { class: "hides-narrow" }, ` ${wordsOf(text)}`),
+            ),
             isNumber: true,
             cell: (row) => count(step(row, position).count),
           })),

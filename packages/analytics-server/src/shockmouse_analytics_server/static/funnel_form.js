@@ -10,6 +10,7 @@ import { titleOf } from "./filters.js"
 
 export const MOST = 10
 export const USUAL_WINDOW = "604800"
+export const DEEDS = "type:is:track|click|form" // the events that may be steps
 const WINDOWS = [
   [3600, "an hour"],
   [86_400, "a day"],
@@ -157,8 +158,8 @@ function fieldsOf(step, label) {
   return [kind, value]
 }
 
-function tool(does, sign, label, position) {
-  const attributes = { type: "button", class: "remove", "data-does": does, "data-position": position }
+function tool(does, sign, label, position, disabled = false) {
+  const attributes = { type: "button", class: "remove", disabled, "data-does": does, "data-position": position }
   return element("button", { ...attributes, "aria-label": `${label} ${position + 1}` }, sign)
 }
 
@@ -167,7 +168,7 @@ function stepLine(step, position, length) {
     "li",
     {},
     ...fieldsOf(step, `Step ${position + 1}`),
-    position ? tool("up", "↑", "Move up step", position) : null,
+    tool("up", "↑", "Move up step", position, !position),
     length > 2 ? tool("remove", "×", "Remove step", position) : null,
   )
 }

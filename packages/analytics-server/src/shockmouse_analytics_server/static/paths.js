@@ -3,31 +3,33 @@
 import { go, href } from "./address.js"
 import { element, replace } from "./element.js"
 import { count, named, percent } from "./figures.js"
+import { DEEDS } from "./funnel_form.js"
 import { table } from "./table.js"
 
 const ROWS = 12
 
 export async function show(place, { asking, parameters }) {
   const event = parameters.get("event")
+  const steps = parameters.get("steps") === "all" ? "all" : "pages"
   const page = event ? null : parameters.get("page") || (await mostVisited(asking))
   if (!event && !page)
     return replace(
       place,
-      chooser("", ""),
+      chooser(asking, "", "", steps),
       element("section", { class: "card" }, element("p", { class: "quiet hint" }, "No page was seen in this period.")),
     )
   const about = event ? { event } : { page }
   const [before, after] = await Promise.all(
-    ["previous", "next"].map((direction) => asking.ask("paths", { ...about, direction, limit: ROWS })),
+    ["previous", "next"].map((direction) => asking.ask("paths", { ...about, direction, steps, limit: ROWS })),
   )
   replace(
     place,
-    chooser(event ? "event" : "page", event || page),
+    chooser(asking, event ? "event" : "page", event || page, steps),
     element(
       "div",
       { class: "split even" },
-      column("Before it", before.rows, "The visit began here"),
-      column("After it", after.rows, "The visit ended here"),
+      column("Before it", before.rows, "The visit began here", event || page),
+      column("After it", after.rows, "The visit ended here", event || page),
     ),
   )
 }
@@ -37,7 +39,15 @@ async function mostVisited(asking) {
   return rows.map(({ value }) => value).find(Boolean)
 }
 
-function chooser(kind, value) {
+// What to begin with, and what its neighbours may be; suggestions are asked for when somebody begins to write.
+function chooser(asking, kind, value, steps) {
+  const list = element("datalist", { id: "path-values" })
+  const suggest = async ({ target: { form } }) => {
+    const asked = form.elements.kind.value
+    const values = await (asked === "event" ? asking.values("name", DEEDS) : asking.values("path")).catch(() => [])
+    if (asked === form.elements.kind.value) replace(list, ...values.map((each) => element("option", { value: each })))
+  }
+  const choose = ({ target }) => go(href({ steps: target.value === "pages" ? null : target.value }))
   const submit = (event) => {
     event.preventDefault()
     const given = Object.fromEntries(new FormData(event.target))
@@ -49,16 +59,32 @@ function chooser(kind, value) {
     { class: "card inline path-form", on: { submit } },
     element(
       "select",
-      { name: "kind", "aria-label": "Around a page or an event" },
+      { name: "kind", "aria-label": "Around a page or an event", on: { change: suggest } },
       element("option", { value: "page", selected: kind !== "event" }, "Around the page"),
       element("option", { value: "event", selected: kind === "event" }, "Around the event"),
     ),
-    element("input", { name: "value", value, "aria-label": "Page or event", required: true, placeholder: "/pricing" }),
+    element("input", {
+      name: "value",
+      value,
+      list: list.id,
+      "aria-label": "Page or event",
+      required: true,
+      placeholder: "/pricing",
+      autocomplete: "off",
+      on: { focus: suggest },
+    }),
+    list,
+    element(
+      "select",
+      { "aria-label": "Steps", on: { change: choose } },
+      element("option", { value: "pages", selected: steps === "pages" }, "Pages only"),
+      element("option", { value: "all", selected: steps === "all" }, "Pages and events"),
+    ),
     element("button", { class: "primary" }, "Show"),
   )
 }
 
-function column(title, rows, ending) {
+function column(title, rows, ending, about) {
   const most = Math.max(...rows.map((row) => row.count), 0)
   return element(
     "section",
@@ -68,7 +94,7 @@ function column(title, rows, ending) {
       caption: title,
       rows,
       bar: (row) => row.count / most,
-      empty: "Nothing in this period.",
+      empty: `“${about}” was not seen in this period.`,
       columns: [
         { title: "Step", cell: (row) => step(row, ending) },
         { title: "Times", isNumber: true, cell: (row) => count(row.count) },
@@ -85,7 +111,7 @@ function step({ page, event, types }, ending) {
   const changes = event === null ? { page, event: null } : { event, page: null }
   return element(
     "a",
-    { href: href(changes) },
+    { href: href(changes), title: event ?? page },
     event === null ? page || "(no page)" : event,
     event === null ? null : element("span", { class: "quiet" }, ` · ${types.map(label).join(", ")}`),
   )
