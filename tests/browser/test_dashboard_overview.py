@@ -206,8 +206,11 @@ def test_goals_are_counted_kept_in_the_address_and_remembered(reader: Reader) ->
 
 def test_the_card_of_events_tells_what_people_did_in_words(reader: Reader) -> None:
     page = reader.open()
-    deeds = reader.server.ask("breakdown", dimension="name", filter="type:is:track|click|form|error")["rows"]
-    assert {row[0] for row in reader.rows("#card-happenings")} == {row["value"] for row in deeds}
+    for tab, types in (("Events", "track|form"), ("Clicks", "click"), ("Errors", "error")):
+        reader.click(page.locator("#card-happenings .tabs a", has_text=tab))
+        answer = reader.server.ask("breakdown", dimension="name", filter=f"type:is:{types}")["rows"]
+        named = {row["value"] for row in answer} or {"Nothing in this period."}
+        assert {row[0] for row in reader.rows("#card-happenings")} == named
     reader.click(page.locator("#card-happenings .tabs a", has_text="Types"))
     shown = {row[0] for row in reader.rows("#card-happenings")}
     assert shown == {"Page", "Measurement", "Click", "Event", "Form", "Known user"}
@@ -215,6 +218,14 @@ def test_the_card_of_events_tells_what_people_did_in_words(reader: Reader) -> No
     expect(page.locator(".chip")).to_contain_text("Event type is Known user")
     reader.click(page.locator("#card-happenings .tabs a", has_text="Events"))
     assert [row[0] for row in reader.rows("#card-happenings")] == ["Without a name"]
+
+
+def test_filters_that_nothing_fits_are_named_with_a_way_out(reader: Reader) -> None:
+    page = reader.open("?filter=path:is:/nowhere&filter=country:is:DE&period=7d")
+    expect(page.locator("#room > .note")).to_contain_text("Nothing in this period fits the filters.")
+    reader.click("text=Take them out")
+    assert reader.address == {"period": ["7d"]}
+    assert page.locator("#room > .note").count() == 0
 
 
 def test_an_event_shows_its_properties_one_click_deeper(reader: Reader) -> None:

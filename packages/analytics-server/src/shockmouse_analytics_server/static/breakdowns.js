@@ -8,7 +8,8 @@ import { table, wide } from "./table.js"
 
 const ROWS = 7
 const PAGE = 50
-// name (in the address: which tab), title, tabs of dimension and title, metrics with the first for the bars
+// name (in the address: which tab), title, tabs, metrics with the first for the bars. A tab: how the address names it,
+// title, its dimension where that is another word, and the types of events it is about
 export const CARDS = [
   [
     "pages",
@@ -55,7 +56,9 @@ export const CARDS = [
     "happenings",
     "Events",
     [
-      ["name", "Events"],
+      ["name", "Events", "name", "track|form"],
+      ["click", "Clicks", "name", "click"],
+      ["error", "Errors", "name", "error"],
       ["type", "Types"],
     ],
     ["events", "visitors"],
@@ -73,14 +76,14 @@ const TITLES = {
 const FORMATS = { bounce_rate: percent, session_duration_seconds: duration, views_per_session: ratio }
 const ABOUT =
   "Of many events, distinct visitors and sessions come from sketches, 1 to 3 % off; events and views are exact."
-// Titles of pages are names too; the card of events is about what people did, unless other types are asked for.
-const DEEDS = "type:is:track|click|form|error"
-const ofDeeds = (dimension) =>
-  dimension === "name" && !current().getAll("filter").some((text) => text.startsWith("type:")) ? DEEDS : null
+const NO_EVENTS = 'No event of your own in this period. track("Signed up") sends one.'
+// Titles of pages and texts of clicked links are names, too: a tab is about its types, unless others are asked for.
+const filterOfTypes = (types) =>
+  types && !current().getAll("filter").some((text) => text.startsWith("type:")) ? `type:is:${types}` : null
 
 export function card([name, title, tabs, metrics]) {
-  const chosen = tabs.find(([dimension]) => dimension === current().get(name)) || tabs[0]
-  const [dimension] = chosen
+  const [chosen, , dimension = chosen, types] = tabs.find(([tab]) => tab === current().get(name)) || tabs[0]
+  const filter = filterOfTypes(types)
   const body = element("div", { class: "rows", "aria-busy": "true" })
   const choices =
     tabs.length < 2
@@ -96,7 +99,7 @@ export function card([name, title, tabs, metrics]) {
                 "a",
                 {
                   href: href({ [name]: each === tabs[0][0] ? null : each }),
-                  "aria-current": each === dimension ? "true" : null,
+                  "aria-current": each === chosen ? "true" : null,
                 },
                 words,
               ),
@@ -108,16 +111,22 @@ export function card([name, title, tabs, metrics]) {
       dimension,
       metrics: metrics.join(","),
       limit: ROWS,
-      filter: ofDeeds(dimension),
+      filter,
     })
     if (!isFree(body)) return
     about.hidden = exact
-    replace(body, rowsTable(`${title} by ${titleOf(dimension)}`, dimension, rows, metrics))
+    const head = filter && chosen !== dimension ? named("type", types) : undefined
+    const empty = chosen === "name" && !current().has("filter") ? NO_EVENTS : undefined
+    replace(body, rowsTable(`${title} by ${titleOf(dimension)}`, dimension, rows, metrics, { head, empty }))
     rest.hidden = next === null
   }
   const rest = element(
     "a",
-    { class: "rest", href: hrefOf("list", { dimension, filter: filtersOf(dimension) }), hidden: true },
+    {
+      class: "rest",
+      href: hrefOf("list", { dimension, filter: [...current().getAll("filter"), ...(filter ? [filter] : [])] }),
+      hidden: true,
+    },
     "Show all",
   )
   const about = element("span", { class: "quiet", title: ABOUT, hidden: true }, "≈ visitors are estimates")
@@ -131,17 +140,16 @@ export function card([name, title, tabs, metrics]) {
   return { made, body, load }
 }
 
-const filtersOf = (dimension) => [...current().getAll("filter"), ofDeeds(dimension)].filter(Boolean)
-
-export function rowsTable(caption, dimension, rows, metrics, compactly = true) {
+export function rowsTable(caption, dimension, rows, metrics, { head, empty, format = compact } = {}) {
   const greatest = Math.max(...rows.map((row) => row[metrics[0]]), 0)
-  const show = (metric, row) => (FORMATS[metric] || (compactly ? compact : count))(row[metric])
+  const show = (metric, row) => (FORMATS[metric] || format)(row[metric])
   return table({
     caption,
     rows,
+    empty,
     bar: (row) => (greatest ? row[metrics[0]] / greatest : 0),
     columns: [
-      { title: titleOf(dimension), cell: (row) => valueLink(dimension, row.value) },
+      { title: head || titleOf(dimension), cell: (row) => valueLink(dimension, row.value) },
       ...metrics.map((metric, position) => ({
         title: TITLES[metric],
         isNumber: true,
@@ -184,7 +192,7 @@ export async function show(place, { asking, parameters }) {
   replace(
     body,
     element("h2", {}, titleOf(dimension)),
-    wide(rowsTable(titleOf(dimension), dimension, rows, metrics, false)),
+    wide(rowsTable(titleOf(dimension), dimension, rows, metrics, { format: count })),
     element(
       "footer",
       { class: "steps" },

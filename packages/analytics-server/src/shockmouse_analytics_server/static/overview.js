@@ -59,7 +59,7 @@ export async function show(place, { asking, parameters, period, zone, signal, is
     series = askLines() // the first event may have come between the two answers
     ;[current, before] = await askTotals()
   }
-  if (!current.events) tellOfBots(place, asking).catch(() => null)
+  if (!current.events) tellWhy(place, asking, parameters).catch(() => null)
   drawTotals(totals, current, before, metric, compares)
   drawChart(chartBox, await series, metric, period)
   followNow(now, asking, signal)
@@ -79,18 +79,15 @@ export async function show(place, { asking, parameters, period, zone, signal, is
   })
 }
 
-// Where nothing is counted, because only bots came.
-async function tellOfBots(place, asking) {
+// Where nothing is counted, because only bots came or nothing fits the filters.
+async function tellWhy(place, asking, parameters) {
   const { events } = await asking.ask("stats", { bots: "only" })
-  if (!events) return
-  place.prepend(
-    element(
-      "p",
-      { class: "note", role: "status" },
-      `Only bots came in this period: ${count(events)} of their events are left out. `,
-      element("a", { href: hrefOf("bots") }, "See why"),
-    ),
-  )
+  if (!events && !parameters.has("filter")) return
+  const bots = `Only bots came in this period: ${count(events)} of their events are left out. `
+  const words = events
+    ? [bots, element("a", { href: hrefOf("bots") }, "See why")]
+    : ["Nothing in this period fits the filters. ", element("a", { href: href({ filter: null }) }, "Take them out")]
+  place.prepend(element("p", { class: "note", role: "status" }, ...words))
 }
 
 async function loaded(body, load) {
