@@ -30,14 +30,14 @@ def watcher(chromium: Browser, live_server: Server) -> Iterator[Reader]:
         yield somebody
 
 
-def happen(server: Server, **members: Any) -> None:
+def happen(server: Server, key: str | None = None, **members: Any) -> None:
     event = {
         "event_id": str(uuid4()),
         "type": "track",
         "timestamp": datetime.now(UTC).isoformat(),
         "context": {"user_agent": MACHINES[0].agent, "page": {"path": "/live"}},
     }
-    assert server.post({"events": [event | members]}).status == 200
+    assert server.post({"events": [event | members]}, key).status == 200
 
 
 def session_has(server: Server, device_id: str, events: int) -> None:
@@ -47,6 +47,19 @@ def session_has(server: Server, device_id: str, events: int) -> None:
         return [row["events"] for row in server.ask("sessions", filter=f"device_id:is:{device_id}")["rows"]] == [events]
 
     wait_until(counted, 30, f"{events} events are counted in the session", every=0.2)
+
+
+def test_on_a_phone_each_event_is_one_line(chromium: Browser, live_server: Server) -> None:
+    name = "Newsletter subscription confirmed after double opt in, from the page about fondue"
+    keys = live_server.create_project("phone")
+    happen(live_server, keys.write_key, name=name)
+    with reading(chromium, live_server, viewport={"width": 390, "height": 844}) as reader:
+        reader.sign_in(keys.read_key)
+        row = reader.open("?view=live").locator("#stream tbody tr", has_text=name)
+        row.wait_for()
+        assert row.evaluate("row => row.offsetHeight") < 34
+        row.hover()  # a touch tells the whole name
+        assert row.evaluate("row => row.offsetHeight") > 50
 
 
 def test_events_appear_as_they_come(watcher: Reader) -> None:

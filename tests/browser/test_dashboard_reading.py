@@ -78,8 +78,70 @@ def test_no_list_is_cut(chromium: Browser, shop_server: Server, width: int) -> N
       .map(box => [box.ariaLabel, box.scrollWidth - box.clientWidth]).filter(([, over]) => over > 0)"""
     with reading(chromium, shop_server, viewport={"width": width, "height": 900}) as reader:
         reader.sign_in()
-        for query in ("sessions", "devices", "list", "vitals", "funnels&step=page:/&step=page:/cart"):
+        funnel = "funnels&step=page:/&step=page:/cart&step=event:Order placed&breakdown=country"
+        for query in ("sessions", "devices", "list", "vitals", funnel):
             assert reader.open(f"?view={query}").evaluate(cut) == [], query
+
+
+LEFT = "element => element.getBoundingClientRect().left"
+
+
+def test_on_a_phone_retention_shows_several_weeks_at_once(chromium: Browser, shop_server: Server) -> None:
+    seen = """box => [...box.querySelectorAll("thead th")]
+      .filter(cell => cell.getBoundingClientRect().right <= box.getBoundingClientRect().right).length"""
+    with reading(chromium, shop_server, viewport={"width": 390, "height": 844}) as reader:
+        reader.sign_in()
+        for cohorts in ("week", "day"):
+            box = reader.open(f"?view=retention&cohort={cohorts}&period=90d").locator(".grid-box")
+            assert box.evaluate(seen) >= 2 + 5  # besides the cohort and its visitors
+            box.evaluate("box => box.scrollLeft = 9999")
+            left, cohort = (each.evaluate(LEFT) for each in (box, box.locator("tbody th").last))
+            assert left <= cohort < left + 20
+
+
+CONTRASTS = """cells => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true })
+  const luminance = colour => {
+    canvas.fillStyle = colour
+    canvas.fillRect(0, 0, 1, 1)
+    const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data].map(each => each / 255)
+      .map(each => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05
+  }
+  const ratio = (one, other) => Math.max(one / other, other / one)
+  const ground = luminance(getComputedStyle(document.querySelector(".card")).backgroundColor)
+  return cells.map(cell => {
+    const { color, backgroundColor } = getComputedStyle(cell)
+    const shade = luminance(backgroundColor)
+    return [parseFloat(cell.textContent), ratio(luminance(color), shade), ratio(shade, ground)]
+  })
+}"""
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_shades_of_retention_are_told_apart_and_read(chromium: Browser, shop_server: Server, look: str) -> None:
+    with reading(chromium, shop_server, color_scheme=look) as reader:
+        reader.sign_in()
+        page = reader.open("?view=retention&cohort=week&period=90d")
+        cells = page.locator(".retention .shade:not(.none)").evaluate_all(CONTRASTS)
+    assert len({rate for rate, _, _ in cells}) > 9
+    assert min(read for _, read, _ in cells) > 4.5
+    assert min(apart for _, _, apart in cells) > 1.2  # from no shade at all
+    assert max(apart for _, _, apart in cells) > 2.8
+    shades = [apart for _, _, apart in sorted(cells, key=lambda cell: cell[0])]
+    assert shades == pytest.approx(sorted(shades), abs=0.02)  # more is stronger
+
+
+def test_on_a_phone_a_funnel_has_room_for_its_steps(chromium: Browser, shop_server: Server) -> None:
+    with reading(chromium, shop_server, viewport={"width": 390, "height": 844}) as reader:
+        reader.sign_in()
+        page = reader.open("?view=funnels&step=page:/&step=page:/blog/storing-cheese&step=event:Order placed")
+        rows = page.locator("#funnel-result tbody tr")
+        sizes = rows.locator("th").evaluate_all("all => all.map(each => [each.offsetWidth, each.offsetHeight])")
+        assert [width > 280 and height < 40 for width, height in sizes] == [True] * 3  # each on one line
+        tree = reader.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+        roles = [node["role"]["value"] for node in tree if not node.get("ignored")]
+        assert [roles.count(role) for role in ("table", "row", "columnheader", "rowheader")] == [1, 4, 4, 3]
 
 
 @pytest.mark.parametrize(("width", "rows"), [(1440, [5]), (1280, [5]), (1024, [3, 2]), (390, [2, 2, 1])])
@@ -129,6 +191,11 @@ def test_what_is_printed_has_the_figures_and_no_controls(reader: Reader) -> None
     assert not page.locator("aside").is_visible()
     assert not page.locator(".controls").is_visible()
     assert page.locator(".range").is_visible()
+    assert not page.locator("#card-goals").is_visible()  # without goals it only tells how to add one
+    sizes = page.locator("#card-pages td, .range, .total .label").evaluate_all(
+        "all => all.map(each => parseFloat(getComputedStyle(each).fontSize))"
+    )
+    assert 10 < min(sizes) <= max(sizes) < 13
     reader.keep("overview-print")
 
 

@@ -23,7 +23,7 @@ export async function show(place, { asking, parameters, period }) {
       element(
         "header",
         {},
-        element("h2", {}, "Share of visitors who come back"),
+        element("h2", {}, onlyWide("Share of visitors who come back"), onlyNarrow("Visitors who come back, %")),
         element(
           "select",
           { "aria-label": "Cohorts by", on: { change: choose } },
@@ -69,8 +69,9 @@ function tooSoon([cohort], interval) {
 function grid(rows, interval, isRunning) {
   const columns = Math.max(...rows.map(({ retention }) => retention.length - 1), 0)
   const heads = Array.from({ length: columns }, (_, position) =>
-    element("th", { scope: "col", class: "number" }, `${UNITS[interval]} ${position + 1}`),
+    element("th", { scope: "col", class: "number" }, onlyWide(`${UNITS[interval]} `), position + 1),
   )
+  const most = Math.max(...rows.flatMap(({ retention }) => retention.slice(1)))
   const all = overall(rows, columns, isRunning)
   const runs = (row, position) => isRunning && row !== all && position === row.retention.length - 1
   const told = (row, position) =>
@@ -79,19 +80,19 @@ function grid(rows, interval, isRunning) {
     element(
       "tr",
       { class: row === all ? "all" : null },
-      element("th", { scope: "row" }, row === all ? "All" : wall(row.start, LABELS[interval].long)),
+      element("th", { scope: "row" }, ...(row === all ? ["All"] : cohort(row.start, LABELS[interval]))),
       element("td", { class: "number" }, count(row.visitors)),
       ...row.retention.slice(1).map((rate, position) =>
         share(
           element(
             "td",
             {
-              class: runs(row, position + 1) ? "number shade running" : "number shade",
+              class: ["number shade", runs(row, position + 1) && "running", !rate && "none"].filter(Boolean).join(" "),
               title: told(row, position + 1),
             },
-            (row.asked?.[position + 1] ?? row.visitors) ? percent(rate) : "–",
+            ...((row.asked?.[position + 1] ?? row.visitors) ? [percent(rate).slice(0, -1), onlyWide("%")] : ["–"]),
           ),
-          rate,
+          Math.sqrt(rate / most),
         ),
       ),
     )
@@ -117,6 +118,10 @@ function grid(rows, interval, isRunning) {
     ),
   )
 }
+
+const onlyWide = (words) => element("span", { class: "hides-narrow" }, words)
+const onlyNarrow = (words) => element("span", { class: "on-narrow" }, words)
+const cohort = (start, { short, long }) => [onlyWide(wall(start, long)), onlyNarrow(wall(start, short))]
 
 // All cohorts together: of those whose interval has come, and ended where the period runs, how many returned.
 function overall(rows, columns, isRunning) {
