@@ -206,14 +206,16 @@ def test_fingerprint_prints_what_is_sent(command, server):
     assert (event["device_id"], event["fingerprint"]["hash"]) == (known["device_id"], known["hash"])
 
 
-def test_fingerprint_shows_the_hash_of_the_host_name_when_asked(command, server, monkeypatch):
-    asked = ("fingerprint", "--privacy", "full", "--fingerprint-hostname")
+def test_fingerprint_shows_the_hashes_of_names_when_asked(command, server, monkeypatch):
+    asked = ("fingerprint", "--privacy", "full", "--fingerprint-names")
     shown = json.loads(command(*asked)[1])["signals"]
-    assert "hostname" not in json.loads(command(*asked[:3])[1])["signals"]
-    monkeypatch.setenv("SHOCKMOUSE_CLIENT_FINGERPRINT_HOSTNAME", "1")
+    names = {"hostname", "user_name", "home_path"}
+    assert shown.keys() - json.loads(command(*asked[:3])[1])["signals"].keys() == names
+    monkeypatch.setenv("SHOCKMOUSE_CLIENT_FINGERPRINT_NAMES", "1")
     assert command("send", "Seen", "--privacy", "full")[0] == 0
     (event,) = server.events
-    assert event["fingerprint"]["signals"]["hostname"] == shown["hostname"]
+    sent = event["fingerprint"]["signals"]
+    assert {name: sent[name] for name in names} == {name: shown[name] for name in names}
 
 
 EMPTY = (400, {}, {"error": {"code": "no_events", "reason": "no events"}})

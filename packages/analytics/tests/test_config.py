@@ -26,7 +26,7 @@ def test_defaults_are_those_of_the_documentation():
         offline_dir="",
         retry_seconds=70 * 3600,
         session_minutes=30,
-        fingerprint_hostname=False,
+        fingerprint_names=False,
         redact="keys",
         before_consent="collect",
         vitals_seconds=0,
@@ -41,7 +41,7 @@ def test_an_argument_wins_over_the_environment():
         "SHOCKMOUSE_CLIENT_FLUSH_SECONDS": "0.5",
         "SHOCKMOUSE_CLIENT_OFFLINE": "FALSE",
         "SHOCKMOUSE_CLIENT_DEBUG": "1",
-        "SHOCKMOUSE_CLIENT_FINGERPRINT_HOSTNAME": "True",
+        "SHOCKMOUSE_CLIENT_FINGERPRINT_NAMES": "True",
         "SHOCKMOUSE_CLIENT_SAMPLE_RATE": "0.25",
         "SHOCKMOUSE_PORT": "not the client's",
         "PATH": "nobody's",
@@ -54,7 +54,7 @@ def test_an_argument_wins_over_the_environment():
         offline=False,
         offline_dir=str(Path("/state")),
         debug=True,
-        fingerprint_hostname=True,
+        fingerprint_names=True,
         sample_rate=0.25,
     )
 

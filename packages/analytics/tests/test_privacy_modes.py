@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import platform
+import pwd
 import re
 import socket
 import subprocess
@@ -48,13 +49,11 @@ def told(
     state_dir: Path | None,
     project: str = "shop",
     *,
-    hostname: bool = False,
+    names: bool = False,
     forget: bool = False,
 ) -> Fingerprint:
     """Return what a new process would tell."""
-    fingerprinter = Fingerprinter(
-        privacy=privacy, project=project, state_dir=state_dir, hostname=hostname, machine=machine
-    )
+    fingerprinter = Fingerprinter(privacy=privacy, project=project, state_dir=state_dir, names=names, machine=machine)
     if forget:
         fingerprinter.forget()
     return fingerprinter.fingerprint()
@@ -78,11 +77,11 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
 def test_a_mode_tells_all_its_signals_and_no_others(laptop: Machine, tmp_path: Path, mode: Privacy) -> None:
     allowed = {name for known in MODES[: MODES.index(mode) + 1] for name in SENT[known]}
     assert set(told(mode, laptop, tmp_path / "state").signals) == allowed
-    asked = set(told(mode, laptop, tmp_path / "state", hostname=True).signals)
+    asked = set(told(mode, laptop, tmp_path / "state", names=True).signals)
     assert asked == (allowed | HASHED if mode == "full" else allowed)
 
 
-HASHED = {"hostname"}  # told in full mode where that is asked for
+HASHED = {"hostname", "user_name", "home_path"}  # told in full mode where that is asked for
 ELSEWHERE = {"screen", "display"}  # told in the context of a toolkit's windows
 SENT: dict[Privacy, set[str]] = {
     "strict": {
@@ -96,7 +95,7 @@ SENT: dict[Privacy, set[str]] = {
 def test_the_table_is_complete_and_gives_a_reason_for_each_signal() -> None:
     listed = {mode: {s.name for s in SIGNALS if s.mode == mode and s.read and not s.is_hashed} for mode in MODES}
     assert listed == SENT
-    assert [(signal.name, signal.mode) for signal in SIGNALS if signal.is_hashed] == [("hostname", "full")]
+    assert {(signal.name, signal.mode) for signal in SIGNALS if signal.is_hashed} == {(name, "full") for name in HASHED}
     assert [
         signal.name
         for signal in SIGNALS
@@ -124,9 +123,10 @@ def test_the_values_are_as_coarse_as_the_table_says(laptop: Machine, tmp_path: P
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_personal_is_told_in_any_mode(laptop: Machine, tmp_path: Path, mode: Privacy) -> None:
-    encoded = msgspec.json.encode(told(mode, laptop, tmp_path / "state", hostname=True)).decode()
+    encoded = msgspec.json.encode(told(mode, laptop, tmp_path / "state", names=True)).decode()
     personal = [MACHINE_ID, "/users/ann", '"ann"', str(tmp_path), str(Path.home()), str(Path.cwd()), sys.executable]
-    personal += [socket.gethostname(), f'"{getpass.getuser()}"']
+    account = pwd.getpwuid(os.getuid())
+    personal += [socket.gethostname(), f'"{getpass.getuser()}"', f'"{account.pw_name}"', account.pw_dir]
     assert [word for word in personal if word in encoded] == []
 
 
@@ -169,36 +169,86 @@ def test_full_is_a_keyed_hash_that_differs_by_project(laptop: Machine, tmp_path:
     assert not (tmp_path / "state").exists()
 
 
-def hashed_hostname(key: str, project: str = "shop") -> str:
-    name = socket.gethostname().partition(".")[0].lower()
-    return hmac.new(key.encode(), f"shockmouse\0{project}\x001\0hostname\0{name}".encode(), "sha256").hexdigest()[:32]
+def hashed(name: str, value: bytes, key: str = MACHINE_ID, project: str = "shop") -> str:
+    text = f"shockmouse\0{project}\x001\0{name}\0".encode() + value
+    return hmac.new(key.encode(), text, "sha256").hexdigest()[:32]
 
 
-def test_the_host_name_is_a_hash_keyed_by_the_machines_id(laptop: Machine, tmp_path: Path) -> None:
-    shop, blog = (told("full", laptop, tmp_path / "state", project, hostname=True) for project in ("shop", "blog"))
-    assert shop.signals["hostname"] == hashed_hostname(MACHINE_ID)
-    assert blog.signals["hostname"] == hashed_hostname(MACHINE_ID, "blog") != shop.signals["hostname"]
+def hashed_names(key: str = MACHINE_ID, project: str = "shop") -> dict[str, str]:
+    """Return what is to be told of the names of this host, this account and its home folder."""
+    account = pwd.getpwuid(os.getuid())
+    names = {
+        "hostname": socket.gethostname().partition(".")[0].lower(),
+        "user_name": account.pw_name,
+        "home_path": os.path.realpath(account.pw_dir),
+    }
+    return {name: hashed(name, value.encode(), key, project) for name, value in names.items()}
+
+
+def told_names(known: Fingerprint) -> dict[str, object]:
+    return {name: value for name, value in known.signals.items() if name in HASHED}
+
+
+def test_names_are_hashes_keyed_by_the_machines_id_and_differ_by_project(laptop: Machine, tmp_path: Path) -> None:
+    shop, blog = (told_names(told("full", laptop, tmp_path / "state", name, names=True)) for name in ("shop", "blog"))
+    assert (shop, blog) == (hashed_names(), hashed_names(project="blog"))
+    assert len({*shop.values(), *blog.values()}) == 2 * len(HASHED)
     assert not (tmp_path / "state").exists()
 
 
-def test_where_images_are_cloned_the_key_of_the_host_name_is_random_and_never_sent(
-    laptop: Machine, tmp_path: Path
-) -> None:
+def test_where_images_are_cloned_the_key_of_names_is_random_and_never_sent(laptop: Machine, tmp_path: Path) -> None:
     (laptop.root / ".dockerenv").touch()
     state = tmp_path / "state"
-    first, again = (told("full", laptop, state, hostname=True) for _ in range(2))
+    first, again = (told("full", laptop, state, names=True) for _ in range(2))
     (stored,) = state.glob("hash-key-*")
     key = stored.read_text()
-    assert first.signals["hostname"] == again.signals["hostname"] == hashed_hostname(key)
+    assert told_names(first) == told_names(again) == hashed_names(key)
     assert key not in msgspec.json.encode(first).decode()
     assert stored.stat().st_mode & 0o777 == 0o600 or os.name == "nt"
-    assert told("full", laptop, state, hostname=True, forget=True).signals["hostname"] != first.signals["hostname"]
+    new = told("full", laptop, state, names=True, forget=True)
+    assert set(told_names(new).values()).isdisjoint(told_names(first).values())
 
 
-def test_without_a_key_that_stays_here_the_host_name_is_not_told(laptop: Machine, unwritable: Path) -> None:
+def test_without_a_key_that_stays_here_no_name_is_told(laptop: Machine, unwritable: Path) -> None:
     in_ci = Machine(laptop.root, {**laptop.environ, "CI": "1"})
     for state_dir in (unwritable / "state", None):
-        assert "hostname" not in told("full", in_ci, state_dir, hostname=True).signals
+        assert told_names(told("full", in_ci, state_dir, names=True)) == {}
+
+
+UNKNOWN = """
+import os, sys
+from pathlib import Path
+from shockmouse_analytics.fingerprint import Fingerprinter
+from shockmouse_analytics.machine import Machine
+os.setresuid(54321, 0, 0)  # what a file allows goes by the second number
+machine = Machine(Path(sys.argv[1]))
+known = Fingerprinter(privacy="full", project="shop", state_dir=None, names=True, machine=machine).fingerprint()
+print(known.signals.get("user_name"), known.signals.get("home_path"))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may be another account")
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        ({"LOGNAME": b"ann", "HOME": b"/homes/link/"}, (b"ann", b"/homes/ann")),
+        ({"USER": b"ann", "HOME": b"/homes/\xe9"}, (b"ann", b"/homes/\xed\xb3\xa9")),  # no UTF-8: half a pair
+        ({}, ()),
+    ],
+)
+def test_an_account_that_the_system_does_not_know_has_the_names_of_its_environment(
+    laptop: Machine, tmp_path: Path, environ: dict[str, bytes], names: tuple[bytes, ...]
+) -> None:
+    homes = str(tmp_path / "homes").encode()
+    (tmp_path / "homes" / "ann").mkdir(parents=True)
+    (tmp_path / "homes" / "link").symlink_to("ann")
+    kept = {name: value for name, value in os.environb.items() if name not in (b"LOGNAME", b"USER", b"HOME")}
+    given = {name.encode(): value.replace(b"/homes", homes) for name, value in environ.items()}
+    command = [sys.executable, "-c", UNKNOWN, str(laptop.root)]
+    output = subprocess.run(command, env={**kept, **given}, capture_output=True, text=True, check=True).stdout
+    given_names = zip(("user_name", "home_path"), names, strict=False)
+    expected = [hashed(name, value.replace(b"/homes", homes)) for name, value in given_names]
+    assert output.split() == (expected or ["None", "None"])
 
 
 COPIES = {

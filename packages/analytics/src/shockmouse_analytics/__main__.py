@@ -124,7 +124,7 @@ def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     config = ClientConfig.load({**settings, "enabled": False}, os.environ)
     state_dir = None if config.privacy == "strict" else config.state_dir()
     known = Fingerprinter(
-        privacy=config.privacy, project=config.project, state_dir=state_dir, hostname=config.fingerprint_hostname
+        privacy=config.privacy, project=config.project, state_dir=state_dir, names=config.fingerprint_names
     ).fingerprint()
     print(msgspec.json.format(msgspec.json.encode(known)).decode())
     if not config.write_key:
@@ -263,10 +263,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "fingerprint", fingerprint, "print exactly what would leave the machine")
     command.add_argument(
-        "--fingerprint-hostname",
+        "--fingerprint-names",
         action="store_const",
         const=True,
-        help="with a keyed hash of the host's name, in full mode; else SHOCKMOUSE_CLIENT_FINGERPRINT_HOSTNAME",
+        help="with keyed hashes of the names of host, account and home folder, in full mode;"
+        " else SHOCKMOUSE_CLIENT_FINGERPRINT_NAMES",
     )
 
     queue = commands.add_parser("queue", help="what waits on disk").add_subparsers(required=True, metavar="ACTION")

@@ -43,7 +43,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     offline_dir: str = ""
     retry_seconds: Annotated[float, Meta(gt=0, le=70 * 3600)] = 70 * 3600
     session_minutes: Annotated[float, Meta(gt=0, le=24 * 60)] = 30
-    fingerprint_hostname: bool = False
+    fingerprint_names: bool = False
     redact: Literal["none", "keys", "values"] = "keys"
     before_consent: Literal["collect", "queue", "drop"] = "collect"
     vitals_seconds: Annotated[float, Meta(ge=0, le=3600)] = 0.0

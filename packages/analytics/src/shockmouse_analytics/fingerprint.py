@@ -8,8 +8,9 @@ device id   strict    random for this process, stored nowhere
                       are cloned: containers, continuous integration, virtual machines
 install-id-<project hash>   32 hexadecimal digits, 0600; written whole or not at all, so that processes that start
             at once agree
-host name   only where asked for, as an HMAC-SHA256 too: names are guessed, so its key is one that is never sent. That
-            is the machine's id where the device id is made of it, else that in a file of the same kind:
+names       of the host, the account and its home folder: only where asked for, each as an HMAC-SHA256 too: names are
+            guessed, so the key is one that is never sent. That is the machine's id where the device id is made of it,
+            else that in a file of the same kind:
 hash-key-<project hash>
 """
 
@@ -79,8 +80,22 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         "hostname",
         "full",
-        "machines that were renamed, or are copies: only with `fingerprint_hostname`, as a keyed hash, never itself",
+        "machines that were renamed, or are copies: only with `fingerprint_names`, as a keyed hash, never itself",
         facts.hostname,
+        is_hashed=True,
+    ),
+    Signal(
+        "user_name",
+        "full",
+        "accounts of one machine: only with `fingerprint_names`, as a keyed hash, never itself",
+        facts.user_name,
+        is_hashed=True,
+    ),
+    Signal(
+        "home_path",
+        "full",
+        "homes that were moved: only with `fingerprint_names`, as a keyed hash, never itself",
+        facts.home_path,
         is_hashed=True,
     ),
     Signal(
@@ -91,8 +106,6 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("container_id", "never", "names a container, not a device; only is_container is told"),
     Signal("mac_address", "never", "identifies hardware everywhere, and is random on some machines"),
     Signal("hardware_serials", "never", "identify hardware for ever: disks, boards, processors"),
-    Signal("user_name", "never", "personal data by itself; whom a program knows it tells with identify()"),
-    Signal("home_path", "never", "contains the user name, and tells no more"),
     Signal("installed_packages", "never", "nearly unique, and tells what a person works on"),
     Signal("executable_path", "never", "contains names of people and projects"),
     Signal("working_folder", "never", "contains names of people and projects"),
@@ -134,19 +147,19 @@ class Fingerprinter:
         privacy: Privacy,
         project: str,
         state_dir: Path | None,
-        hostname: bool = False,
+        names: bool = False,
         machine: Machine | None = None,
     ) -> None:
         """Remember what to do; nothing is read or written yet. Without `state_dir` nothing will be stored.
 
-        With `hostname` a keyed hash of the host's name is a signal of `full` mode.
+        With `names` keyed hashes of the names of host, account and home folder are signals of `full` mode.
         """
         self._privacy = privacy
         self._project = project.encode("utf-8", "replace")
         of_project = hashlib.sha256(self._project).hexdigest()[:16]
         self._install_path = state_dir / f"install-id-{of_project}" if state_dir else None
         self._key_path = state_dir / f"hash-key-{of_project}" if state_dir else None
-        self._tells_hostname = hostname and privacy == "full"
+        self._tells_names = names and privacy == "full"
         self._machine = machine or Machine()
         self._process_id = os.urandom(16).hex()
         self._known: Fingerprint | None = None
@@ -221,12 +234,13 @@ class Fingerprinter:
 
         The install id would be no key: it is sent, and whoever has it could try all likely names.
         """
-        if not self._tells_hostname:
+        if not self._tells_names:
             return None
         key = machine_id or (read_install_id(self._key_path) if self._key_path else None)
         if key is None:
             return None
-        return lambda name, value: _keyed_hash(key, self._project, _VERSION, name.encode(), value.encode())
+        version = (self._project, _VERSION)
+        return lambda name, value: _keyed_hash(key, *version, name.encode(), value.encode("utf-8", "surrogatepass"))
 
 
 def read_signals(

@@ -16,6 +16,8 @@ if sys.platform == "win32":
     import ctypes
     import locale
     import winreg
+else:
+    import pwd
 
 _CI_NAMES = (
     "CI",
@@ -140,6 +142,28 @@ def hostname(machine: Machine) -> str | None:
     return platform.node().partition(".")[0].lower() or None
 
 
+def user_name(machine: Machine) -> str | None:
+    """Return the name of the account that this process runs as; only where the system has none, the environment's."""
+    if sys.platform == "win32":
+        buffer, size = ctypes.create_unicode_buffer(257), ctypes.c_ulong(257)
+        ctypes.windll.advapi32.GetUserNameW(buffer, ctypes.byref(size))
+        name = buffer.value.lower()  # Windows takes large letters and small ones for the same
+    else:
+        account = _account()
+        name = account.pw_name if account else machine.environ.get("LOGNAME") or machine.environ.get("USER", "")
+    return name or None
+
+
+def home_path(machine: Machine) -> str | None:
+    """Return the path of the account's home folder, without links and as the system compares paths."""
+    if sys.platform == "win32":
+        path = machine.environ.get("USERPROFILE", "")
+    else:
+        account = _account()
+        path = account.pw_dir if account else machine.environ.get("HOME", "")
+    return os.path.normcase(os.path.realpath(path)) if path else None
+
+
 def cpu_count(machine: Machine) -> int | None:
     """Return the number of processors, rounded up to a power of two."""
     count = os.cpu_count()
@@ -172,6 +196,16 @@ def timezone(machine: Machine) -> str | None:
         return None
     name = name.rpartition("zoneinfo/")[2]
     return name if "/" in name.strip("/") or name == "UTC" else None
+
+
+if sys.platform != "win32":
+
+    def _account() -> pwd.struct_passwd | None:
+        """Return what the system knows of this process's account; a container may run as a number that it does not."""
+        try:
+            return pwd.getpwuid(os.getuid())
+        except KeyError:
+            return None
 
 
 def _memory_bytes() -> int:
