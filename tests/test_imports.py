@@ -22,8 +22,10 @@ CLIENT_ROWS = (
     {"ledger"},
     {"queue", "steps", "store_folders"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
+    {"store_batches", "store_contents", "store_groups"},
     {"store_file"},
     {
+        "store_tables",
         "machine",
         "counts",
         "background",

@@ -21,9 +21,9 @@ from .counts import DROPPED, Counts
 from .errors import DeliveryError, RejectedError, StoreError, ThrottledError, TooLargeError, UnreachableError
 from .event import Batch, encode_body, tells_of_drops
 from .ledger import PERSIST_SECONDS, Flight, Ledger, Limits
-from .offline import Held
 from .queue import EventQueue
 from .steps import Steps
+from .store_batches import Held
 from .transport import Answer, Breaker, Transport, now
 
 logger = logging.getLogger("shockmouse_analytics")

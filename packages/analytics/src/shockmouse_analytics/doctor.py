@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from .errors import StoreError, UnreachableError
-from .offline import OfflineStore, StoreStatus
+from .offline import OfflineStore
+from .store_contents import StoreStatus
 from .store_file import temporary_folder
 from .store_folders import Queues
 from .transport import CONNECT_SECONDS, not_connected
@@ -152,7 +153,7 @@ def read_status(queues: Queues) -> StoreStatus:
 
 def _read(store: OfflineStore) -> StoreStatus:
     with contextlib.closing(store):
-        return store.status()
+        return store.contents.status(store.path)
 
 
 def told(status: StoreStatus) -> str:

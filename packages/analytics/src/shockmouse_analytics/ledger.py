@@ -19,11 +19,13 @@ from .errors import StoreError
 from .event import Batch, Boot, cut_batch, halve, is_of_user, without_user
 from .gzip_member import plain_bytes
 from .left_files import LeftFile, LeftFiles
-from .offline import Group, Held, OfflineStore
+from .offline import OfflineStore
 from .pending import Pending
 from .steps import Steps
+from .store_batches import Held
 from .store_file import BUSY_SECONDS, set_aside
 from .store_folders import LOCKED_SECONDS, StoreFolders
+from .store_groups import Group
 
 logger = logging.getLogger("shockmouse_analytics")
 
@@ -124,7 +126,7 @@ class Ledger:
         self._store.wait_for_others(LAST_BUSY_SECONDS)
         self.keep(passed)
         self.save(cut_all=True, everything=True)
-        self._own_stored = self._store.own_events()
+        self._own_stored = self._store.contents.own_events()
 
     def remains(self, *, own: bool) -> dict[Path, int]:
         """Return how many events wait in which file once it is closed, or only those of this process."""
@@ -163,8 +165,8 @@ class Ledger:
     def take(self, most: int, *, before_due: bool, own_first: bool) -> list[Flight]:
         """Take the oldest batches from the store, those that should wait longer too if `before_due`."""
         with self._saving():
-            self._counts.drop("retry_expired", self._store.expire(self._limits.retry_seconds))
-            taken = self._store.take(most, due_only=not before_due, own_first=own_first)
+            self._counts.drop("retry_expired", self._store.batches.expire(self._limits.retry_seconds))
+            taken = self._store.batches.take(most, due_only=not before_due, own_first=own_first)
         flights = [
             Flight(held, time.monotonic(), stored=True, attempted_at=time.time())
             for held in taken
@@ -191,17 +193,17 @@ class Ledger:
         cuts = cut_all or pending.is_full()
         with self._saving():
             # Events that another process took, after a long sleep of this one, are not ours any more.
-            gone = pending.grouped - self._store.uncollect() if pending.grouped and cuts else 0
+            gone = pending.grouped - self._store.groups.uncollect() if pending.grouped and cuts else 0
             parts = pending.batches(gone, everything=cut_all) if cuts else []
             cut = gone + sum(map(len, parts))
             for flight in flights:
-                self._store.add(Held(flight.held.batch, flight.attempted_at), leased=True)
+                self._store.batches.add(Held(flight.held.batch, flight.attempted_at), leased=True)
             for part in parts:
-                self._store.add(Held(self._batch(part)), leased=False)
+                self._store.batches.add(Held(self._batch(part)), leased=False)
             rest = pending.rest(cut if cuts else pending.grouped)
             if rest:
                 lease_seconds = GROUP_LEASE_SECONDS + self._limits.flush_seconds
-                self._store.collect(Group(len(rest), b",".join(rest)), lease_seconds=lease_seconds)
+                self._store.groups.collect(Group(len(rest), b",".join(rest)), lease_seconds=lease_seconds)
             if everything:
                 self._store.release()
         self._leave(cut)
@@ -220,7 +222,7 @@ class Ledger:
         if batches:
             with self._saving():
                 for batch in batches:
-                    self._store.add(Held(batch), leased=False)
+                    self._store.batches.add(Held(batch), leased=False)
 
     def purge(self) -> None:
         """Forget every event in memory and on disk; of those on their way nothing is kept."""
@@ -242,9 +244,9 @@ class Ledger:
         pending, forgotten = self.pending, 0
         with self._saving():
             # Events that another process took, after a long sleep of this one, are in batches now.
-            gone = pending.grouped - self._store.uncollect() if pending.grouped else 0
+            gone = pending.grouped - self._store.groups.uncollect() if pending.grouped else 0
             self._adopt_in(self._store)
-            forgotten += self._store.leave_out(user_id)
+            forgotten += self._store.batches.leave_out(user_id)
         self._leave(gone)
         pending.grouped = 0
         count = pending.leave_out(lambda event: is_of_user(event, user_id))
@@ -258,19 +260,22 @@ class Ledger:
 
     def own_ids(self) -> set[str]:
         """Return the batches of this process that are not acknowledged, but those that are set aside."""
-        return (self._store.own_ids("waiting") - self.acknowledged.keys()) | self.flying.keys()
+        return (self._store.contents.own_ids("waiting") - self.acknowledged.keys()) | self.flying.keys()
 
     def has_set_aside(self) -> bool:
         """Return whether a batch of this process was refused."""
-        return bool(self._store.own_ids("rejected"))
+        return bool(self._store.contents.own_ids("rejected"))
 
     def last_number(self) -> int:
         """Return the number of the youngest batch in the store."""
-        return self._store.last_number()
+        return self._store.contents.last_number()
 
     def has_free(self, last: int) -> bool:
         """Return whether a batch up to this number is neither acknowledged nor in the hands of another process."""
-        return last > 0 and bool(self._store.free_ids(last, len(self.acknowledged) + 1) - self.acknowledged.keys())
+        if not last:
+            return False
+        free = self._store.contents.free_ids(last, len(self.acknowledged) + 1)
+        return bool(free - self.acknowledged.keys())
 
     # --- what became of a flight
 
@@ -283,22 +288,22 @@ class Ledger:
     def put_back(self, held: Held, *, next_attempt: float, reason: str) -> None:
         """Keep the batch in the store until it is tried again."""
         with self._saving():
-            self._store.put_back(held, next_attempt=next_attempt, reason=reason)
+            self._store.batches.put_back(held, next_attempt=next_attempt, reason=reason)
         self._settle([held.batch.id])
 
     def set_aside(self, held: Held, reason: str) -> None:
         """Keep the batch in the store, not to be sent again."""
         with self._saving():
-            self._store.set_aside(held, reason)
+            self._store.batches.set_aside(held, reason)
         self._settle([held.batch.id])
 
     def halve(self, batch: Batch) -> tuple[str, str]:
         """Replace the batch by two in the store, and return their ids."""
         with self._saving():
             first, second = halve(batch, (self._new_id(), self._new_id()))
-            self._store.remove([batch.id])
+            self._store.batches.remove([batch.id])
             for half in (first, second):
-                self._store.add(Held(half), leased=False)
+                self._store.batches.add(Held(half), leased=False)
         self.left_files.settle([batch.id])
         self.pending.batch_bytes = max(plain_bytes(batch.content) // 2, 1)
         return first.id, second.id
@@ -307,7 +312,7 @@ class Ledger:
 
     def give_up_disk(self, exc: StoreError) -> None:
         """Go on elsewhere until a disk is found. What is on disk stays there; what flies is in memory as well."""
-        path, kept = self._store.path, self._store.take_all() if self._store.path is None else []
+        path, kept = self._store.path, self._store.batches.take_all() if self._store.path is None else []
         where = path.parent if path else "memory"
         self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
         left = self._left_file() if path else None
@@ -344,7 +349,7 @@ class Ledger:
         copies = {id_: flight.held.batch.events for id_, flight in self.flying.items() if flight.stored}
         events = max(self.stored - sum(copies.values()) - sum(self.acknowledged.values()), 0)
         try:
-            has_own = bool(self._store.own_ids("waiting") - copies.keys() - self.acknowledged.keys())
+            has_own = bool(self._store.contents.own_ids("waiting") - copies.keys() - self.acknowledged.keys())
         except StoreError:
             has_own = events > 0
         return LeftFile(events, has_own or self.pending.grouped > 0, copies, dict(self.acknowledged))
@@ -388,14 +393,14 @@ class Ledger:
             if before.path is not None:
                 self.save(cut_all=True)  # what is collected there becomes batches, to be moved as the others
             with before.writing():
-                kept = before.take_all()
+                kept = before.batches.take_all()
             if left.unwanted:
-                store.remove([*left.done, *left.copies])  # acknowledged, or counted where they land
+                store.batches.remove([*left.done, *left.copies])  # acknowledged, or counted where they land
                 unwanted = store.clear()
             store.release()
             self._adopt_in(store)  # our own groups too, from before the disk failed
             for held in kept:
-                store.add(held, leased=held.batch.id in self.flying)
+                store.batches.add(held, leased=held.batch.id in self.flying)
         self._store = store
         self._counts.drop("opted_out", unwanted)
         self.left_files.return_to(store.path)
@@ -432,9 +437,9 @@ class Ledger:
         return self._folders.home_at
 
     def _adopt_in(self, store: OfflineStore) -> None:
-        for group in store.adopt():
+        for group in store.groups.adopt():
             batch = self._batch([group.content])
-            store.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
+            store.batches.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
 
     def _return_later(self) -> None:
         if self.is_locked_out:
@@ -446,13 +451,13 @@ class Ledger:
     def _add_all(self, kept: Sequence[Held]) -> None:
         with self._saving():
             for held in kept:
-                self._store.add(held, leased=False)
+                self._store.batches.add(held, leased=False)
 
     @contextlib.contextmanager
     def _saving(self) -> Iterator[None]:
         """One transaction, which also forgets what was acknowledged and keeps the store within its bounds."""
         with self._store.writing():
-            self._store.remove(list(self.acknowledged))
+            self._store.batches.remove(list(self.acknowledged))
             yield
             trimmed = self._store.trim()
         self.acknowledged.clear()
@@ -462,9 +467,9 @@ class Ledger:
     def look(self) -> None:
         """See what is in the store: other processes use it too."""
         self.is_on_disk = self._store.path is not None
-        self.store_next = self._store.next_attempt()
-        self.orphan_next = self._store.next_orphan()
-        self.stored = self._store.stored_events()
+        self.store_next = self._store.contents.next_attempt()
+        self.orphan_next = self._store.contents.next_orphan()
+        self.stored = self._store.contents.events()
 
     def _settle(self, batch_ids: Iterable[str]) -> None:
         """Count copies in files that were left no more, if the batches are on disk now."""

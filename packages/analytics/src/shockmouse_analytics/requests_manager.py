@@ -235,7 +235,7 @@ class RequestsManager:
         if path is None or not path.exists():
             return False
         with LOADING:
-            from .offline import has_waiting
+            from .store_contents import has_waiting
         return has_waiting(path)
 
     def _wake(self) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from .errors import StoreError
-from .offline import OfflineStore, count_events
+from .offline import OfflineStore
+from .store_contents import count_events
 from .store_file import BUSY_SECONDS, all_apart, apart, remove, set_aside
 
 LOCKED_SECONDS = 1.0  # until what others hold is looked at again
@@ -167,7 +168,7 @@ class StoreFolders:
         try:
             if moved:
                 with store.writing():
-                    store.remove(moved)
+                    store.batches.remove(moved)
             self._discard(store)
         except StoreError:
             store.give_back()
@@ -184,7 +185,7 @@ class StoreFolders:
         if store.path is None or store.path in self._paths:
             store.close()
             return True
-        is_empty, is_held = not store.stored_events(), store.next_attempt() is not None
+        is_empty, is_held = not store.contents.events(), store.contents.next_attempt() is not None
         store.close()
         if is_empty:
             remove(store.path)
