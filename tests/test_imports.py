@@ -19,6 +19,8 @@ CLIENT_ROWS = (
     {"analytics"},
     {"requests_manager", "performance", "vitals"},
     {"delivery"},
+    {"landing"},
+    {"flushes"},
     {"ledger"},
     {"queue", "steps", "store_folders"},
     {"fingerprint", "privacy", "session", "sampling", "offline", "pending", "transport", "visitor"},
