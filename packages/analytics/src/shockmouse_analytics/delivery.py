@@ -18,10 +18,12 @@ from .counts import DROPPED, Counts
 from .errors import DeliveryError, StoreError, UnreachableError
 from .event import Batch, encode_body, tells_of_drops
 from .flushes import Covers, Flushes, tell
+from .forgetting import Forgetting
 from .landing import Landing
 from .ledger import PERSIST_SECONDS, Flight, Ledger, Limits
 from .queue import EventQueue
 from .steps import Steps
+from .store_life import StoreLife
 from .transport import Answer, Breaker, Transport, now
 
 logger = logging.getLogger("shockmouse_analytics")
@@ -41,6 +43,8 @@ class Delivery:
     ) -> None:
         self._queue, self._counts, self._steps = queue, counts, steps
         self._limits, self._transport, self._ledger = limits, transport, ledger
+        self._life = StoreLife(ledger=ledger, counts=counts, has_withdrawn=steps.has_withdrawn)
+        self._forgetting = Forgetting(ledger=ledger, counts=counts)
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._passed: list[Batch] = []  # of others, not on disk yet
@@ -75,15 +79,15 @@ class Delivery:
         `loaded` is called when no more modules will be imported.
         """
         try:
-            self._ledger.open()
+            self._life.open()
         except StoreError as exc:
-            self._ledger.give_up_disk(exc)
+            self._life.give_up_disk(exc)
         connecting = asyncio.create_task(self._connect(loaded))
         while True:
             try:
                 self._turn()
             except StoreError as exc:
-                self._ledger.give_up_disk(exc)
+                self._life.give_up_disk(exc)
             except Exception:  # the program must go on, and so must its other events
                 logger.exception("delivery stumbled")
                 await asyncio.sleep(STUMBLE_SECONDS)
@@ -126,10 +130,10 @@ class Delivery:
         self._counts.drop("opted_out", sum(batch.events for batch in self._passed))
         self._passed.clear()
         try:
-            self._ledger.purge()
+            self._forgetting.purge()
         except StoreError as exc:
-            self._ledger.give_up_disk(exc)
-            self._ledger.purge()  # what was in memory only, if it came to that
+            self._life.give_up_disk(exc)
+            self._forgetting.purge()  # what was in memory only, if it came to that
         self._ledger.left_files.refuse()
         tell(future, self._ledger.left_files.is_empty)
 
@@ -139,9 +143,9 @@ class Delivery:
         try:
             self._ledger.keep(self._passed)
             self._passed.clear()
-            self._ledger.forget(user_id)
+            self._forgetting.forget(user_id)
         except StoreError as exc:
-            self._ledger.give_up_disk(exc)
+            self._life.give_up_disk(exc)
             tell(future, False)
         else:
             tell(future, self._ledger.left_files.is_empty)
@@ -150,7 +154,7 @@ class Delivery:
         try:
             self._ledger.look()
         except StoreError as exc:
-            self._ledger.give_up_disk(exc)
+            self._life.give_up_disk(exc)
 
     async def _connect(self, loaded: Callable[[], object]) -> None:
         try:
@@ -180,7 +184,7 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._drain(len(self._queue))
-        self._ledger.close(self._passed)
+        self._life.close(self._passed)
         self._landing.tell_what_waits()
         self._flushes.end()
         with contextlib.suppress(TimeoutError):
@@ -191,7 +195,7 @@ class Delivery:
 
     def _turn(self) -> None:
         at = time.monotonic()
-        self._ledger.return_to_disk()
+        self._life.return_to_disk()
         if self._passed:
             self._ledger.keep(self._passed)
             self._passed.clear()
@@ -204,7 +208,7 @@ class Delivery:
         if self._ledger.is_saving_due(time.monotonic(), hurried=self._is_hurried()):
             self._ledger.save(cut_all=self._is_hurried())
         if self._close_at is None:
-            self._ledger.bring_home()
+            self._life.bring_home()
         self._flushes.answer()
         self._counts.speak()
 
@@ -225,7 +229,7 @@ class Delivery:
             due.append(at + ledger.store_next - time.time())
         if ledger.orphan_next is not None:
             due.append(at + ledger.orphan_next - time.time())
-        due += [moment for moment in (ledger.return_at, ledger.home_at) if moment is not None]
+        due += [moment for moment in (ledger.current.return_at, ledger.current.folders.home_at) if moment is not None]
         if at < self._breaker.until:
             due.append(self._breaker.until)
         if self._close_at is not None:
@@ -297,7 +301,7 @@ class Delivery:
         try:
             self._landing.land(flight, outcome)
         except StoreError as exc:
-            self._ledger.give_up_disk(exc)
+            self._life.give_up_disk(exc)
             self._landing.land(flight, outcome)
         finally:
             del self._ledger.flying[flight.held.batch.id]

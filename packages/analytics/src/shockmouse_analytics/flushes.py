@@ -92,9 +92,9 @@ class Flushes:
             return None
         ledger = self._ledger
         left = ledger.left_files
-        if flush.covers != "own" and ledger.home_at is not None:
+        if flush.covers != "own" and ledger.current.folders.home_at is not None:
             return None
-        if ledger.is_locked_out and (flush.covers != "own" or left.has_own):
+        if ledger.current.is_locked_out and (flush.covers != "own" or left.has_own):
             return False if flush.covers == "everything" and self._breaker.is_failing else None
         if flush.covers == "everything":
             is_empty = not ledger.flying and ledger.store_next is None and ledger.orphan_next is None

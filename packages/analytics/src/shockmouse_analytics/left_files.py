@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 
-class LeftFile(Struct):
+class LeftFile(Struct, kw_only=True):
     """One file; batches by id, with their events.
 
     events   that are nowhere else, of all processes; None where that cannot be read
@@ -21,9 +21,9 @@ class LeftFile(Struct):
     """
 
     events: int | None
-    has_own: bool
-    copies: dict[str, int]
-    done: dict[str, int]
+    has_own: bool = False
+    copies: dict[str, int] = {}
+    done: dict[str, int] = {}
     unwanted: bool = False
 
 
@@ -70,7 +70,7 @@ class LeftFiles:
     def at(self, path: Path | None) -> LeftFile:
         """Return what lies in the file, which may be none that was left."""
         found = self._files.get(path) if path else None
-        return found or LeftFile(0, False, {}, {})
+        return found or LeftFile(events=0)
 
     def return_to(self, path: Path | None) -> None:
         """Forget what lay in the file, which is in use again."""

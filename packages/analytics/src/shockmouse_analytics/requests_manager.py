@@ -260,6 +260,7 @@ class RequestsManager:
         return lambda: delivery.run(loaded)
 
     def _make_delivery(self) -> "Delivery":
+        from .current_store import CurrentStore
         from .delivery import CONNECTIONS, Delivery
         from .ledger import Ledger, Limits
         from .store_file import temporary_folder
@@ -275,20 +276,16 @@ class RequestsManager:
             queue_bytes=to.queue_bytes,
             retry_seconds=to.retry_seconds,
         )
-        ledger = Ledger(
-            steps=self._steps,
-            boot=self.boot,
-            counts=self.counts,
-            limits=limits,
-            has_disk=to.offline_dir is not None,
-            folders=StoreFolders(
-                [to.offline_dir, temporary_folder()] if to.offline_dir else [],
-                to.queue_name,
-                owner=self.boot.id,
-                max_bytes=store_bytes,
-                complain=self._cannot_use,
-            ),
+        folders = StoreFolders(
+            [to.offline_dir, temporary_folder()] if to.offline_dir else [],
+            to.queue_name,
+            owner=self.boot.id,
+            max_bytes=store_bytes,
+            complain=self._cannot_use,
         )
+        has_disk = to.offline_dir is not None
+        current = CurrentStore(folders=folders, counts=self.counts, has_disk=has_disk, memory_bytes=to.queue_bytes)
+        ledger = Ledger(steps=self._steps, boot=self.boot, counts=self.counts, limits=limits, current=current)
         transport = Transport(endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS)
         return Delivery(
             queue=self._queue,

@@ -1,0 +1,134 @@
+"""The store that this process uses: the best one that can be had, and another one until that can be used again.
+
+Failing   when the disk fails the store of another folder takes its place, else one in memory until a disk can be used
+Locked    while others lock the store one in a file of this process alone takes its place, which a later run finds
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from .counts import Counts
+from .errors import StoreError
+from .left_files import LeftFile, LeftFiles
+from .offline import OfflineStore
+from .store_file import BUSY_SECONDS, set_aside
+from .store_folders import LOCKED_SECONDS, StoreFolders
+
+RETURN_SECONDS = 2.0
+LONGEST_RETURN_SECONDS = 60.0
+LOCKED_BUSY_SECONDS = 0.05  # for a lock that is tried every second, as nothing is put on disk meanwhile
+
+Move = Callable[[OfflineStore], None]
+
+
+class CurrentStore:
+    """Chooses the store; what is in it, and what has to be moved, is the ledger's."""
+
+    store: OfflineStore
+
+    def __init__(self, *, folders: StoreFolders, counts: Counts, has_disk: bool, memory_bytes: int) -> None:
+        self.folders, self._counts = folders, counts
+        self.has_disk, self._memory_bytes = has_disk, memory_bytes
+        self.left_files = LeftFiles()
+        self.is_locked_out = False  # elsewhere, because others hold the store; it will be free again
+        self.return_at: float | None = None  # monotonic time at which the disk is tried again
+        self._return_seconds = RETURN_SECONDS
+        self._failed: Path | None = None  # the store that has just failed, not to be tried next
+        self._failed_at = 0.0
+
+    def open(self) -> None:
+        """Open the best store there is."""
+        opened, locked = next(self.folders.open(), None), self.folders.locked
+        self.store = opened or self._elsewhere(is_locked=locked is not None)
+        if self.has_disk and opened is None:
+            self.is_locked_out = locked is not None
+            self._return_later()
+        if locked is not None:
+            self.left_files.leave(locked, LeftFile(events=None))
+        for path, events in self.folders.unusable.items():
+            self.left_files.leave(path, LeftFile(events=events))
+        self.folders.look_for_left_behind(self.store)
+
+    def leave(self, exc: StoreError, left: LeftFile | None) -> bool:
+        """Go on elsewhere until a disk is found; return whether what lies in the file stays there, as `left` tells.
+
+        It does not where the file is damaged: that is set aside.
+        """
+        path = self.store.path
+        where = path.parent if path else "memory"
+        self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
+        self.store.close()
+        if path is not None and exc.damaged:
+            set_aside(path)
+        self.store = self._elsewhere(is_locked=exc.busy)
+        self.folders.leave_left_behind()
+        self.is_locked_out = exc.busy
+        self._return_later()
+        if path is not None and not exc.busy:
+            self._avoid(None if exc.damaged else path)
+        if path is None or left is None or exc.damaged:
+            return False
+        self.left_files.leave(path, left)
+        return True
+
+    def return_if_due(self, move: Move) -> bool:
+        """Try to return to a disk when it is time to; return whether the store is another one now.
+
+        `move` brings all to the store that it is given, and calls settle(); it raises StoreError where it cannot.
+        """
+        if self.return_at is None or time.monotonic() < self.return_at:
+            return False
+        before = self.store
+        if self.return_to_disk(move, LOCKED_BUSY_SECONDS if self.is_locked_out else BUSY_SECONDS):
+            self.return_at, self._return_seconds = None, RETURN_SECONDS
+        else:
+            self._return_later()
+        return self.store is not before
+
+    def return_to_disk(self, move: Move, busy_seconds: float) -> bool:
+        """Return to the best disk that can be used; return whether there is one, and no others lock it."""
+        avoid, self._failed = self._failed, None
+        for store in self.folders.open(busy_seconds, avoid=avoid):
+            try:
+                move(store)
+            except StoreError as exc:
+                self._counts.warn("memory", f"events stay in {self.store.path or 'memory'} ({exc})")
+                store.close()
+                if exc.busy:
+                    self.is_locked_out = True
+                    return False
+            else:
+                self.is_locked_out = False
+                self._counts.pass_over("memory")
+                self.folders.look_for_left_behind(self.store)
+                return True
+        self.is_locked_out = self.folders.locked is not None
+        if self.is_locked_out and self.store.path is None and (kept_apart := self.folders.keep_apart()):
+            move(kept_apart)
+        return False
+
+    def settle(self, store: OfflineStore, moved: Iterable[str]) -> None:
+        """Use this store from now on; these batches have been moved there."""
+        before, self.store = self.store, store
+        self.left_files.return_to(store.path)
+        self.folders.let_go(before, list(moved))
+
+    def _elsewhere(self, *, is_locked: bool) -> OfflineStore:
+        """Return a store for until the disk can be used: a file of this process alone if others lock it, or memory."""
+        kept_apart = self.folders.keep_apart() if is_locked else None
+        return kept_apart or self.folders.in_memory(self._memory_bytes)
+
+    def _avoid(self, path: Path | None) -> None:
+        """Try another folder first; at once, unless one has failed just before."""
+        at, failed_at = time.monotonic(), self._failed_at
+        self._failed, self._failed_at = path, at
+        if at - failed_at > RETURN_SECONDS:
+            self.return_at = at
+
+    def _return_later(self) -> None:
+        if self.is_locked_out:
+            self.return_at = time.monotonic() + LOCKED_SECONDS
+            return
+        self.return_at = time.monotonic() + self._return_seconds
+        self._return_seconds = min(self._return_seconds * 2, LONGEST_RETURN_SECONDS)
