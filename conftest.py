@@ -47,6 +47,8 @@ LONG = (
     "test_stream_workers.py",
     "test_privacy_docs.py",
     "test_command_line.py",
+    "test_locked_store.py",
+    "test_failing_disk.py",
     "test_offline.py",
     "test_docs.py",
     "test_durability.py",
