@@ -1,5 +1,6 @@
 """What lies in the offline store, seen from outside, and what tests of it leave there."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def stored(path: Path) -> int:
     finally:
         db.close()
     return int(count)
+
+
+@contextlib.contextmanager
+def locked(path: Path, mode="normal"):
+    """Lock the file as another program would, for writers or, with mode "exclusive", for all."""
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute(f"pragma locking_mode = {mode}")
+        db.execute("begin immediate")
+        yield db
+    finally:
+        db.close()
 
 
 def refuse_all(server):

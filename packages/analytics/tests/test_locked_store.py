@@ -7,6 +7,7 @@ import stat
 import time
 
 import pytest
+import queues
 from queues import DELIVER, ONE, TEMPORARY, leave, numbers, queue_file, refuse_all, stored
 
 from shockmouse_analytics import Stats
@@ -62,19 +63,13 @@ def test_a_file_that_is_locked_at_the_start_is_used_later(client, server, tmp_pa
 @pytest.fixture
 def locked(client, server, tmp_path):
     """Leave an event in the store and lock it, for writers or for all, until the connection is closed."""
-    connections = []
+    with contextlib.ExitStack() as locks:
 
-    def lock(mode):
-        leave(client, server, 1)
-        db = sqlite3.connect(queue_file(tmp_path / "state"), isolation_level=None)
-        db.execute(f"pragma locking_mode = {mode}")
-        db.execute("begin immediate")
-        connections.append(db)
-        return db
+        def lock(mode):
+            leave(client, server, 1)
+            return locks.enter_context(queues.locked(queue_file(tmp_path / "state"), mode))
 
-    yield lock
-    for db in connections:
-        db.close()
+        yield lock
 
 
 @pytest.mark.parametrize("mode", ["normal", "exclusive"])

@@ -34,6 +34,7 @@ from .errors import (
     UnreachableError,
 )
 from .fingerprint import Fingerprinter
+from .left_behind import LeftBehind
 from .store_file import temporary_folder
 from .store_folders import Queues, StoreFolders
 
@@ -196,7 +197,7 @@ def open_queues(config: ClientConfig) -> Queues:
         raise StoreError("; ".join(reasons.values()) or "the queue is in use")
     closed = {path: events for path, events in folders.unusable.items() if events != 0}
     whys = [f"{_waiting_in(path, events)}: {reasons[path.parent]}" for path, events in closed.items()]
-    return Queues([best, *folders.left_behind(best)], "; ".join(whys))
+    return Queues([best, *LeftBehind(folders).stores(best)], "; ".join(whys))
 
 
 def _waiting_in(path: Path, events: int | None) -> str:

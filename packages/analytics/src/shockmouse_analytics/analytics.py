@@ -234,9 +234,9 @@ class Analytics:
     def forget(self, user_id: str) -> bool:
         """Throw away what waits of this user, also for consent, in memory and on disk; return whether that was done.
 
-        Waits for the disk, for 2 s at most, and not for a queue that others lock: False is to be tried again, a second
-        later or more. If it is the user identified now, reset() too. What the server has acknowledged is the server's
-        to erase.
+        Waits for the disk, for 2 s at most. What lies where the disk fails or others lock the queue is thrown away once
+        this process gets at it, or by the next run if that could be remembered on disk; nothing need be called again.
+        If it is the user identified now, reset() too. What the server has acknowledged is the server's to erase.
 
         >>> analytics.forget("user-42")
         True
@@ -252,8 +252,8 @@ class Analytics:
         """Collect nothing from now on, also after a restart, and forget what waits; return whether that was done.
 
         What waits for consent too. Waits for the disk, for 2 s at most. If the refusal could not be stored it holds
-        until the process ends. What waits where the disk fails is forgotten once it works again, by the next run if
-        the refusal is stored.
+        until the process ends. What waits where the disk fails or others lock the queue is forgotten once this process
+        gets at it, by the next run if the refusal is stored.
 
         >>> analytics.opt_out()
         True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .counts import Counts
 from .errors import StoreError
+from .left_behind import LeftBehind
 from .left_files import LeftFile, LeftFiles
 from .offline import OfflineStore
 from .store_file import BUSY_SECONDS, set_aside
@@ -28,7 +29,8 @@ class CurrentStore:
     store: OfflineStore
 
     def __init__(self, *, folders: StoreFolders, counts: Counts, has_disk: bool, memory_bytes: int) -> None:
-        self.folders, self._counts = folders, counts
+        self._folders, self._counts = folders, counts
+        self.left_behind = LeftBehind(folders)
         self.has_disk, self._memory_bytes = has_disk, memory_bytes
         self.left_files = LeftFiles()
         self.is_locked_out = False  # elsewhere, because others hold the store; it will be free again
@@ -39,16 +41,16 @@ class CurrentStore:
 
     def open(self) -> None:
         """Open the best store there is."""
-        opened, locked = next(self.folders.open(), None), self.folders.locked
+        opened, locked = next(self._folders.open(), None), self._folders.locked
         self.store = opened or self._elsewhere(is_locked=locked is not None)
         if self.has_disk and opened is None:
             self.is_locked_out = locked is not None
             self._return_later()
         if locked is not None:
             self.left_files.leave(locked, LeftFile(events=None))
-        for path, events in self.folders.unusable.items():
+        for path, events in self._folders.unusable.items():
             self.left_files.leave(path, LeftFile(events=events))
-        self.folders.look_for_left_behind(self.store)
+        self.left_behind.look(self.store)
 
     def leave(self, exc: StoreError, left: LeftFile | None) -> bool:
         """Go on elsewhere until a disk is found; return whether what lies in the file stays there, as `left` tells.
@@ -62,7 +64,7 @@ class CurrentStore:
         if path is not None and exc.damaged:
             set_aside(path)
         self.store = self._elsewhere(is_locked=exc.busy)
-        self.folders.leave_left_behind()
+        self.left_behind.stop()
         self.is_locked_out = exc.busy
         self._return_later()
         if path is not None and not exc.busy:
@@ -89,7 +91,7 @@ class CurrentStore:
     def return_to_disk(self, move: Move, busy_seconds: float) -> bool:
         """Return to the best disk that can be used; return whether there is one, and no others lock it."""
         avoid, self._failed = self._failed, None
-        for store in self.folders.open(busy_seconds, avoid=avoid):
+        for store in self._folders.open(busy_seconds, avoid=avoid):
             try:
                 move(store)
             except StoreError as exc:
@@ -101,10 +103,10 @@ class CurrentStore:
             else:
                 self.is_locked_out = False
                 self._counts.pass_over("memory")
-                self.folders.look_for_left_behind(self.store)
+                self.left_behind.look(self.store)
                 return True
-        self.is_locked_out = self.folders.locked is not None
-        if self.is_locked_out and self.store.path is None and (kept_apart := self.folders.keep_apart()):
+        self.is_locked_out = self._folders.locked is not None
+        if self.is_locked_out and self.store.path is None and (kept_apart := self._folders.keep_apart()):
             move(kept_apart)
         return False
 
@@ -112,12 +114,16 @@ class CurrentStore:
         """Use this store from now on; these batches have been moved there."""
         before, self.store = self.store, store
         self.left_files.return_to(store.path)
-        self.folders.let_go(before, list(moved))
+        self._folders.let_go(before, list(moved))
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._folders.let_go(self.store)
 
     def _elsewhere(self, *, is_locked: bool) -> OfflineStore:
         """Return a store for until the disk can be used: a file of this process alone if others lock it, or memory."""
-        kept_apart = self.folders.keep_apart() if is_locked else None
-        return kept_apart or self.folders.in_memory(self._memory_bytes)
+        kept_apart = self._folders.keep_apart() if is_locked else None
+        return kept_apart or self._folders.in_memory(self._memory_bytes)
 
     def _avoid(self, path: Path | None) -> None:
         """Try another folder first; at once, unless one has failed just before."""

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from .counts import DROPPED, Counts
 from .errors import DeliveryError, StoreError, UnreachableError
 from .event import Batch, encode_body, tells_of_drops
-from .flushes import Covers, Flushes, tell
+from .flushes import Covers, Flushes
 from .forgetting import Forgetting
 from .landing import Landing
 from .ledger import PERSIST_SECONDS, Flight, Ledger, Limits
@@ -44,7 +44,7 @@ class Delivery:
         self._queue, self._counts, self._steps = queue, counts, steps
         self._limits, self._transport, self._ledger = limits, transport, ledger
         self._life = StoreLife(ledger=ledger, counts=counts, has_withdrawn=steps.has_withdrawn)
-        self._forgetting = Forgetting(ledger=ledger, counts=counts)
+        self._forgetting = Forgetting(ledger=ledger, life=self._life, counts=counts)
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._passed: list[Batch] = []  # of others, not on disk yet
@@ -121,34 +121,26 @@ class Delivery:
         self._breaker.is_failing = False
         self.flush(Future(), covers="own")
 
-    def purge(self, future: Future[bool]) -> None:
-        """Forget every event that waits in memory or on disk; the future says whether that succeeded.
+    def purge(self, future: Future[bool], *, is_patient: bool) -> None:
+        """Forget every event that waits in memory or on disk; the future says whether nothing is left.
 
-        What lies in a file that cannot be used now is forgotten should this process return to it.
+        What lies in a file that cannot be used now is forgotten when this process gets at it; for that the answer
+        waits if it `is_patient`.
         """
         self._drain(len(self._queue))
         self._counts.drop("opted_out", sum(batch.events for batch in self._passed))
         self._passed.clear()
-        try:
-            self._forgetting.purge()
-        except StoreError as exc:
-            self._life.give_up_disk(exc)
-            self._forgetting.purge()  # what was in memory only, if it came to that
-        self._ledger.left_files.refuse()
-        tell(future, self._ledger.left_files.is_empty)
+        self._forgetting.purge(future, is_patient=is_patient)
+        self._news.set()
 
     def forget(self, user_id: str, future: Future[bool]) -> None:
-        """Forget this user's events that wait in memory or on disk; the future says whether that succeeded."""
+        """Forget this user's events that wait in memory or on disk; the future says True when none are left.
+
+        What lies in a file that cannot be used now is forgotten when this process, or a later run, gets at it.
+        """
         self._drain(len(self._queue))
-        try:
-            self._ledger.keep(self._passed)
-            self._passed.clear()
-            self._forgetting.forget(user_id)
-        except StoreError as exc:
-            self._life.give_up_disk(exc)
-            tell(future, False)
-        else:
-            tell(future, self._ledger.left_files.is_empty)
+        self._forgetting.forget(user_id, self._passed, future)
+        self._news.set()
 
     def _look(self) -> None:
         try:
@@ -187,6 +179,7 @@ class Delivery:
         self._life.close(self._passed)
         self._landing.tell_what_waits()
         self._flushes.end()
+        self._forgetting.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.1):
                 await self._transport.close()
@@ -210,6 +203,7 @@ class Delivery:
         if self._close_at is None:
             self._life.bring_home()
         self._flushes.answer()
+        self._forgetting.answer()
         self._counts.speak()
 
     def _due_in(self, at: float) -> float:
@@ -229,7 +223,8 @@ class Delivery:
             due.append(at + ledger.store_next - time.time())
         if ledger.orphan_next is not None:
             due.append(at + ledger.orphan_next - time.time())
-        due += [moment for moment in (ledger.current.return_at, ledger.current.folders.home_at) if moment is not None]
+        moments = (ledger.current.return_at, ledger.current.left_behind.home_at, self._forgetting.again_at)
+        due += [moment for moment in moments if moment is not None]
         if at < self._breaker.until:
             due.append(self._breaker.until)
         if self._close_at is not None:

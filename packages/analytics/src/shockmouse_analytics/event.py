@@ -12,8 +12,8 @@ Ids       UUIDv7: 48 bits of milliseconds, 26 random bits of the process, and 48
 import itertools
 import os
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -156,6 +156,7 @@ def stands_for_no_id(text: str) -> bool:
 class _Told(Struct):
     user_id: str | None = None
     type: str = ""
+    timestamp: Any = None
     properties: Raw = Raw(b"{}")
 
 
@@ -163,25 +164,46 @@ class _Previous(Struct):
     previous_id: Any = None
 
 
-def is_of_user(event: bytes, user_id: str) -> bool:
-    """Return whether an encoded event tells of this user: it is theirs, or says that somebody was they before."""
-    if encode(user_id) not in event:
-        return False
+def users_of(event: bytes) -> tuple[list[str], datetime | None]:
+    """Return the users that an encoded event tells of, and when it happened; None where that cannot be read.
+
+    Those are whose it is, and who somebody is said to have been before.
+    """
     told = msgspec.json.decode(event, type=_Told)
-    if told.user_id == user_id:
-        return True
-    return told.type == "alias" and msgspec.json.decode(told.properties, type=_Previous).previous_id == user_id
+    users: list[Any] = [told.user_id]
+    if told.type == "alias":
+        users.append(msgspec.json.decode(told.properties, type=_Previous).previous_id)
+    try:
+        at = datetime.fromisoformat(told.timestamp)
+    except (TypeError, ValueError):  # a browser's may be anything
+        at = None
+    return [user for user in users if isinstance(user, str)], at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def is_of_user(event: bytes, user_id: str) -> bool:
+    """Return whether an encoded event tells of this user."""
+    return encode(user_id) in event and user_id in users_of(event)[0]
 
 
 def without_user(batch: Batch, user_id: str) -> Batch:
     """Return the batch without the events of this user, under the same id; itself if there are none."""
+    return without(batch, lambda event: is_of_user(event, user_id))
+
+
+def without(batch: Batch, is_unwanted: Callable[[bytes], bool]) -> Batch:
+    """Return the batch without the events that are unwanted, under the same id; itself if there are none."""
     content = msgspec.json.decode(unpack(batch.content) + b"}", type=dict[str, Raw])
     events = msgspec.json.decode(content["events"], type=list[Raw])
-    kept = [event for event in events if not is_of_user(bytes(event), user_id)]
+    kept = [event for event in events if not is_unwanted(bytes(event))]
     if len(kept) == len(events):
         return batch
     changed = encode({**content, "events": kept})
     return Batch(id=batch.id, content=pack(changed[:-1]), events=len(kept))
+
+
+def split(joined: bytes) -> list[bytes]:
+    """Return the events of a text in which they are joined by commas."""
+    return [bytes(event) for event in msgspec.json.decode(b"[%b]" % joined, type=list[Raw])]
 
 
 def halve(batch: Batch, ids: tuple[str, str]) -> tuple[Batch, Batch]:

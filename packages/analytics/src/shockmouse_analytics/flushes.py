@@ -92,7 +92,7 @@ class Flushes:
             return None
         ledger = self._ledger
         left = ledger.left_files
-        if flush.covers != "own" and ledger.current.folders.home_at is not None:
+        if flush.covers != "own" and ledger.current.left_behind.home_at is not None:
             return None
         if ledger.current.is_locked_out and (flush.covers != "own" or left.has_own):
             return False if flush.covers == "everything" and self._breaker.is_failing else None

@@ -14,13 +14,14 @@ from msgspec import Struct
 
 from .counts import Counts
 from .current_store import CurrentStore
-from .event import Batch, Boot, cut_batch, halve
+from .event import Batch, Boot, cut_batch, halve, split
 from .gzip_member import plain_bytes
 from .offline import OfflineStore
 from .pending import Pending
 from .steps import Steps
 from .store_batches import Held
 from .store_groups import Group
+from .tombstones import Tombstones
 
 PERSIST_SECONDS = 0.1
 GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
@@ -49,9 +50,18 @@ class Flight(Struct):
 class Ledger:
     """Moves events between memory and disk; used by one loop only."""
 
-    def __init__(self, *, steps: Steps, boot: Boot, counts: Counts, limits: Limits, current: CurrentStore) -> None:
+    def __init__(
+        self,
+        *,
+        steps: Steps,
+        boot: Boot,
+        counts: Counts,
+        limits: Limits,
+        current: CurrentStore,
+        tombstones: Tombstones,
+    ) -> None:
         self._steps, self._boot, self._counts, self._limits = steps, boot, counts, limits
-        self.current = current
+        self.current, self.tombstones = current, tombstones
         self.pending = Pending(flush_events=limits.flush_events, batch_bytes=limits.batch_bytes)
         self.flying: dict[str, Flight] = {}
         self.acknowledged: dict[str, int] = {}  # batches that are on disk still, and their events
@@ -154,7 +164,8 @@ class Ledger:
     def adopt(self) -> None:
         """Make batches of what a process that is gone had collected."""
         with self.saving():
-            self.adopt_in(self._store)
+            forgotten = self.adopt_in(self._store)
+        self._counts.drop("forgotten", forgotten)
 
     def keep(self, batches: Sequence[Batch]) -> None:
         """Put batches that others have cut on disk; one that is there already stays as it is."""
@@ -219,11 +230,32 @@ class Ledger:
     def _store(self) -> OfflineStore:
         return self.current.store
 
-    def adopt_in(self, store: OfflineStore) -> None:
-        """Make batches of the groups in a store, inside its writing(), that nobody holds."""
+    def adopt_in(self, store: OfflineStore) -> int:
+        """Make batches of the groups in a store, inside its writing(), that nobody holds.
+
+        Return how many of their events are of users who are to be forgotten, and were left out.
+        """
+        forgotten = 0
         for group in store.groups.adopt():
-            batch = self._batch([group.content])
-            store.batches.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
+            events = [group.content]
+            if self.tombstones:
+                events = [event for event in split(group.content) if not self.tombstones.cover(event)]
+                forgotten += group.events - len(events)
+                group = Group(len(events), b",".join(events))
+            if events:
+                batch = self._batch(events)
+                store.batches.add(Held(Batch(id=batch.id, content=batch.content, events=group.events)), leased=False)
+        return forgotten
+
+    def clean(self, store: OfflineStore) -> dict[str, int]:
+        """Make batches of what nobody holds in a store, inside its writing(), without users who are to be forgotten.
+
+        Return how many of whose events were left out, by batch, and under "" those of groups.
+        """
+        left_out = {"": self.adopt_in(store)}
+        if self.tombstones:
+            left_out |= store.batches.leave_out(self.tombstones.cover)
+        return left_out
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ It waits there until this process can return, or for a later run. A batch that w
 memory as well: the file holds a copy, which counts no more once it is acknowledged or on another disk.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -81,6 +82,16 @@ class LeftFiles:
         """Have each file emptied, should the process return to it."""
         for file in self._files.values():
             file.unwanted = True
+
+    @property
+    def has_unwanted(self) -> bool:
+        """Whether some of them are to be emptied."""
+        return any(file.unwanted for file in self._files.values())
+
+    def forget_gone(self) -> None:
+        """Forget files that are not there any more: others have emptied them."""
+        for path in [path for path in self._files if not os.path.lexists(path)]:
+            del self._files[path]
 
     def settle(self, batch_ids: Iterable[str]) -> None:
         """Count copies of these batches no more: the server has them, or another disk."""

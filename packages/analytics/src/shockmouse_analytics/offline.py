@@ -5,6 +5,7 @@ Memory    without a path the same tables live in memory, for as long as the proc
 """
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from .errors import StoreError
 from .store_batches import StoredBatches
 from .store_contents import StoreContents
-from .store_file import BUSY_SECONDS, connect, using_sqlite
+from .store_file import BUSY_SECONDS, connect, remove, using_sqlite
 from .store_groups import StoredGroups
 from .store_tables import SCHEMA
 
@@ -44,11 +45,15 @@ class OfflineStore:
             self._db.execute(f"pragma busy_timeout = {int(busy_seconds * 1000)}")
 
     def is_alone(self) -> bool:
-        """Return whether nobody else has the file open; it is no more in WAL mode then, to be emptied and closed."""
+        """Return whether nobody else has the file open; nobody can open it from then on, until it is closed.
+
+        It is no more in WAL mode then, to be emptied and closed; if False, to be closed at once.
+        """
         self.wait_for_others(0)
         try:
-            with using_sqlite():  # who has a file with a log open holds a lock on it, which this would need
-                self._db.execute("pragma journal_mode = delete")
+            with using_sqlite():
+                self._db.execute("pragma locking_mode = exclusive")  # what is locked stays so
+                self._db.execute("pragma journal_mode = delete")  # who has a file with a log open holds a lock on it
         except StoreError as exc:
             if not exc.busy:
                 raise
@@ -60,6 +65,18 @@ class OfflineStore:
         """Close the file; leases end by themselves or by release()."""
         with using_sqlite():
             self._db.close()
+
+    def remove(self) -> None:
+        """Remove the file and close it. Raises StoreError.
+
+        In this order, so that whoever waits for the lock of is_alone() finds that the file is gone. Windows removes
+        none that somebody has open.
+        """
+        if os.name == "nt":
+            self.close()
+        if self.path is not None:
+            remove(self.path)
+        self.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

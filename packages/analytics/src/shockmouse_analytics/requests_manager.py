@@ -159,14 +159,14 @@ class RequestsManager:
 
         Waits for it, so that later events are not meant too.
         """
-        return not self._closed and self._wait_for(lambda delivery, future: delivery.purge(future), PURGE_SECONDS)
+        return self._purge(is_patient=True)
 
     def purge_left(self) -> None:
         """Forget what earlier runs have left on disk, if there is any: one look at the disk, and as purge()."""
         with LOADING:
             from .store_file import temporary_folder
         if self._finds_left() or (temporary_folder() / self._delivering.queue_name).exists():
-            self.purge()
+            self._purge(is_patient=False)
 
     def forget(self, user_id: str) -> bool:
         """Forget what waits of this user, in memory and on disk; return whether that was done within the time."""
@@ -265,6 +265,7 @@ class RequestsManager:
         from .ledger import Ledger, Limits
         from .store_file import temporary_folder
         from .store_folders import StoreFolders
+        from .tombstones import Tombstones
         from .transport import Transport
 
         to = self._delivering
@@ -285,7 +286,14 @@ class RequestsManager:
         )
         has_disk = to.offline_dir is not None
         current = CurrentStore(folders=folders, counts=self.counts, has_disk=has_disk, memory_bytes=to.queue_bytes)
-        ledger = Ledger(steps=self._steps, boot=self.boot, counts=self.counts, limits=limits, current=current)
+        ledger = Ledger(
+            steps=self._steps,
+            boot=self.boot,
+            counts=self.counts,
+            limits=limits,
+            current=current,
+            tombstones=Tombstones(folders.paths),
+        )
         transport = Transport(endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS)
         return Delivery(
             queue=self._queue,
@@ -320,6 +328,11 @@ class RequestsManager:
         except TimeoutError:
             future.cancel()
             return False
+
+    def _purge(self, *, is_patient: bool) -> bool:
+        return not self._closed and self._wait_for(
+            lambda delivery, future: delivery.purge(future, is_patient=is_patient), PURGE_SECONDS
+        )
 
     def _has_nothing(self) -> bool:
         """Return whether nothing was ever queued, nor found on disk. Raises ClosedError."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from .event import Batch, without_user
+from .event import Batch, without
 from .store_tables import FAR_SECONDS, LEASE_SECONDS
 
 _TAKE = "select id, content, events, unclear_since from batches where state = 'waiting'"
@@ -103,24 +103,24 @@ class StoredBatches:
         ).fetchall()
         return int(rows[0][0]) if rows else None
 
-    def leave_out(self, user_id: str) -> int:
-        """Leave the events of this user out of all batches; return how many there were.
+    def leave_out(self, is_unwanted: Callable[[bytes], bool]) -> dict[str, int]:
+        """Leave events out of all batches; return how many there were in which.
 
         A batch keeps its id, so that one which may have arrived already cannot be stored a second time.
         """
-        forgotten = 0
+        left_out: dict[str, int] = {}
         for id_, content, events in self._db.execute("select id, content, events from batches").fetchall():
             batch = Batch(id=id_, content=content, events=events)
-            kept = without_user(batch, user_id)
-            forgotten += events - kept.events
-            if not kept.events:
+            kept = without(batch, is_unwanted)
+            if kept is batch:
+                continue
+            left_out[id_] = events - kept.events
+            if kept.events:
+                changed = (kept.content, kept.events, id_)
+                self._db.execute("update batches set content = ?, events = ? where id = ?", changed)
+            else:
                 self.remove([id_])
-            elif kept is not batch:
-                self._db.execute(
-                    "update batches set content = ?, events = ? where id = ?",
-                    (kept.content, kept.events, id_),
-                )
-        return forgotten
+        return left_out
 
     def _hold(self, query: str, limit: int) -> list[Held]:
         now = self._clock()

@@ -85,6 +85,11 @@ class StoreContents:
             value: float | None = self._one("select min(lease_until) from groups")
         return value
 
+    def has_groups_of_others(self) -> bool:
+        """Return whether another process, which may be gone, has collected events here."""
+        with using_sqlite():
+            return bool(self._one("select exists (select 1 from groups where owner <> ?)", self._owner))
+
     def events(self) -> int:
         """Return how many events there are, set-aside ones too."""
         with using_sqlite():

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from .counts import Counts
 from .errors import StoreError
@@ -24,13 +23,18 @@ class StoreLife:
         """`has_withdrawn` tells whether the person has refused, so that what is found is to be forgotten."""
         self._ledger, self._counts, self._has_withdrawn = ledger, counts, has_withdrawn
         self._current, self._left_files = ledger.current, ledger.left_files
-        self._folders = ledger.current.folders
 
     def open(self) -> None:
         """Open the store; may touch the disk for the first time."""
-        self._ledger.begin()
+        ledger = self._ledger
+        ledger.begin()
         self._current.open()
-        self._ledger.look()
+        ledger.look()
+        with ledger.tombstones.learning() as has_new:
+            if has_new:
+                with ledger.saving():
+                    left_out = ledger.clean(self._current.store)
+                self._counts.drop("forgotten", sum(left_out.values()))
 
     def give_up_disk(self, exc: StoreError) -> None:
         """Go on elsewhere until a disk is found. What is on disk stays there; what flies is in memory as well."""
@@ -60,10 +64,12 @@ class StoreLife:
 
         By then others may have done it, and this process's own events must not wait for it.
         """
-        if self._folders.home_at is not None and self._folders.home_at <= time.monotonic():
-            brought_to, adopt = self._current.store, self._ledger.adopt_in
-            self._counts.drop("opted_out", self._folders.bring_home(brought_to, adopt, self._is_unwanted))
-            self._ledger.look()
+        left_behind = self._current.left_behind
+        if left_behind.home_at is None or left_behind.home_at > time.monotonic():
+            return
+        for reason, events in left_behind.bring_home(self._current.store, self._clean).items():
+            self._counts.drop(reason, events)
+        self._ledger.look()
 
     def close(self, passed: Sequence[Batch] = ()) -> None:
         """Put everything on disk, others' batches too, and let go of it, so that the next process finds it at once."""
@@ -81,7 +87,7 @@ class StoreLife:
         if self._current.store.path is None:
             self._counts.drop("not_kept", max(ledger.stored - self._left_files.copies, 0))
             ledger.stored = self._left_files.copies
-        self._folders.let_go(self._current.store)
+        self._current.close()
 
     def _save_all(self, passed: Sequence[Batch], *, is_locked: bool) -> None:
         if self._current.has_disk and self._current.store.path is None and not is_locked:
@@ -111,7 +117,7 @@ class StoreLife:
         """
         ledger, before, left = self._ledger, self._current.store, self._left_files.at(store.path)
         unwanted = 0
-        with store.writing():
+        with ledger.tombstones.learning(), store.writing():
             if before.path is not None:
                 ledger.save(cut_all=True)  # what is collected there becomes batches, to be moved as the others
             with before.writing():
@@ -120,11 +126,13 @@ class StoreLife:
                 store.batches.remove([*left.done, *left.copies])  # acknowledged, or counted where they land
                 unwanted = store.clear()
             store.release()
-            ledger.adopt_in(store)  # our own groups too, from before the disk failed
             for held in kept:
                 store.batches.add(held, leased=held.batch.id in ledger.flying)
+            left_out = ledger.clean(store)  # makes batches of our own groups too, from before the disk failed
         self._counts.drop("opted_out", unwanted)
         moved = [held.batch.id for held in kept]
+        counted = {*left.done, *left.copies, *moved}  # acknowledged, or counted in memory
+        self._counts.drop("forgotten", sum(events for id_, events in left_out.items() if id_ not in counted))
         self._current.settle(store, moved)
         if not left.unwanted:
             self._take_back(left, moved)
@@ -138,7 +146,10 @@ class StoreLife:
         for id_ in left.copies.keys() & flying.keys():
             flying[id_].stored = True
 
-    def _is_unwanted(self, path: Path | None) -> bool:
-        unwanted = self._left_files.at(path).unwanted or self._has_withdrawn()
-        self._left_files.return_to(path)
-        return unwanted
+    def _clean(self, other: OfflineStore) -> dict[str, int]:
+        """Forget what is to be forgotten of a file that was left behind; return how many events, by reason."""
+        is_unwanted = self._left_files.at(other.path).unwanted or self._has_withdrawn()
+        unwanted = other.clear() if is_unwanted else 0
+        forgotten = sum(self._ledger.clean(other).values())
+        self._left_files.return_to(other.path)
+        return {"opted_out": unwanted, "forgotten": forgotten}
