@@ -48,7 +48,7 @@ CLIENT_ROWS = (
 SERVER_ROWS = (
     {"__main__"},
     {"commands"},
-    {"serve", "workers"},
+    {"serve", "workers", "loading"},
     {"app", "embedded", "backup", "doctor"},
     {"migrate", "privacy"},
     {"erasure", "subject_export"},
@@ -121,7 +121,7 @@ DOORS = {
         "aiohttp": {"clickhouse", "embedded"},
         "backoff": {"loader", "serve"},
         "chdb": {"embedded"},
-        "config": {"__main__", "commands", "serve", "workers", "app", "folder"},
+        "config": {"__main__", "commands", "serve", "workers", "loading", "app", "folder"},
         "hypercorn": {"connections", "workers"},
         "platformdirs": {"config"},
         "starlette": {

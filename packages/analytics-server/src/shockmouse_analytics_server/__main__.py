@@ -83,9 +83,9 @@ def run_http(arguments: list[str]) -> int:
 
 
 def run_loader(_: list[str]) -> int:
-    from . import workers
+    from . import loading
 
-    return run_child("loader", workers.run_loader)
+    return run_child("loader", loading.run_loader)
 
 
 def run_engine(arguments: list[str]) -> int:

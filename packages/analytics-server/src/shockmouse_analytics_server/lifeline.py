@@ -1,5 +1,6 @@
-"""How a child process ends with the one that started it, whatever has become of that one."""
+"""How a child process says that it works, and ends: when it is told to, and with the one that started it."""
 
+import asyncio
 import contextlib
 import ctypes
 import os
@@ -31,3 +32,17 @@ def _watch() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(LAST_SECONDS)
     os._exit(1)
+
+
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGTERM sets; Ctrl-C reaches the whole group, and the supervisor decides what it means."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    return stopping
+
+
+def say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
