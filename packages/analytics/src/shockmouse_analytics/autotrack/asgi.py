@@ -5,7 +5,6 @@ is a small form. Only with `inject` the start of an answer waits, for the first 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from itertools import repeat
 from typing import Any
 
 from .etag import NOTHING_ASKED, digits_of, mark
@@ -23,7 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_NAMES = tuple(name.encode() for name in ASKED)
+_ASKED = {name.encode(): name for name in ASKED}
 
 
 class AnalyticsMiddleware(FrontDoor[App]):
@@ -172,7 +171,10 @@ def read_request(scope: Scope) -> Request:
     raw = dict(pairs)
     if len(raw) != len(pairs):
         raw = _join(pairs)
-    asked = map(str, map(raw.get, _NAMES, repeat(b"")), repeat("latin-1"))
+    headers = RequestHeaders(lambda name: raw.get(name.encode(), b"").decode("latin-1"))
+    for name, value in raw.items():
+        if name in _ASKED:
+            headers[_ASKED[name]] = value.decode("latin-1")
     root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     client = scope.get("client")
     return Request(
@@ -183,7 +185,7 @@ def read_request(scope: Scope) -> Request:
         path=path[len(root) :] if root and path.startswith(root + "/") else path,  # older servers leave the root out
         query=scope.get("query_string", b"").decode("latin-1"),
         peer=(client[0] if client else "") or "",
-        header=RequestHeaders(asked, lambda name: raw.get(name.encode(), b"").decode("latin-1")).__getitem__,
+        header=headers.__getitem__,
     )
 
 

@@ -8,7 +8,6 @@ for the first part of its body.
 import io
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from itertools import repeat
 from typing import Any
 
 from .etag import NOTHING_ASKED, digits_of, mark
@@ -204,6 +203,10 @@ class _Parts:
 
 def read_request(environ: Environ) -> Request:
     """Return the request that an environment tells of."""
+    headers = RequestHeaders(lambda name: environ.get(_key(name), ""))
+    for key, name in _ASKED:
+        if key in environ:
+            headers[name] = environ[key]
     return Request(
         method=environ["REQUEST_METHOD"],
         scheme=environ["wsgi.url_scheme"],
@@ -212,9 +215,7 @@ def read_request(environ: Environ) -> Request:
         path=_decode(environ.get("PATH_INFO", "")) or "/",
         query=environ.get("QUERY_STRING", ""),
         peer=environ.get("REMOTE_ADDR", ""),
-        header=RequestHeaders(
-            map(environ.get, _KEYS, repeat("")), lambda name: environ.get(_key(name), "")
-        ).__getitem__,
+        header=headers.__getitem__,
     )
 
 
@@ -225,7 +226,7 @@ def _key(header: str) -> str:
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
-_KEYS = tuple(map(_key, ASKED))
+_ASKED = tuple((_key(name), name) for name in ASKED)
 
 
 def _decode(text: str) -> str:
