@@ -45,7 +45,7 @@ def stored(path: Path) -> int:
 @contextlib.contextmanager
 def locked(path: Path, mode="normal"):
     """Lock the file as another program would, for writers or, with mode "exclusive", for all."""
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"pragma locking_mode = {mode}")
         db.execute("begin immediate")

@@ -1,6 +1,6 @@
 """A table of failures: what becomes of every event, and how long the program takes to end. Real processes and sockets.
 
-sent          tracked by the program; under kill -9 and SIGTERM those older than 250 ms
+sent          tracked by the program; under kill -9 and SIGTERM those older than 250 ms, others lock the store or not
 acknowledged  on the server when the program was gone
 on disk       waiting for the next run then
 lost          on the server neither then nor after the next run
@@ -8,6 +8,7 @@ duplicated    stored there more than once
 """
 
 import importlib.util
+import itertools
 import json
 import signal
 import socket
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tries import is_busy
+from queues import locked, queue_file
+from tests.tries import is_busy, least
 
 pytestmark = pytest.mark.faults
 
@@ -258,6 +260,34 @@ def test_a_killed_program_loses_at_most_the_last_quarter_of_a_second(
     sent = {int(count) for count, at in tracked if float(at) < killed_at - 0.25}
     row = settle(number.name, program, server, sent, exit_seconds)
     assert (row.lost, row.duplicated, row.sent > 200) == (0, 0, True)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.15, 0.3, 0.5, 0.8])
+def test_a_program_killed_when_a_lock_has_just_begun_loses_at_most_the_last_quarter_of_a_second(
+    program: Any, server: Any, seconds: float
+) -> None:
+    name = f"kill -9, {seconds:g} s into a lock"
+    firsts = itertools.count(0, 100_000)
+
+    def oldest_lost_seconds() -> float:
+        server.stop()
+        steady = STEADY.replace("100_000", f"{(first := next(firsts))}, {first + 100_000}")
+        process = program.start(START + steady, flush_seconds="0.5")
+        tracked = [process.stdout.readline().split() for _ in range(500)]
+        with locked(queue_file(program.state)):
+            time.sleep(seconds)
+            killed_at = time.time()
+            process.kill()
+            output, _ = process.communicate(timeout=20)
+        tracked += [line.split() for line in output.splitlines() if len(line.split()) == 2]
+        ROWS[:] = [row for row in ROWS if row.name != name]
+        sent = {int(number) for number, at in tracked if float(at) < killed_at - 0.25}
+        row = settle(name, program, server, sent, 0.0)
+        assert (row.duplicated, row.sent > 200) == (0, True)
+        arrived = set(numbers(server))
+        return killed_at - min((float(at) for number, at in tracked if int(number) not in arrived), default=killed_at)
+
+    assert least(oldest_lost_seconds, 0.25) < 0.25
 
 
 def test_an_outage_while_the_program_runs(program: Any, server: Any) -> None:

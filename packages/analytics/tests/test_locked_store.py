@@ -4,11 +4,13 @@ import contextlib
 import signal
 import sqlite3
 import stat
+import threading
 import time
 
 import pytest
 import queues
 from queues import DELIVER, ONE, TEMPORARY, leave, numbers, queue_file, refuse_all, stored
+from tests.tries import least
 
 from shockmouse_analytics import Stats
 
@@ -70,6 +72,60 @@ def locked(client, server, tmp_path):
             return locks.enter_context(queues.locked(queue_file(tmp_path / "state"), mode))
 
         yield lock
+
+
+@pytest.mark.alone
+def test_an_event_is_on_disk_within_a_quarter_of_a_second_also_when_a_lock_has_just_begun(client, server, tmp_path):
+    refuse_all(server)
+    analytics = client(debug=False, flush_seconds=3600)
+    analytics.track("n", {"number": 0})
+    server.wait_for(lambda: analytics.stats().stored == 1)
+    path = queue_file(tmp_path / "state")
+
+    def seconds():
+        with queues.locked(path):
+            tracked_at = time.monotonic()
+            analytics.track("n")
+            while not stored_apart(path.parent):
+                time.sleep(0.005)
+                assert time.monotonic() < tracked_at + 20
+            waited = time.monotonic() - tracked_at
+        server.wait_for(lambda: list(path.parent.glob("*.apart-*")) == [])
+        return waited
+
+    assert max(least(seconds, 0.25) for _ in range(10)) < 0.25
+
+
+def stored_apart(folder):
+    """Return how many events are on disk in files beside the store; one that is being made has none."""
+    events = 0
+    for path in folder.glob("*.apart-*.sqlite"):
+        with contextlib.suppress(sqlite3.Error):
+            events += stored(path)
+    return events
+
+
+def test_a_short_lock_is_not_worth_a_warning(client, server, tmp_path, caplog):
+    analytics = client(debug=False, flush_seconds=3600)
+    analytics.track("n", {"number": 0})
+    server.wait_for(lambda: analytics.stats().stored == 1)
+    path = queue_file(tmp_path / "state")
+    with queues.locked(path):
+        analytics.track("n", {"number": 1})
+        server.wait_for(lambda: list(path.parent.glob("*.apart-*")) != [])
+    server.wait_for(lambda: numbers(server) == [0, 1] and list(path.parent.glob("*.apart-*")) == [])
+    assert [record.getMessage() for record in caplog.records] == []
+    with queues.locked(path):
+        analytics.track("n", {"number": 2})
+        server.wait_for(lambda: "another program locks the queue" in caplog.text)
+
+
+def test_making_a_client_waits_for_no_lock(client, server, tmp_path):
+    leave(client, server, 1)
+    with queues.locked(queue_file(tmp_path / "state"), "exclusive"):
+        started = time.monotonic()
+        client(debug=False)
+        assert time.monotonic() - started < 2  # SQLite itself would wait for five
 
 
 @pytest.mark.parametrize("mode", ["normal", "exclusive"])
@@ -164,6 +220,18 @@ def test_what_others_lock_when_a_person_refuses_is_forgotten_once_they_let_go(cl
     analytics.opt_in()
     assert analytics.flush(timeout=20)
     assert (server.events, analytics.stats().stored) == ([], 0)
+
+
+def test_a_refusal_waits_for_a_lock_that_is_short(client, server, locked):
+    db = locked("normal")
+    analytics = client(debug=False)
+    analytics.track("n", {"number": 1})
+    server.wait_for(lambda: analytics.stats().queued == 0)
+    letting_go = threading.Timer(0.3, lambda: db.execute("rollback"))
+    letting_go.start()
+    assert analytics.opt_out() is True
+    letting_go.join()
+    assert (analytics.stats().stored, analytics.stats().dropped) == (0, {"opted_out": 2})
 
 
 def test_a_temporary_queue_that_others_lock_when_a_person_refuses_is_forgotten_by_the_next_run(

@@ -158,6 +158,7 @@ for number in range({first}, {first} + 2000):
     server.reply = lambda number, body: None
     assert program.run(DELIVER).code == 0
     assert numbers(server) == list(range(6000))
+    assert list(program.state.glob("*.apart-*")) == []
 
 
 def test_over_its_bound_the_oldest_go_and_are_counted(client, server, tmp_path):

@@ -1,7 +1,9 @@
 """The store that this process uses: the best one that can be had, and another one until that can be used again.
 
 Failing   when the disk fails the store of another folder takes its place, else one in memory until a disk can be used
-Locked    while others lock the store one in a file of this process alone takes its place, which a later run finds
+Locked    while others hold the store one in a file of this process alone takes its place, which a later run finds. That
+          happens after TURN_SECONDS, so that what is tracked is on disk in time; the store is tried again soon, as
+          processes like this one hold it too, and only after BUSY_SECONDS others are said to lock it
 """
 
 import time
@@ -18,7 +20,7 @@ from .store_folders import LOCKED_SECONDS, StoreFolders
 
 RETURN_SECONDS = 2.0
 LONGEST_RETURN_SECONDS = 60.0
-LOCKED_BUSY_SECONDS = 0.05  # for a lock that is tried every second, as nothing is put on disk meanwhile
+SOON_SECONDS = 0.1  # until a store is tried again that others may hold for a moment only
 
 Move = Callable[[OfflineStore], None]
 
@@ -33,7 +35,7 @@ class CurrentStore:
         self.left_behind = LeftBehind(folders)
         self.has_disk, self._memory_bytes = has_disk, memory_bytes
         self.left_files = LeftFiles()
-        self.is_locked_out = False  # elsewhere, because others hold the store; it will be free again
+        self._locked_at: float | None = None  # monotonic time since which others hold the store
         self.return_at: float | None = None  # monotonic time at which the disk is tried again
         self._return_seconds = RETURN_SECONDS
         self._failed: Path | None = None  # the store that has just failed, not to be tried next
@@ -42,9 +44,9 @@ class CurrentStore:
     def open(self) -> None:
         """Open the best store there is."""
         opened, locked = next(self._folders.open(), None), self._folders.locked
-        self.store = opened or self._elsewhere(is_locked=locked is not None)
+        self._know_lock(is_locked=locked is not None)
+        self.store = opened or self._elsewhere()
         if self.has_disk and opened is None:
-            self.is_locked_out = locked is not None
             self._return_later()
         if locked is not None:
             self.left_files.leave(locked, LeftFile(events=None))
@@ -59,13 +61,14 @@ class CurrentStore:
         """
         path = self.store.path
         where = path.parent if path else "memory"
-        self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
+        if not exc.busy:
+            self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
         self.store.close()
         if path is not None and exc.damaged:
             set_aside(path)
-        self.store = self._elsewhere(is_locked=exc.busy)
+        self._know_lock(is_locked=exc.busy)
+        self.store = self._elsewhere()
         self.left_behind.stop()
-        self.is_locked_out = exc.busy
         self._return_later()
         if path is not None and not exc.busy:
             self._avoid(None if exc.damaged else path)
@@ -82,33 +85,47 @@ class CurrentStore:
         if self.return_at is None or time.monotonic() < self.return_at:
             return False
         before = self.store
-        if self.return_to_disk(move, LOCKED_BUSY_SECONDS if self.is_locked_out else BUSY_SECONDS):
+        if self.return_to_disk(move):
             self.return_at, self._return_seconds = None, RETURN_SECONDS
         else:
             self._return_later()
         return self.store is not before
 
-    def return_to_disk(self, move: Move, busy_seconds: float) -> bool:
-        """Return to the best disk that can be used; return whether there is one, and no others lock it."""
+    def return_to_disk(self, move: Move, *, busy_seconds: float | None = None) -> bool:
+        """Return to the best disk that can be used; return whether there is one, and no others hold it.
+
+        With `busy_seconds` others are waited for so long.
+        """
         avoid, self._failed = self._failed, None
-        for store in self._folders.open(busy_seconds, avoid=avoid):
+        for store in self._folders.open(busy_seconds=busy_seconds, avoid=avoid):
             try:
                 move(store)
             except StoreError as exc:
-                self._counts.warn("memory", f"events stay in {self.store.path or 'memory'} ({exc})")
                 store.close()
                 if exc.busy:
-                    self.is_locked_out = True
+                    self._know_lock(is_locked=True)
                     return False
+                self._counts.warn("memory", f"events stay in {self.store.path or 'memory'} ({exc})")
             else:
-                self.is_locked_out = False
-                self._counts.pass_over("memory")
+                self._know_lock(is_locked=False)
+                self._counts.pass_over("memory", "locked")
                 self.left_behind.look(self.store)
                 return True
-        self.is_locked_out = self._folders.locked is not None
+        self._know_lock(is_locked=self._folders.locked is not None)
         if self.is_locked_out and self.store.path is None and (kept_apart := self._folders.keep_apart()):
             move(kept_apart)
         return False
+
+    @property
+    def is_locked_out(self) -> bool:
+        """Whether the store is elsewhere because others hold the right one; it will be free again."""
+        return self._locked_at is not None
+
+    @property
+    def patience_seconds(self) -> float:
+        """For how long the others who hold the store are not said to lock it; 0 if they are."""
+        held_seconds = time.monotonic() - self._locked_at if self._locked_at is not None else 0.0
+        return max(BUSY_SECONDS - held_seconds, 0.0)
 
     def settle(self, store: OfflineStore, moved: Iterable[str]) -> None:
         """Use this store from now on; these batches have been moved there."""
@@ -120,10 +137,16 @@ class CurrentStore:
         """Let go of the store."""
         self._folders.let_go(self.store)
 
-    def _elsewhere(self, *, is_locked: bool) -> OfflineStore:
-        """Return a store for until the disk can be used: a file of this process alone if others lock it, or memory."""
-        kept_apart = self._folders.keep_apart() if is_locked else None
+    def _elsewhere(self) -> OfflineStore:
+        """Return a store for until the disk can be used: a file of this process alone if others hold it, or memory."""
+        kept_apart = self._folders.keep_apart() if self.is_locked_out else None
         return kept_apart or self._folders.in_memory(self._memory_bytes)
+
+    def _know_lock(self, *, is_locked: bool) -> None:
+        if not is_locked:
+            self._locked_at = None
+        elif self._locked_at is None:
+            self._locked_at = time.monotonic()
 
     def _avoid(self, path: Path | None) -> None:
         """Try another folder first; at once, unless one has failed just before."""
@@ -133,8 +156,13 @@ class CurrentStore:
             self.return_at = at
 
     def _return_later(self) -> None:
-        if self.is_locked_out:
+        if not self.is_locked_out:
+            self.return_at = time.monotonic() + self._return_seconds
+            self._return_seconds = min(self._return_seconds * 2, LONGEST_RETURN_SECONDS)
+        elif self.patience_seconds:
+            self.return_at = time.monotonic() + SOON_SECONDS
+        else:
             self.return_at = time.monotonic() + LOCKED_SECONDS
-            return
-        self.return_at = time.monotonic() + self._return_seconds
-        self._return_seconds = min(self._return_seconds * 2, LONGEST_RETURN_SECONDS)
+            self._counts.warn(
+                "locked", f"another program locks the queue: events are kept in {self.store.path or 'memory'}"
+            )

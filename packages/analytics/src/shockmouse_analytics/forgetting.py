@@ -113,7 +113,7 @@ class Forgetting:
             stored = store.clear()
         elsewhere, held = self._current.left_behind.clear(store)
         self._counts.drop("opted_out", stored + elsewhere)
-        for path in held:
+        for path in set(held) - ledger.left_files.by_path().keys():
             ledger.left_files.leave(path, LeftFile(events=None))
         if held:
             self._current.left_behind.look(store)

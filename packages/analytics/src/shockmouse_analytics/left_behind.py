@@ -63,7 +63,13 @@ class LeftBehind:
         return dropped
 
     def clear(self, store: OfflineStore) -> tuple[int, list[Path]]:
-        """Forget what lies in all files; return how many events that were, and the files that others hold."""
+        """Forget what lies in all files; return how many events that were, and the files that could not be reached.
+
+        None can where this store is not to stay.
+        """
+        if not self._folders.is_home(store):
+            others = {*self._folders.all_apart(), *self._folders.paths[1:]} - {store.path}
+            return 0, [path for path in others if os.path.lexists(path)]
         forgotten, held = 0, set(self._folders.others(store))
         for other in self.stores(store):
             try:

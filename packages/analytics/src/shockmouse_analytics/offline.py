@@ -58,7 +58,6 @@ class OfflineStore:
             if not exc.busy:
                 raise
             return False
-        self.wait_for_others(BUSY_SECONDS)
         return True
 
     def close(self) -> None:

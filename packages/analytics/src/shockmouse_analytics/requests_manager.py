@@ -263,7 +263,7 @@ class RequestsManager:
         from .current_store import CurrentStore
         from .delivery import CONNECTIONS, Delivery
         from .ledger import Ledger, Limits
-        from .store_file import temporary_folder
+        from .store_file import TURN_SECONDS, temporary_folder
         from .store_folders import StoreFolders
         from .tombstones import Tombstones
         from .transport import Transport
@@ -283,6 +283,7 @@ class RequestsManager:
             owner=self.boot.id,
             max_bytes=store_bytes,
             complain=self._cannot_use,
+            busy_seconds=TURN_SECONDS,
         )
         has_disk = to.offline_dir is not None
         current = CurrentStore(folders=folders, counts=self.counts, has_disk=has_disk, memory_bytes=to.queue_bytes)

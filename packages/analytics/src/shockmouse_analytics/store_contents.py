@@ -11,7 +11,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from .errors import StoreError
-from .store_file import BUSY_SECONDS, all_apart, using_sqlite
+from .store_file import all_apart, using_sqlite
 from .store_tables import FAR_SECONDS
 
 _LEFT = (
@@ -118,22 +118,22 @@ class StoreContents:
         return self._db.execute(sql, values).fetchone()[0]
 
 
-def count_events(path: Path) -> int | None:
+def count_events(path: Path, busy_seconds: float) -> int | None:
     """Return how many events lie in a store that cannot be opened, as its disk is full or may only be read.
 
-    None where that is unknown.
+    None where that is unknown, also as others hold it for so long.
     """
     log = path.with_name(f"{path.name}-wal")
     whole = path.as_uri()
     addresses = [whole] if log.exists() else [whole, f"{whole}?immutable=1"]  # the file is all there is of it
     for address in addresses:
         with contextlib.suppress(StoreError):
-            return _count_events(address)
+            return _count_events(address, busy_seconds)
     return None
 
 
-def _count_events(address: str) -> int:
-    with using_sqlite(), contextlib.closing(sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True)) as db:
+def _count_events(address: str, busy_seconds: float) -> int:
+    with using_sqlite(), contextlib.closing(sqlite3.connect(address, timeout=busy_seconds, uri=True)) as db:
         db.execute("pragma locking_mode = exclusive")  # then it needs no second file
         if not db.execute("select 1 from sqlite_master where name = 'totals'").fetchone():
             return 0  # it was just about to be made
@@ -142,11 +142,11 @@ def _count_events(address: str) -> int:
 
 
 def has_waiting(path: Path) -> bool:
-    """Return whether events wait in the store at `path`, or beside it; True where it cannot be read."""
+    """Return whether events wait in the store at `path`, or beside it; True where it cannot be read now."""
     if all_apart(path):
         return True
     try:
-        with using_sqlite(), contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+        with using_sqlite(), contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", timeout=0, uri=True)) as db:
             (found,) = db.execute(
                 "select exists (select 1 from batches where state = 'waiting') or exists (select 1 from groups)"
             ).fetchone()

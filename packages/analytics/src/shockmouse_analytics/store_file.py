@@ -20,7 +20,8 @@ from .errors import StoreError
 
 logger = logging.getLogger("shockmouse_analytics")
 
-BUSY_SECONDS = 0.5
+BUSY_SECONDS = 0.5  # others may hold a file so long without being said to lock it
+TURN_SECONDS = 0.05  # of waiting for them, where what is in memory must be on disk soon
 SCHEMA_VERSION = 1
 
 

@@ -37,17 +37,23 @@ class StoreFolders:
         owner: str,
         max_bytes: int,
         complain: Callable[[Path, StoreError], None],
+        busy_seconds: float = BUSY_SECONDS,
     ) -> None:
-        """Open nothing yet. `complain` is told of a folder that cannot be used, and why."""
+        """Open nothing yet; every store will wait for other processes for `busy_seconds`.
+
+        `complain` is told of a folder that cannot be used, and why.
+        """
         self.paths = [folder / name for folder in folders]
         self._owner, self._max_bytes, self.complain = owner, max_bytes, complain
         self.locked: Path | None = None  # the store that others hold, at which the last open() ended
+        self._busy_seconds = busy_seconds
         self._parts = 0  # files of this process alone so far
         self.unusable: dict[Path, int | None] = {}  # stores that it could not open, and how many events they hold
 
-    def open(self, busy_seconds: float = BUSY_SECONDS, *, avoid: Path | None = None) -> Iterator[OfflineStore]:
+    def open(self, *, busy_seconds: float | None = None, avoid: Path | None = None) -> Iterator[OfflineStore]:
         """Yield the store of each folder that can be used, but that at `avoid`; a damaged file is replaced.
 
+        With `busy_seconds` they wait so long for other processes.
         Nothing follows one that others hold too long: it will be free again, and events must not go where nobody looks
         for them.
         """
@@ -62,7 +68,7 @@ class StoreFolders:
                     self.locked = path
                     return
                 if os.path.lexists(path):
-                    self.unusable[path] = count_events(path)
+                    self.unusable[path] = count_events(path, self._busy_seconds)
                 self.complain(path.parent, exc)
             else:
                 yield store
@@ -75,7 +81,11 @@ class StoreFolders:
         if not self.is_home(store):
             return []
         after = self.paths.index(store.path) + 1 if store.path else 0
-        return [path for best in self.paths for path in all_apart(best)] + self.paths[after:]
+        return self.all_apart() + self.paths[after:]
+
+    def all_apart(self) -> list[Path]:
+        """Return the files that processes have kept apart, this one too."""
+        return [path for best in self.paths for path in all_apart(best)]
 
     def is_home(self, store: OfflineStore) -> bool:
         """Return whether a store stands in one of the folders, or in memory where there are none."""
@@ -87,7 +97,7 @@ class StoreFolders:
 
     def open_other(self, path: Path) -> OfflineStore:
         """Return the store of a file that is not this process's; a damaged one is replaced. Raises StoreError."""
-        return self._open_or_replace(path, BUSY_SECONDS)
+        return self._open_or_replace(path)
 
     def keep_apart(self) -> OfflineStore | None:
         """Return a new store of this process alone, for while others lock the queue; None if no folder takes it."""
@@ -96,7 +106,7 @@ class StoreFolders:
                 self._parts += 1
                 path = apart(queue, f"{self._owner}-{self._parts}")
                 try:
-                    store = self._open(path, BUSY_SECONDS)
+                    store = self._open(path)
                 except StoreError as exc:
                     if exc.busy:
                         continue
@@ -140,10 +150,11 @@ class StoreFolders:
             store.close()
         return not is_held
 
-    def _open(self, path: Path, busy_seconds: float) -> OfflineStore:
-        return OfflineStore(path, owner=self._owner, max_bytes=self._max_bytes, busy_seconds=busy_seconds)
+    def _open(self, path: Path, busy_seconds: float | None = None) -> OfflineStore:
+        waits = self._busy_seconds if busy_seconds is None else busy_seconds
+        return OfflineStore(path, owner=self._owner, max_bytes=self._max_bytes, busy_seconds=waits)
 
-    def _open_or_replace(self, path: Path, busy_seconds: float) -> OfflineStore:
+    def _open_or_replace(self, path: Path, busy_seconds: float | None = None) -> OfflineStore:
         try:
             return self._open(path, busy_seconds)
         except StoreError as exc:

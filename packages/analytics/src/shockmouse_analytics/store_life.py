@@ -1,6 +1,7 @@
 """What is done with events when the store becomes another one: at the start, where it fails, on return, at the end."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -49,6 +50,8 @@ class StoreLife:
         ledger.pending.grouped = 0  # of a store that is gone: the events are pending still
         ledger.acknowledged.clear()
         for flight in ledger.flying.values():
+            if flight.stored and exc.busy:
+                flight.since = math.inf  # it is on disk: there
             flight.stored = False
         with ledger.saving():
             for held in kept:
@@ -90,8 +93,10 @@ class StoreLife:
         self._current.close()
 
     def _save_all(self, passed: Sequence[Batch], *, is_locked: bool) -> None:
-        if self._current.has_disk and self._current.store.path is None and not is_locked:
-            self._current.return_to_disk(self._move_to, LAST_BUSY_SECONDS)
+        is_in_memory = self._current.has_disk and self._current.store.path is None
+        if (is_in_memory or self._current.is_locked_out) and not is_locked:
+            busy_seconds = LAST_BUSY_SECONDS if is_in_memory else self._current.patience_seconds
+            self._current.return_to_disk(self._move_to, busy_seconds=busy_seconds)
         self._current.store.wait_for_others(LAST_BUSY_SECONDS)
         self._ledger.keep(passed)
         self._ledger.save(cut_all=True, everything=True)
