@@ -18,6 +18,7 @@ CLIENT_ROWS = (
     {"doctor"},
     {"analytics"},
     {"requests_manager", "performance", "vitals"},
+    {"delivering"},
     {"delivery"},
     {"landing"},
     {"forgetting"},

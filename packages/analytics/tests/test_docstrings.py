@@ -14,9 +14,9 @@ import pytest
 import shockmouse_analytics
 from shockmouse_analytics import Analytics
 from shockmouse_analytics.autotrack import asgi, click, wsgi
+from shockmouse_analytics.delivering import Delivering
 from shockmouse_analytics.event import cut_batch, encode, encode_head
 from shockmouse_analytics.privacy import Consent
-from shockmouse_analytics.requests_manager import Delivering
 from shockmouse_analytics.steps import Steps
 
 KEY = "wk_shop_0123456789"

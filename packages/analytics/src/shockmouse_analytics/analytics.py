@@ -18,6 +18,7 @@ from . import session_header
 from .arguments import as_dict, check_event, check_id, check_purposes, check_time, not_a
 from .config import ClientConfig
 from .counts import Stats
+from .delivering import Delivering
 from .errors import ConfigError
 from .event import (
     MAX_EVENT_BYTES,
@@ -32,7 +33,7 @@ from .fingerprint import Fingerprinter
 from .misuse import caller, explain, raised_at
 from .performance import Measure, describe_exception
 from .privacy import COLLECTING, Consent
-from .requests_manager import Delivering, RequestsManager
+from .requests_manager import RequestsManager
 from .sampling import rate_for
 from .session import Sessions
 from .session_header import Joint

@@ -14,13 +14,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
 
 from .background import LOADING, Background
 from .counts import DROPPED, Counts, Stats
+from .delivering import Delivering, make_delivery
 from .errors import ClosedError, DeliveryError
 from .event import Batch, Boot
 from .queue import EventQueue
@@ -37,23 +35,6 @@ CLOSE_SECONDS = 0.9
 END_SECONDS = 0.2  # of CLOSE_SECONDS, for putting the rest on disk
 STARVED_SECONDS = 120.0  # more, where other programs leave the thread no turn: late is better than lost
 PURGE_SECONDS = 2.0
-
-
-class Delivering(Struct, frozen=True, kw_only=True):
-    """Where events go, and the bounds on the way; units are in the names, config.py says what each is for."""
-
-    endpoint: str
-    write_key: str
-    version: str
-    flush_events: int
-    flush_seconds: float
-    batch_bytes: int
-    queue_events: int
-    queue_bytes: int
-    retry_seconds: float
-    offline_bytes: int
-    offline_dir: Path | None
-    queue_name: str
 
 
 class RequestsManager:
@@ -260,53 +241,7 @@ class RequestsManager:
         return lambda: delivery.run(loaded)
 
     def _make_delivery(self) -> "Delivery":
-        from .current_store import CurrentStore
-        from .delivery import CONNECTIONS, Delivery
-        from .ledger import Ledger, Limits
-        from .store_file import TURN_SECONDS, temporary_folder
-        from .store_folders import StoreFolders
-        from .tombstones import Tombstones
-        from .transport import Transport
-
-        to = self._delivering
-        store_bytes = to.offline_bytes if to.offline_dir else to.queue_bytes
-        limits = Limits(
-            flush_events=to.flush_events,
-            flush_seconds=to.flush_seconds,
-            batch_bytes=min(to.batch_bytes, store_bytes // 8),  # the store lets go of whole batches
-            queue_bytes=to.queue_bytes,
-            retry_seconds=to.retry_seconds,
-        )
-        folders = StoreFolders(
-            [to.offline_dir, temporary_folder()] if to.offline_dir else [],
-            to.queue_name,
-            owner=self.boot.id,
-            max_bytes=store_bytes,
-            complain=self._cannot_use,
-            busy_seconds=TURN_SECONDS,
-        )
-        has_disk = to.offline_dir is not None
-        current = CurrentStore(folders=folders, counts=self.counts, has_disk=has_disk, memory_bytes=to.queue_bytes)
-        ledger = Ledger(
-            steps=self._steps,
-            boot=self.boot,
-            counts=self.counts,
-            limits=limits,
-            current=current,
-            tombstones=Tombstones(folders.paths),
-        )
-        transport = Transport(endpoint=to.endpoint, write_key=to.write_key, version=to.version, connections=CONNECTIONS)
-        return Delivery(
-            queue=self._queue,
-            counts=self.counts,
-            steps=self._steps,
-            limits=limits,
-            transport=transport,
-            ledger=ledger,
-        )
-
-    def _cannot_use(self, folder: Path, why: Exception) -> None:
-        self.counts.warn(f"folder {folder}", f"events cannot be kept in {folder} ({why})")
+        return make_delivery(self._delivering, queue=self._queue, counts=self.counts, steps=self._steps, boot=self.boot)
 
     def _tell(self, what: "Callable[[Delivery], object]") -> None:
         """Have the loop do this with the delivery, which exists once the loop runs."""
