@@ -16,7 +16,12 @@ from tests.browser.visitor import Visitor
 from tests.server_process import Server, wait_until
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's package
+# Each new profile would load two pages of its address bar, though it has no window, and have a spare process wait: more
+# work than what most tests do in theirs. Playwright's own list gives way to this one: its features are as people have
+# them.
+FEATURES = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess")
 ARGUMENTS = (
+    f"--disable-features={','.join(FEATURES)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
