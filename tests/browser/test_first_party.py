@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.oracle import waiting
 from tests.server_process import Server, wait_until
 from tests.site_process import HYPERCORN, Site
 
@@ -50,6 +51,7 @@ def test_a_visit_is_one_visitors_and_outlives_the_absence_of_the_server(
         context.close()
         server.start()
         wait_until(lambda: seen(site) == {"page": 2, "click": 2}, 60, "all is stored")
+        wait_until(lambda: waiting(server.data_dir) == 0, 30, "every view has it")
     assert stored == []
     stats = site.question("stats?bots=include")
     assert (stats["visitors"], stats["sessions"], stats["pageviews"]) == (1, 1, 2)
