@@ -4,6 +4,7 @@ An unknown name or a bad value is an error that names it. SHOCKMOUSE_CLIENT_… 
 """
 
 import difflib
+import functools
 import ipaddress
 import os
 import re
@@ -162,6 +163,7 @@ def kinds_of(name: str) -> tuple[inspect.Type, ...]:
     return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
 
 
+@functools.cache  # each command's parser asks for all of them
 def meaning_of(name: str) -> str:
     """Return in words what the setting is, with its unit."""
     told = inspect.type_info(FIELDS[name].type)
@@ -169,6 +171,7 @@ def meaning_of(name: str) -> str:
     return str((schema or {})["description"])
 
 
+@functools.cache
 def shape_of(name: str) -> str:
     """Return the word that stands for the setting's value in a command line."""
     for one in kinds_of(name):
