@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import psutil
 from msgspec import Struct
+from tests.commander import commander
 from tests.prepared import prepare
 
 PROGRAM = (sys.executable, "-m", "shockmouse_analytics_server")
@@ -53,15 +54,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 def command(data_dir: Path, *arguments: str, **settings: str) -> Done:
     """Run a command to its end."""
-    done = subprocess.run(
-        [*PROGRAM, *arguments],
-        env=environment(data_dir=str(data_dir), **settings),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return Done(*commander().run(arguments, environment(data_dir=str(data_dir), **settings)))
 
 
 def command_on_terminal(data_dir: Path, *arguments: str) -> Done:
