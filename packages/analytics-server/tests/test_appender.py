@@ -30,6 +30,11 @@ async def append_all(appender: Appender, entries: list[Entry]) -> list[Appended 
     return await asyncio.gather(*(appender.append(entry) for entry in entries), return_exceptions=True)
 
 
+def large_entry(events: int) -> Entry:
+    """Return a batch of so many times one row: to make each anew takes longer than to append it."""
+    return entry_of([make_row()] * events)
+
+
 def commits(spool: Spool) -> int:
     with spool.file.reading() as connection:
         return int(connection.execute("select count(*) from pieces").fetchone()[0])
@@ -45,7 +50,7 @@ def test_many_callers_share_few_commits_and_each_gets_its_answer(tmp_path: Path)
 
 
 def test_a_group_is_bounded(tmp_path: Path) -> None:
-    entries = [make_entry(appenders.GROUP_EVENTS // 2) for _ in range(5)]
+    entries = [large_entry(appenders.GROUP_EVENTS // 2) for _ in range(5)]
     with open_spool(tmp_path) as spool:
         answers = with_appender(spool, lambda appender: append_all(appender, entries))
         assert answers == [Appended(appenders.GROUP_EVENTS // 2, 0)] * 5
@@ -71,7 +76,7 @@ def test_a_batch_that_cannot_be_encoded_fails_alone(tmp_path: Path) -> None:
 
 
 def test_what_waits_for_the_disk_is_bounded(tmp_path: Path) -> None:
-    entries = [make_entry(appenders.WAITING_EVENTS // 4) for _ in range(6)]
+    entries = [large_entry(appenders.WAITING_EVENTS // 4) for _ in range(6)]
     with open_spool(tmp_path) as spool:
         answers = with_appender(spool, lambda appender: append_all(appender, entries))
     assert [isinstance(answer, SpoolFullError) for answer in answers] == [False] * 4 + [True] * 2

@@ -314,7 +314,7 @@ ENCODED: dict[str, tuple[str, bytes, int, str]] = {
     "plain body": ("gzip", encode(event()), 400, "bad_gzip"),
     "empty": ("gzip", b"", 400, "bad_gzip"),
     "gzip without saying so": ("", GZIPPED, 400, "bad_text"),
-    "bomb": ("gzip", gzip.compress(b"\0" * 50_000_000), 413, "too_large"),
+    "bomb": ("gzip", gzip.compress(b"\0" * 50_000_000, 1), 413, "too_large"),
     "nested": ("gzip", gzip.compress(GZIPPED), 415, "bad_content_encoding"),
     "gzip, gzip": ("gzip, gzip", gzip.compress(GZIPPED), 415, "bad_content_encoding"),
     "br": ("br", b"\x0b\x02\x80{}\x03", 415, "bad_content_encoding"),

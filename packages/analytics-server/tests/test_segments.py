@@ -75,7 +75,7 @@ def test_numbers_are_never_used_again(spool: Spool) -> None:
 
 
 def test_a_segment_holds_at_most_100_000_rows(spool: Spool) -> None:
-    rows = [make_row() for _ in range(60_000)]
+    rows = [make_row()] * 60_000
     for _ in range(2):
         spool.append([entry_of(rows, batch_id=make_entry().batch_id)])
     segment = cut(spool)
