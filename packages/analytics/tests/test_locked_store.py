@@ -222,6 +222,7 @@ def test_what_others_lock_when_a_person_refuses_is_forgotten_once_they_let_go(cl
     assert (server.events, analytics.stats().stored) == ([], 0)
 
 
+@pytest.mark.alone
 def test_a_refusal_waits_for_a_lock_that_is_short(client, server, locked):
     db = locked("normal")
     analytics = client(debug=False)
