@@ -67,7 +67,6 @@ class Forgetting:
         self._in_some_store(lambda: self._forget(user_id, passed))
         self._current.left_behind.look(self._current.store)
         self._wishes.append(_Wish(future, self._has_looked_everywhere))
-        self.answer()
 
     def answer(self) -> None:
         """Tell those whose wish is granted, and look again at what could not be reached when it is time to."""
