@@ -111,10 +111,10 @@ def hostile_server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser, 
             })""",
             list(ATTACKS),
         )
+        by_script = 4 * len(ATTACKS)
+        wait_until(lambda: stored(running) >= sent + by_script, 60, "all is stored", every=0.2)  # the page open
         tab.close()
         visitor.context.close()
-        by_script = 4 * len(ATTACKS)
-        wait_until(lambda: stored(running) >= sent + by_script, 60, "all is stored")
         yield running
 
 
