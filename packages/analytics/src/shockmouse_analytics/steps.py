@@ -6,10 +6,9 @@ redact      replaces the values of keys that look like secrets; if asked to, val
 identify    adds the device id and the privacy mode
 before_send the program's own function, the last to see and to change an event before it leaves
 
-Most events of a program have the same few keys. Once these are known to be harmless, track() says so of an event by
-leaving out its opening brace, and there is nothing to look for in it. One with other keys, but no object among its
-properties, has `?` before it: its keys are all there is to look at. An event of a visitor (visitor.py) has `@` before
-it: its device is not this program's, so it is neither identified nor sampled here.
+Most events of a program have the same few keys, so track() remembers which of them are harmless. It leaves out the
+opening brace of an event that has no others: there is nothing to look for in it. An event of a visitor (visitor.py) has
+`@` before it: its device is not this program's, so it is neither identified nor sampled here.
 """
 
 import logging
@@ -18,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from .event import MAX_EVENT_BYTES, Event, decode, encode, encode_head
 from .fingerprint import Fingerprint, Fingerprinter
@@ -30,9 +29,8 @@ logger = logging.getLogger("shockmouse_analytics")
 Redact = Literal["none", "keys", "values"]
 BeforeSend = Callable[[Event], Event | None]
 
-_MAX_HARMLESS_KEYS = 10_000
+_MAX_HARMLESS_KEYS = 1000
 _QUOTE = ord('"')
-_FLAT = ord("?")
 _VISITOR = ord("@")
 
 
@@ -51,13 +49,6 @@ class _Drop(Struct, frozen=True):
 
 class _Typed(Struct):
     type: str
-
-
-class _Propertied(Struct):
-    properties: dict[str, Raw] = {}
-
-
-_read_properties = msgspec.json.Decoder(_Propertied).decode
 
 
 class Steps:
@@ -90,7 +81,7 @@ class Steps:
         """Return the event, marked by what is known of its properties; they must be the only object in it, if any."""
         if self._redacts != "keys" or event.find(b"{", 1) != event.rfind(b"{", 1):  # one of them is an object too
             return event
-        return event[1:] if self._harmless.issuperset(properties) else b"?" + event
+        return event[1:] if self._harmless.issuperset(properties) or self._learn(properties) else event
 
     def device_id(self) -> str:
         """Return this program's device id; the first call may touch the disk."""
@@ -140,9 +131,6 @@ class Steps:
             return self._redact(event[1:])
         if event[0] == _QUOTE:
             return start + event
-        if event[0] == _FLAT:
-            event = event[1:]
-            return start + (event if self._is_harmless(event) else self._redact(event))[1:]
         return start + self._redact(event)[1:]
 
     def _finish_with_care(self, event: bytes, start: bytes, device_id: str) -> bytes | _Drop:
@@ -167,19 +155,17 @@ class Steps:
                 told[part] = self._redact_value(told[part])
         return encode(told)
 
-    def _is_harmless(self, event: bytes) -> bool:
-        """Return whether no property's key looks like a secret, and remember those that do not."""
-        keys = _read_properties(event).properties.keys()
-        if self._harmless.issuperset(keys):
-            return True
+    def _learn(self, keys: Collection[str]) -> bool:
+        """Return whether no key looks like a secret, and remember those that do not."""
+        harmless = {key for key in keys if isinstance(key, str) and redact({key: ""}) == {key: ""}}
         if len(self._harmless) < _MAX_HARMLESS_KEYS:
-            self._harmless.update(key for key in keys - self._harmless if redact({key: ""}) == {key: ""})
-        return self._harmless.issuperset(keys)
+            self._harmless |= harmless
+        return len(harmless) == len(keys)
 
 
 def unmark(event: bytes) -> bytes:
     """Return an event that mark() or mark_visitor() has marked as the JSON that it was."""
-    return b"{" + event if event[0] == _QUOTE else event.lstrip(b"?@")
+    return b"{" + event if event[0] == _QUOTE else event.lstrip(b"@")
 
 
 def _ask(before_send: BeforeSend, event: bytes) -> bytes | _Drop:
