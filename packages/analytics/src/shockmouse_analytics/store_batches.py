@@ -11,7 +11,7 @@ from msgspec import Struct
 from .event import Batch, without
 from .store_tables import FAR_SECONDS, LEASE_SECONDS
 
-_TAKE = "select id, content, events, unclear_since from batches where state = 'waiting'"
+_TAKE = "select number, id, events, unclear_since from batches where state = 'waiting'"
 _FREE = " and (lease_until <= :now or lease_until > :far)"
 
 
@@ -33,9 +33,12 @@ class StoredBatches:
         batch = held.batch
         lease = (self._owner, self._clock() + LEASE_SECONDS) if leased else (None, 0.0)
         self._db.execute(
-            "insert or ignore into batches (id, origin, events, unclear_since, lease_owner, lease_until, content)"
-            " values (?, ?, ?, ?, ?, ?, ?)",
-            (batch.id, self._owner, batch.events, held.unclear_since, *lease, batch.content),
+            "insert or ignore into batches (id, origin, events, unclear_since, lease_owner, lease_until)"
+            " values (?, ?, ?, ?, ?, ?)",
+            (batch.id, self._owner, batch.events, held.unclear_since, *lease),
+        )
+        self._db.execute(
+            "insert or ignore into contents select number, ? from batches where id = ?", (batch.content, batch.id)
         )
 
     def take(self, limit: int, *, due_only: bool, own_first: bool) -> list[Held]:
@@ -109,15 +112,16 @@ class StoredBatches:
         A batch keeps its id, so that one which may have arrived already cannot be stored a second time.
         """
         left_out: dict[str, int] = {}
-        for id_, content, events in self._db.execute("select id, content, events from batches").fetchall():
+        rows = self._db.execute("select number, id, content, events from batches join contents using (number)")
+        for number, id_, content, events in rows.fetchall():
             batch = Batch(id=id_, content=content, events=events)
             kept = without(batch, is_unwanted)
             if kept is batch:
                 continue
             left_out[id_] = events - kept.events
             if kept.events:
-                changed = (kept.content, kept.events, id_)
-                self._db.execute("update batches set content = ?, events = ? where id = ?", changed)
+                self._db.execute("update batches set events = ? where number = ?", (kept.events, number))
+                self._db.execute("update contents set content = ? where number = ?", (kept.content, number))
             else:
                 self.remove([id_])
         return left_out
@@ -128,10 +132,14 @@ class StoredBatches:
         rows = self._db.execute(query, values).fetchall()
         self._db.executemany(
             "update batches set lease_owner = ?, lease_until = ?, unclear_since = coalesce(unclear_since, ?)"
-            " where id = ?",
+            " where number = ?",
             [(self._owner, now + LEASE_SECONDS, now, row[0]) for row in rows],
         )
         return [
-            Held(Batch(id=id_, content=content, events=events), unclear_since)
-            for id_, content, events, unclear_since in rows
+            Held(Batch(id=id_, content=self._content(number), events=events), unclear_since)
+            for number, id_, events, unclear_since in rows
         ]
+
+    def _content(self, number: int) -> bytes:
+        content: bytes = self._db.execute("select content from contents where number = ?", (number,)).fetchone()[0]
+        return content

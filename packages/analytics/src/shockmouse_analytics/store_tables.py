@@ -1,7 +1,8 @@
 """The tables of the offline store.
 
-batches   cut once: id (a UUIDv7: their order is that of cutting), content (gzip), who cut it, since when its outcome is
-          unclear, when to try next, who is sending it; state `waiting`, or `rejected` with the server's reason
+batches   cut once: id (a UUIDv7: their order is that of cutting), who cut it, since when its outcome is unclear, when to
+          try next, who is sending it; state `waiting`, or `rejected` with the server's reason
+contents  the gzipped events of each batch: apart, as SQLite writes all of a row anew when its lease changes
 groups    events that wait for their batch to be full, in the order of track(); they become a batch in one transaction,
           before that batch is sent, so that nobody can ever send them under two batch ids
 Leases    whoever sends a batch or collects a group holds it for some seconds; when the time has passed others may take
@@ -17,7 +18,8 @@ create table if not exists batches (
     number integer primary key, id text not null unique, origin text not null, events integer not null,
     unclear_since real, next_attempt real not null default 0,
     lease_owner text, lease_until real not null default 0,
-    state text not null default 'waiting', reason text, content blob not null);
+    state text not null default 'waiting', reason text);
+create table if not exists contents (number integer primary key, content blob not null);
 create index if not exists due on batches (state, next_attempt, lease_until);
 create index if not exists own on batches (origin, state);
 create index if not exists unclear on batches (unclear_since) where unclear_since is not null;
@@ -28,8 +30,10 @@ create table if not exists totals (row integer primary key, events integer not n
 insert or ignore into totals values (1, 0);
 create trigger if not exists batch_added after insert on batches
     begin update totals set events = events + new.events; end;
-create trigger if not exists batch_removed after delete on batches
-    begin update totals set events = events - old.events; end;
+create trigger if not exists batch_removed after delete on batches begin
+    update totals set events = events - old.events;
+    delete from contents where number = old.number;
+end;
 create trigger if not exists batch_changed after update of events on batches
     begin update totals set events = events - old.events + new.events; end;
 create trigger if not exists group_added after insert on groups
