@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -114,6 +115,24 @@ def test_redacting_encoded_or_decoded_is_the_same_and_twice_is_once(value: dict[
     assert redact(once) == once
 
 
+def make_steps(sample_rate: float | dict[str, float] = 1.0, *, asks: bool = False) -> Steps:
+    return Steps(
+        fingerprinter=Fingerprinter(privacy="strict", project="shop", state_dir=None),
+        consent=Consent(project="shop", state_dir=None, environ={}),
+        sample_rate=sample_rate,
+        before_send=(lambda event: event) if asks else None,
+        library={},
+    )
+
+
+def sent(steps: Steps, properties: dict[Any, object]) -> object:
+    """Return the properties of an event after all steps."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    event = encode(Event(event_id="0190", type="page", timestamp=at, properties=properties))
+    (finished,) = steps.finish([steps.mark(event, properties)]).events
+    return json.loads(finished)["properties"]
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.dictionaries(keys | texts, leaves | json_values, max_size=4), min_size=1, max_size=4),
@@ -123,16 +142,23 @@ def test_redacting_encoded_or_decoded_is_the_same_and_twice_is_once(value: dict[
 def test_what_is_known_of_keys_already_changes_nothing(
     tracked: list[dict[str, object]], sample_rate: float | dict[str, float], asks: bool
 ) -> None:
-    steps = Steps(
-        fingerprinter=Fingerprinter(privacy="strict", project="shop", state_dir=None),
-        consent=Consent(project="shop", state_dir=None, environ={}),
-        sample_rate=sample_rate,
-        before_send=(lambda event: event) if asks else None,
-        library={},
-    )
+    steps = make_steps(sample_rate, asks=asks)
     for properties in tracked * 2:  # of keys that are new, and of the same again
-        event = encode(
-            Event(event_id="0190", type="page", timestamp=datetime(2026, 1, 1, tzinfo=UTC), properties=properties)
-        )
-        (finished,) = steps.finish([steps.mark(event, properties)]).events
-        assert json.loads(finished)["properties"] == redact(properties)
+        assert sent(steps, properties) == redact(properties)
+
+
+def test_keys_need_not_be_text() -> None:
+    steps = make_steps()
+    for _ in range(2):
+        assert sent(steps, {7: "seven", "plan": "pro", "pin": "1234"}) == {
+            "7": "seven",
+            "plan": "pro",
+            "pin": "[redacted]",
+        }
+
+
+def test_a_program_with_ever_new_keys_costs_no_memory() -> None:
+    steps = make_steps()
+    for number in range(3000):
+        assert sent(steps, {f"key {number}": number, "pwd": number}) == {f"key {number}": number, "pwd": "[redacted]"}
+    assert len(steps._harmless) == 1000

@@ -77,7 +77,7 @@ class Steps:
             self._redact_value = redact_values
         self._harmless: set[str] = set()
 
-    def mark(self, event: bytes, properties: Collection[str]) -> bytes:
+    def mark(self, event: bytes, properties: Collection[object]) -> bytes:
         """Return the event, marked by what is known of its properties; they must be the only object in it, if any."""
         if self._redacts != "keys" or event.find(b"{", 1) != event.rfind(b"{", 1):  # one of them is an object too
             return event
@@ -155,8 +155,8 @@ class Steps:
                 told[part] = self._redact_value(told[part])
         return encode(told)
 
-    def _learn(self, keys: Collection[str]) -> bool:
-        """Return whether no key looks like a secret, and remember those that do not."""
+    def _learn(self, keys: Collection[object]) -> bool:
+        """Return whether no key looks like a secret, and remember those that do not; of others than text say no."""
         harmless = {key for key in keys if isinstance(key, str) and redact({key: ""}) == {key: ""}}
         if len(self._harmless) < _MAX_HARMLESS_KEYS:
             self._harmless |= harmless

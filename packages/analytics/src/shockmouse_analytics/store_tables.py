@@ -1,7 +1,7 @@
 """The tables of the offline store.
 
-batches   cut once: id (a UUIDv7: their order is that of cutting), who cut it, since when its outcome is unclear, when to
-          try next, who is sending it; state `waiting`, or `rejected` with the server's reason
+batches   cut once: id (a UUIDv7: their order is that of cutting), who cut it, since when its outcome is unclear, when
+          to try next, who is sending it; state `waiting`, or `rejected` with the server's reason
 contents  the gzipped events of each batch: apart, as SQLite writes all of a row anew when its lease changes
 groups    events that wait for their batch to be full, in the order of track(); they become a batch in one transaction,
           before that batch is sent, so that nobody can ever send them under two batch ids
