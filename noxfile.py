@@ -56,16 +56,22 @@ def unchanged(marker: Path, state: str) -> bool:
     return marker.exists() and marker.read_text(encoding="utf-8") == state
 
 
-def install_packages(session: nox.Session, *libraries: str, extra: str = "") -> None:
-    """Install both wheels with `extra` of the server and the libraries, unless this environment has just these."""
+def install_packages(session: nox.Session, *libraries: str, extra: str = "", compiles: bool = True) -> None:
+    """Install both wheels with `extra` of the server and the libraries, unless this environment has just these.
+
+    Unless it `compiles`, aiochclient goes without its C extension: to compile it takes half a minute on each Python,
+    and only answers of the engine are read by it. That goes by a cache apart, for the sake of everybody else's.
+    """
     state = (DIST / "built").read_text(encoding="utf-8") + repr((libraries, extra))
     marker = Path(session.virtualenv.location) / "installed"
     if unchanged(marker, state):
         return
     wheels = [str(wheel) for wheel in sorted(DIST.glob("*.whl"))]
     wanted = [wheel + extra if "analytics_server" in wheel else wheel for wheel in wheels]
-    session.install(*wanted, *libraries)
-    session.install("--force-reinstall", "--no-deps", *wheels)  # the version number stays while the code changes
+    environ = {} if compiles else {"CC": "false", "PIP_CACHE_DIR": str(Path(session.cache_dir, "pip").resolve())}
+    if marker.exists():  # the version number stays while the code changes
+        session.install("--force-reinstall", "--no-deps", *wheels)
+    session.install(*wanted, *libraries, env=environ)
     marker.write_text(state, encoding="utf-8")
 
 
@@ -144,7 +150,7 @@ def tests(session: nox.Session) -> None:
         install_parts(
             session, egl="libegl1", gl="libgl1", xkb="libxkbcommon0", dbus="libdbus-1-3", fonts="libfontconfig1"
         )
-    install_packages(session, *TEST_LIBRARIES, *(TOOLKITS if is_first else ()), extra="[geo]")
+    install_packages(session, *TEST_LIBRARIES, *(TOOLKITS if is_first else ()), extra="[geo]", compiles=is_first)
     chosen = "not engine and not faults" + ("" if is_first else " and not crashes")
     ignored = () if is_first else (WITHOUT_TOOLKITS,)
     folders = [str(package / "tests") for package in PACKAGES]
