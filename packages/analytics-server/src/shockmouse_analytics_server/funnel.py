@@ -26,7 +26,7 @@ from .wire import EventType
 MAX_BODY_BYTES = 64 << 10
 MAX_STEPS = 10
 WEEK_SECONDS = 7 * 86_400
-ACTORS = {"device": "device_id", "user": "user_id"}
+ACTORS = {"device": "device_hash", "user": "cityHash64(user_id)"}
 
 
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +103,7 @@ async def funnel(
         any_hit=" or ".join(fits),
         first_fits=fits[0],
         actor=ACTORS[asked.by],
+        is_known="user_id != ''" if asked.by == "user" else "true",
         value="''" if dimension is None else f"argMinIf({value.sql}, (at, event_id), {fits[0]})",
     )
     params = question.params() | value.params | {"rows": limit + 1, "offset": offset}

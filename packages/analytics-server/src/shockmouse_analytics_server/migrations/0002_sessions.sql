@@ -49,7 +49,7 @@ create materialized view if not exists sessions_view {{on_cluster}} to sessions{
 select
     project, toDate(session_started) as start_day, toUInt8(bot != '') as is_bot, device_id, session_id,
     min(at) as started, max(at) as ended, min(1 / sample_rate) as weight, count() as events,
-    any(sipHash64(device_id)) as device_hash, countIf(type in ('page', 'screen')) as views,
+    any(device_hash) as device_hash, countIf(type in ('page', 'screen')) as views,
     countIf(type in ('track', 'click', 'form')) as actions,
     countIf(type = 'page') as pages, countIf(type = 'screen') as screens, countIf(type = 'track') as tracks,
     countIf(type = 'click') as clicks, countIf(type = 'form') as forms, countIf(type = 'performance') as performances,

@@ -28,8 +28,8 @@ settings
 select
     project, type, toDate(at) as day, name, toUInt8(bot != '') as is_bot, rollup_retention as retention,
     sum(1 / sample_rate) as events, countIf(sample_rate < 1) as sampled,
-    uniqCombinedState(12)(sipHash64(device_id)) as visitors,
-    uniqCombinedState(12)(sipHash64(toDate(session_started), device_id, session_id)) as sessions
+    uniqCombinedState(12)(device_hash) as visitors,
+    uniqCombinedState(12)(session_hash) as sessions
 from events{{local}}
 where type not in ('page', 'screen', 'performance')
 group by project, type, day, name, is_bot, retention;
@@ -38,8 +38,8 @@ group by project, type, day, name, is_bot, retention;
 select
     project, type, toDate(at) as day, name, toUInt8(bot != '') as is_bot, rollup_retention as retention,
     sum(1 / sample_rate) as events, countIf(sample_rate < 1) as sampled,
-    uniqCombinedState(12)(sipHash64(device_id)) as visitors,
-    uniqCombinedState(12)(sipHash64(toDate(session_started), device_id, session_id)) as sessions
+    uniqCombinedState(12)(device_hash) as visitors,
+    uniqCombinedState(12)(session_hash) as sessions
 from events_cut
 where type not in ('page', 'screen', 'performance') and _partition_id = {partition:String}
 group by project, type, day, name, is_bot, retention

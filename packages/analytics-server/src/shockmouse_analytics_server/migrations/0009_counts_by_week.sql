@@ -29,13 +29,12 @@ create materialized view if not exists counts_by_week_view {{on_cluster}} to cou
 select
     project, found.1 as dimension, week, found.2 as value, is_bot, retention, sum(weight) as events,
     sumIf(weight, is_view) as page_views, countIf(weight > 1) as sampled,
-    uniqCombinedState(12)(device) as visitors, uniqCombinedState(12)(session) as sessions
+    uniqCombinedState(12)(device_hash) as visitors, uniqCombinedState(12)(session_hash) as sessions
 from
 (
     select
         project, toMonday(at, 'UTC') as week, toUInt8(bot != '') as is_bot, rollup_retention as retention,
-        1 / sample_rate as weight, type in ('page', 'screen') as is_view, sipHash64(device_id) as device,
-        sipHash64(toDate(session_started), device_id, session_id) as session,
+        1 / sample_rate as weight, type in ('page', 'screen') as is_view, device_hash, session_hash,
         [('path', path), ('referrer_host', referrer_host), ('utm_source', utm_source), ('country', country), ('browser', browser), ('os', os), ('device_type', device_type)]::Array(Tuple(LowCardinality(String), String)) as valued
     from events{{local}}
 )

@@ -5,8 +5,8 @@
 union all
 select
     {{value}} as value, sum(1 / sample_rate) as events, sumIf(1 / sample_rate, type in ('page', 'screen')) as page_views,
-    countIf(sample_rate < 1) as sampled, uniqCombinedState(12)(sipHash64(device_id)) as visitors,
-    uniqCombinedState(12)(sipHash64(toDate(session_started), device_id, session_id)) as sessions
+    countIf(sample_rate < 1) as sampled, uniqCombinedState(12)(device_hash) as visitors,
+    uniqCombinedState(12)(session_hash) as sessions
 from events
 where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
     and (toDate(at) < {inner_start:Date} or toDate(at) >= {inner_end:Date}) and (bot != '') in {kinds:Array(UInt8)}

@@ -1,6 +1,6 @@
 -- events_in_session: a condition on events: their session fits.
 -- Parameters: those of the session source and of the filters.
-(toDate(session_started), device_id, session_id) in
+session_hash in
 (
-    select start_day, device_id, session_id from ({{sessions}}) where {{fits}}
+    select sipHash64(start_day, device_id, session_id) from ({{sessions}}) where {{fits}}
 )

@@ -2,7 +2,7 @@
 -- Why: ClickHouse's windowFunnel tells no times, and takes one event for two steps. Here the events of an actor are
 -- arrays, in the order that lists show them in, and each step is worked out for all of them at once (funnel_first,
 -- funnel_next): a walk from event to event costs ten times as much. Who never takes the first step is left out.
--- Actors are told apart by a hash: by their text they take a tenth longer.
+-- Actors are told apart by a hash: by their text they take longer.
 -- Parameters: project String; start, end DateTime64(3) UTC, half-open; kinds Array(UInt8); those of steps, exclusions,
 --     value and filters; window_ms Int64; rows, offset UInt64: of values.
 -- Marks: marks: of an event, for each step a bit where it takes it, and one where it ends the ways that have just taken
@@ -19,8 +19,8 @@ with actors as
             arraySort(groupArray((toUnixTimestamp64Milli(at), event_id, ({{marks}})::UInt32))) as seen
         from events
         where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
-            and (bot != '') in {kinds:Array(UInt8)} and {{actor}} != '' and {{event_fits}} and ({{any_hit}})
-        group by cityHash64({{actor}})
+            and (bot != '') in {kinds:Array(UInt8)} and {{is_known}} and {{event_fits}} and ({{any_hit}})
+        group by {{actor}}
         having max({{first_fits}}) = 1
     )
 )

@@ -30,15 +30,15 @@ from
         where project = {project:String}
             and at >= {sessions_start:DateTime64(3, 'UTC')} and at < {sessions_end:DateTime64(3, 'UTC')}
             and (bot != '') in {kinds:Array(UInt8)} and type in ('page', 'screen', 'track', 'click', 'form')
-            and (toDate(session_started), device_id, session_id) in
+            and session_hash in
             (
-                select toDate(session_started), device_id, session_id
+                select session_hash
                 from events
                 where project = {project:String}
                     and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
                     and (bot != '') in {kinds:Array(UInt8)} and {{anchor}} and {{event_fits}}
             )
-        group by toDate(session_started), device_id, session_id
+        group by session_hash
     )
 )
 group by kind, step

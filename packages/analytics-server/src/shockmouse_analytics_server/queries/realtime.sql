@@ -5,10 +5,10 @@ select sum(weight) as visitors, sum(device_events) as events, sum(device_pagevie
 from
 (
     select
-        device_id, min(1 / sample_rate) as weight, sum(1 / sample_rate) as device_events,
+        device_hash, min(1 / sample_rate) as weight, sum(1 / sample_rate) as device_events,
         sumIf(1 / sample_rate, type in ('page', 'screen')) as device_pageviews
     from events
     where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
         and (bot != '') in {kinds:Array(UInt8)} and {{event_fits}}
-    group by device_id
+    group by device_hash
 )

@@ -4,11 +4,11 @@
 select path, sum(weight) as visitors, sum(views) as pageviews
 from
 (
-    select path, device_id, min(1 / sample_rate) as weight, sum(1 / sample_rate) as views
+    select path, device_hash, min(1 / sample_rate) as weight, sum(1 / sample_rate) as views
     from events
     where project = {project:String} and at >= {start:DateTime64(3, 'UTC')} and at < {end:DateTime64(3, 'UTC')}
         and (bot != '') in {kinds:Array(UInt8)} and type in ('page', 'screen') and {{event_fits}}
-    group by path, device_id
+    group by path, device_hash
 )
 group by path
 order by round(visitors, 6) desc, round(pageviews, 6) desc, path

@@ -12,6 +12,6 @@ from
         arrayMin(intervals) as cohort_ms, arrayJoin(intervals) as active_ms
     from ({{sessions}})
     where started >= {start:DateTime64(3, 'UTC')} and started < {end:DateTime64(3, 'UTC')} and {{session_fits}}
-    group by device_id
+    group by device_hash
 )
 group by cohort_ms, active_ms

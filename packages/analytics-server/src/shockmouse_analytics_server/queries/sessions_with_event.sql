@@ -1,8 +1,8 @@
 -- sessions_with_event: a condition on sessions: at least one of its events fits.
 -- Parameters: project String; start, sessions_end DateTime64(3) UTC, half-open; kinds Array(UInt8); those of the filters.
-(start_day, device_id, session_id) in
+sipHash64(start_day, device_id, session_id) in
 (
-    select toDate(session_started), device_id, session_id
+    select session_hash
     from events
     where project = {project:String}
         and at >= {start:DateTime64(3, 'UTC')} and at < {sessions_end:DateTime64(3, 'UTC')}

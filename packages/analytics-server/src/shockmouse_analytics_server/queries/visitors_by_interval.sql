@@ -10,6 +10,6 @@ from
     select roundDown(toUnixTimestamp64Milli(started), edges) as interval_ms, min(weight) as device_weight
     from ({{sessions}})
     where started >= {start:DateTime64(3, 'UTC')} and started < {end:DateTime64(3, 'UTC')} and {{session_fits}}
-    group by interval_ms, device_id
+    group by interval_ms, device_hash
 )
 group by interval_ms
