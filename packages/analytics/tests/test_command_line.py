@@ -229,7 +229,7 @@ def test_doctor_finds_nothing_wrong_and_stores_nothing(command, server):
     server.reply = lambda number, body: EMPTY
     code, output, errors = command("doctor")
     assert (code, errors, server.requests) == (0, "", [[]])
-    assert checks(output) == dict.fromkeys(("endpoint", "key", "clock", "folder", "queue"), "ok")
+    assert checks(output) == dict.fromkeys(("collects", "endpoint", "key", "clock", "folder", "queue"), "ok")
 
 
 def test_doctor_without_a_server_names_it_and_goes_on(command, server):
@@ -237,10 +237,14 @@ def test_doctor_without_a_server_names_it_and_goes_on(command, server):
     server.stop()
     command("send", "Waiting", endpoint=endpoint)
     code, output, errors = command("doctor", endpoint=endpoint)
-    assert (code, errors, checks(output)) == (1, "", {"endpoint": "failed", "folder": "ok", "queue": "ok"})
+    assert (code, errors, checks(output)) == (
+        1,
+        "",
+        {"collects": "ok", "endpoint": "failed", "folder": "ok", "queue": "ok"},
+    )
     told = f"cannot connect to {endpoint.removeprefix('http://')}: connection refused"
     assert command("send", "Waiting too", endpoint=endpoint)[2] == f"shockmouse-analytics: {told}; {WAITS}\n"
-    assert output.startswith(f"failed  endpoint: {told}\n")
+    assert output.splitlines()[1] == f"failed  endpoint: {told}"
     assert output.endswith("queue: 1 event waits\n")
 
 

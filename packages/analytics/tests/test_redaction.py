@@ -22,6 +22,8 @@ SECRET_KEYS = (
     "tokens", "accessTokens", "accesstokens", "tokens_by_user", "api_keys", "APIKeys", "apikeys", "private_keys",
     "card_numbers", "pins", "ibans", "pwds", "passphrases", "passcodes", "jwts", "credit_cards", "security_codes",
     "card_no", "cardNo", "ccNumber", "cc_num", "ccnum", "account_nr", "pass", "dbPass", "user_pass", "otp", "otps",
+    "pass_phrase", "passPhrase", "pass code", "secretkey", "clientsecretkey", "auth", "auth_key", "authkey", "userPINs",
+    "bearer", "csrf", "csrfToken", "master_key",
 )  # fmt: skip
 OTHER_KEYS = (
     "passengers", "compass", "bypass", "passport_country", "secretary", "tokenizer", "pass_rate", "passed", "keyboard",

@@ -1,8 +1,13 @@
 """What is read from requests, paths and pages, case by case."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+from starlette.routing import Route as StarletteRoute
 from web_site import FIREFOX
 
 from shockmouse_analytics.autotrack import asgi, wsgi
@@ -141,6 +146,58 @@ def test_programs_are_told_from_people_by_their_words(agent: str, skipped: bool)
 def test_a_template_has_the_parameters_names_for_their_values(path: str, params: dict[str, Any], template: str) -> None:
     scope = {"endpoint": test_a_proxy_is_an_address_or_a_network, "path_params": params}
     assert route_of_scope(scope, path) == Route(template, "test_a_proxy_is_an_address_or_a_network")
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/items/items", "/items/{name}"),
+        ("/items/of/items", "/items/of/{name}"),
+        ("/n/007", "/n/{number}"),
+        ("/f/1.50", "/f/{x}"),
+        ("/u/0190A1B2-0000-7000-8000-00000000ABCD", "/u/{id}"),
+        ("/files/a/b/c.txt", "/files/{path}"),
+        ("/files/", "/files/{path}"),
+        ("/mounted/7/parts/7", "/mounted/{item}/parts/{part}"),
+        ("/same/1", "/same/{one}"),
+        ("/other/1/2", "/other/{one}/{two}"),
+    ],
+)
+def test_a_template_is_that_of_the_route_whatever_the_values_look_like(path: str, template: str) -> None:
+    def page(_: object) -> PlainTextResponse:
+        return PlainTextResponse("")
+
+    def twice(_: object) -> PlainTextResponse:
+        return PlainTextResponse("")
+
+    paths = (
+        "/items/{name}",
+        "/items/of/{name}",
+        "/n/{number:int}",
+        "/f/{x:float}",
+        "/u/{id:uuid}",
+        "/files/{path:path}",
+    )
+    routes = [
+        *(StarletteRoute(path, page) for path in paths),
+        Mount("/mounted/{item:int}", routes=[StarletteRoute("/parts/{part}", page)]),
+        StarletteRoute("/same/{one}", twice),
+        StarletteRoute("/other/{one}/{two}", twice),
+    ]
+    seen: dict[str, Any] = {}
+
+    async def ask() -> None:
+        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": []}
+        scope |= {"query_string": b"", "root_path": ""}
+
+        async def send(_: object) -> None: ...
+
+        await Starlette(routes=routes)(scope, send, send)  # type: ignore[arg-type]
+        seen.update(scope)
+
+    asyncio.run(ask())
+    assert route_of_scope(seen, path).template == template
+    assert route_of_scope(seen, f"/behind/a/proxy{path}").template == f"/behind/a/proxy{template}"
 
 
 def test_an_application_without_a_framework_has_no_routes() -> None:

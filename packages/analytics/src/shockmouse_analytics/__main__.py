@@ -1,7 +1,7 @@
 """Commands of the client.
 
 send NAME key=value…          record one event and deliver it
-fingerprint --privacy MODE    print exactly what would leave the machine
+fingerprint --privacy MODE    print what would be told of this device, and what its id is made of
 queue status|flush|clear      look at, send or forget what waits on disk
 doctor                        check whether events can leave this machine, one line per check
 
@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from . import Analytics, __version__
-from .config import PREFIX, ClientConfig
+from .config import PREFIX, ClientConfig, temporary_folder
 from .counts import Stats
 from .doctor import examine, read_status, told
 from .errors import (
@@ -35,7 +35,7 @@ from .errors import (
 )
 from .fingerprint import Fingerprinter
 from .left_behind import LeftBehind
-from .store_file import temporary_folder
+from .privacy import COLLECTING, Consent
 from .store_folders import Queues, StoreFolders
 
 SEND_SECONDS = 5.0
@@ -44,6 +44,7 @@ WAITS = "the event waits on disk: it goes out with the next `send` or `queue flu
 WAITS_FOR_KEY = (
     "the event waits on disk, as a key can be corrected: it goes out once the server takes one of this project"
 )
+REASONS = {"sampled": "this device is not in the sample, see `sample_rate`"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,6 +73,10 @@ def _run(argv: Sequence[str] | None) -> int:
         return _fail(_for_a_shell(str(exc), settings), 2)
     except (AnalyticsError, ValueError, TypeError) as exc:
         return _fail(exc, 1)
+    except OSError as exc:
+        if exc.filename is None:  # standard output is none
+            raise
+        return _fail(f"{os.fsdecode(exc.filename)} cannot be used ({(exc.strerror or str(exc)).lower()})", 1)
 
 
 def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
@@ -79,6 +84,8 @@ def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     for text in (arguments.name, *arguments.properties):
         _check_text(text)
     properties = dict(_property(text) for text in arguments.properties)
+    if silent := _why_silent(ClientConfig.load(settings, os.environ)):
+        raise AnalyticsError(f"not sent: {silent}")
     failed: DeliveryError | None = None
     is_acknowledged = False
     with Analytics(**settings, debug=True) as analytics:
@@ -94,12 +101,25 @@ def send(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     if failed is not None:
         raise AnalyticsError(f"{failed}{_what_next(failed, stats)}") from failed
     if stats.dropped:
-        raise AnalyticsError(f"not sent: {', '.join(stats.dropped)}")
+        raise AnalyticsError(f"not sent: {', '.join(REASONS.get(reason, reason) for reason in stats.dropped)}")
     if stats.rejected:
         raise AnalyticsError(f"the server refuses the event: {', '.join(stats.rejected)}")
     if not is_acknowledged:
         raise AnalyticsError(f"not acknowledged within {SEND_SECONDS:g} s; {WAITS}")
     return 0
+
+
+def _why_silent(config: ClientConfig) -> str:
+    """Return why settings or the person's answers let nothing leave this machine; empty where events may."""
+    return _why_refused(config) if config.enabled else "the client is switched off by `enabled`"
+
+
+def _why_refused(config: ClientConfig) -> str:
+    """Return which answer of the person lets nothing leave this machine; empty where events may."""
+    consent = Consent(project=config.project, state_dir=config.state_dir())
+    if config.before_consent != "collect" and COLLECTING not in consent.purposes:
+        return consent.why_refused() or "nobody has agreed yet, and `before_consent` waits for that"
+    return consent.why_refused()
 
 
 def _check_text(argument: str) -> None:
@@ -123,11 +143,13 @@ def _what_next(failed: DeliveryError, stats: Stats) -> str:
 def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Print the device's fingerprint as one JSON object."""
     config = ClientConfig.load({**settings, "enabled": False}, os.environ)
-    state_dir = None if config.privacy == "strict" else config.state_dir()
+    state_dir = None if config.privacy == "strict" or not config.write_key else config.state_dir()
     known = Fingerprinter(
         privacy=config.privacy, project=config.project, state_dir=state_dir, names=config.fingerprint_names
     ).fingerprint()
     print(msgspec.json.format(msgspec.json.encode(known)).decode())
+    if refused := _why_refused(config):
+        _say(f"nothing is sent: {refused}")
     if not config.write_key:
         _say(f"ids belong to a project: give --write-key or set {PREFIX}WRITE_KEY to see those that are sent")
     return 0
@@ -243,6 +265,7 @@ def doctor(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
         write_key=config.write_key,
         state_dir=config.state_dir(),
         open_queues=lambda: open_queues(config),
+        silent=_why_silent(config),
     )
     code = 0
     for check in checks:
@@ -262,7 +285,7 @@ def _parser() -> argparse.ArgumentParser:
         "properties", nargs="*", default=[], metavar="key=value", help="a value is JSON if it can be, else text"
     )
 
-    command = _add(commands, "fingerprint", fingerprint, "print exactly what would leave the machine")
+    command = _add(commands, "fingerprint", fingerprint, "print what would be told of this device")
     command.add_argument(
         "--fingerprint-names",
         action="store_const",

@@ -6,6 +6,7 @@ event type, are arguments only.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -101,9 +102,15 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         try:
             return platformdirs.user_state_path("shockmouse-analytics", appauthor=False)
         except (RuntimeError, KeyError, OSError):  # an account without a home
-            import tempfile
+            return temporary_folder()
 
-            return Path(tempfile.gettempdir()) / "shockmouse-analytics"
+
+def temporary_folder() -> Path:
+    """Return where the queue goes when the state folder cannot be used: this account's own temporary folder."""
+    import tempfile  # for few programs
+
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir()) / f"shockmouse-analytics-{user}"
 
 
 def _is_address(endpoint: str) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from .config import temporary_folder
 from .counts import Counts
 from .event import Boot
 from .queue import EventQueue
@@ -36,7 +37,7 @@ def make_delivery(to: Delivering, *, queue: EventQueue, counts: Counts, steps: S
     from .current_store import CurrentStore
     from .delivery import CONNECTIONS, Delivery
     from .ledger import Ledger, Limits
-    from .store_file import TURN_SECONDS, temporary_folder
+    from .store_file import TURN_SECONDS
     from .store_folders import StoreFolders
     from .tombstones import Tombstones
     from .transport import Transport

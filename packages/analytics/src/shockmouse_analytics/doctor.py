@@ -1,5 +1,6 @@
 """Whether events can leave this machine, check by check; asking stores nothing at the server.
 
+collects  neither the settings nor the person's answers keep events here
 endpoint  something answers at the address within 5 seconds
 key       an empty batch is refused for being empty, not for its key
 clock     the server's Date lies within a minute of ours; the server corrects what lies further
@@ -19,10 +20,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from .config import temporary_folder
 from .errors import StoreError, UnreachableError
 from .offline import OfflineStore
 from .store_contents import StoreStatus
-from .store_file import temporary_folder
 from .store_folders import Queues
 from .transport import CONNECT_SECONDS, not_connected
 
@@ -57,8 +58,11 @@ class _Refused(Struct, frozen=True):
     error: _Error = _Error()
 
 
-def examine(*, endpoint: str, write_key: str, state_dir: Path, open_queues: Callable[[], Queues]) -> Iterator[Check]:
-    """Yield the outcome of each check as it is known."""
+def examine(
+    *, endpoint: str, write_key: str, state_dir: Path, open_queues: Callable[[], Queues], silent: str
+) -> Iterator[Check]:
+    """Yield the outcome of each check as it is known; `silent` is why nothing is collected, empty if it is."""
+    yield Check("collects", not silent, silent or "nobody refuses")
     try:
         answer = _ask(endpoint, write_key)
     except UnreachableError as exc:

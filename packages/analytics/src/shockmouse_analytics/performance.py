@@ -1,5 +1,6 @@
 """How long things take and what goes wrong, as properties of events. Handed what records them: knows no client."""
 
+import contextlib
 import functools
 import time
 import traceback
@@ -48,8 +49,31 @@ class Measure:
         self.__exit__(kind, exc, tb)
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
-        """Return the function, measured; a coroutine function is measured until its result is there."""
+        """Return the function, measured; a coroutine function is measured until its result is there.
+
+        A generator is measured from its first step to its end, with what is done between its steps.
+        """
         import inspect
+
+        if inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            async def measured_stream(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with self._again():
+                    async with contextlib.aclosing(function(*args, **kwargs)) as steps:
+                        async for step in steps:
+                            yield step
+
+            return measured_stream  # type: ignore[return-value]  # T is the asynchronous generator
+
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def measured_steps(*args: P.args, **kwargs: P.kwargs) -> Any:
+                with self._again():
+                    return (yield from function(*args, **kwargs))
+
+            return measured_steps  # type: ignore[return-value]  # T is the generator
 
         if inspect.iscoroutinefunction(function):
 

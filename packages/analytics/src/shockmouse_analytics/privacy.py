@@ -21,12 +21,13 @@ logger = logging.getLogger("shockmouse_analytics")
 # Searched in a key's words, in lower case with one space between: clientSecret, client_secret and client-secret are
 # "client secret". Whole words, so that "passengers" and "secretary" are none; glued ones such as "accesstoken" are.
 _SENSITIVE = (
-    r"\b(?:authorization|cookies?|credentials?|cvc|cvv|iban|jwt|otp|pin|pwd|ssn|security code|social security"
-    r"|\w*(?:pass ?words?|passwd|passcode|passphrase|secrets?|token)"
-    r"|(?:access|api|encryption|private|signing|ssh) ?key|(?:account|card|cc) ?(?:number|num|no|nr)|credit ?card)"
+    r"\b(?:auth|authorization|bearer|cookies?|credentials?|csrf|cvc|cvv|iban|jwt|otp|pin|pwd|ssn|security code"
+    r"|social security|\w*(?:pass ?words?|passwd|pass ?code|pass ?phrase|secrets?|token|(?:auth|secret) ?key)"
+    r"|(?:access|api|encryption|master|private|signing|ssh) ?key|(?:account|card|cc) ?(?:number|num|no|nr)"
+    r"|credit ?card)"
 )
 _MENTION = rf"{_SENSITIVE}s?\b|\bpass$"  # a number is how many tokens, or how many have passed
-_WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
+_WORDS = r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+"
 
 
 _NESTED: frozenset[type] = frozenset({dict, list})  # what decoding makes; asked of each value, so not by isinstance()
@@ -70,11 +71,20 @@ class Consent:
         except OSError:
             return False
 
+    def why_refused(self) -> str:
+        """Return why nothing is collected, in words; empty where nobody refuses."""
+        if self._do_not_track:
+            return "DO_NOT_TRACK is set in the environment"
+        return "this person has opted out" if self.refused else ""
+
     def decide(self, purposes: Mapping[str, bool]) -> bool:
         """Remember what the person says to these purposes; return whether that is on disk for the next start."""
-        self.purposes = {**self.purposes, **self._read_purposes(), **purposes}
         if COLLECTING in purposes:
-            _ = self.opt_in() if purposes[COLLECTING] else self.opt_out()
+            (self._take_back if purposes[COLLECTING] else self._refuse)()
+        return self._remember(purposes)
+
+    def _remember(self, purposes: Mapping[str, bool]) -> bool:
+        self.purposes = {**self.purposes, **self._read_purposes(), **purposes}
         if self._purposes_path is None:
             return False
         written = self._purposes_path.with_name(f"{self._purposes_path.name}-{os.getpid()}")
@@ -97,6 +107,23 @@ class Consent:
 
     def opt_out(self) -> bool:
         """Collect nothing from now on; return whether that is remembered on disk for the next start."""
+        is_remembered = self._refuse()
+        self._answer_anew(False)
+        return is_remembered
+
+    def opt_in(self) -> bool:
+        """Take a refusal back; return whether events are collected now. DO_NOT_TRACK stays in force."""
+        is_collected = self._take_back()
+        self._answer_anew(True)
+        return is_collected
+
+    def _answer_anew(self, agrees: bool) -> None:
+        """Put what was answered when the person was asked in line with what is said now."""
+        self.purposes = {**self.purposes, **self._read_purposes()}
+        if self.purposes.get(COLLECTING, agrees) != agrees:
+            self._remember({COLLECTING: agrees})
+
+    def _refuse(self) -> bool:
         self._decisions += 1
         self.refused = True
         try:
@@ -111,8 +138,7 @@ class Consent:
         self._forgetful = True
         return False
 
-    def opt_in(self) -> bool:
-        """Take a refusal back; return whether events are collected now. DO_NOT_TRACK stays in force."""
+    def _take_back(self) -> bool:
         self._forgetful = False
         try:
             if self._path is not None:

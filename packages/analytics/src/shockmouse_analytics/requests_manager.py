@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from .background import LOADING, Background
+from .config import temporary_folder
 from .counts import DROPPED, Counts, Stats
 from .delivering import Delivering, make_delivery
 from .errors import ClosedError, DeliveryError
@@ -144,9 +145,7 @@ class RequestsManager:
 
     def purge_left(self) -> None:
         """Forget what earlier runs have left on disk, if there is any: one look at the disk, and as purge()."""
-        with LOADING:
-            from .store_file import temporary_folder
-        if self._finds_left() or (temporary_folder() / self._delivering.queue_name).exists():
+        if self._finds_left() or os.path.lexists(temporary_folder() / self._delivering.queue_name):
             self._purge(is_patient=False)
 
     def forget(self, user_id: str) -> bool:
@@ -213,7 +212,7 @@ class RequestsManager:
     def _finds_left(self) -> bool:
         to = self._delivering
         path = to.offline_dir / to.queue_name if to.offline_dir else None
-        if path is None or not path.exists():
+        if path is None or not os.path.lexists(path):
             return False
         with LOADING:
             from .store_contents import has_waiting

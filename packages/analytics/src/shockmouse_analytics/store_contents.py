@@ -125,7 +125,7 @@ def count_events(path: Path, busy_seconds: float) -> int | None:
     """
     log = path.with_name(f"{path.name}-wal")
     whole = path.as_uri()
-    addresses = [whole] if log.exists() else [whole, f"{whole}?immutable=1"]  # the file is all there is of it
+    addresses = [whole] if os.path.lexists(log) else [whole, f"{whole}?immutable=1"]  # the file is all there is of it
     for address in addresses:
         with contextlib.suppress(StoreError):
             return _count_events(address, busy_seconds)

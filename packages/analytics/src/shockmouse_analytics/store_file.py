@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import sqlite3
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -84,10 +83,15 @@ def all_apart(path: Path) -> list[Path]:
     return sorted(path.parent.glob(apart(path, "*").name))
 
 
-def temporary_folder() -> Path:
-    """Return where the queue goes when the state folder cannot be written: this user's own temporary folder."""
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir()) / f"shockmouse-analytics-{user}"
+def may_exist(path: Path) -> bool:
+    """Return whether something is at `path`, also where that cannot be known."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ Which one can be used is known by trying: the first that a store can be opened i
 While others lock the queue a process keeps what it has apart, in a file of its own beside it.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from msgspec import Struct
 from .errors import StoreError
 from .offline import OfflineStore
 from .store_contents import count_events
-from .store_file import BUSY_SECONDS, all_apart, apart, set_aside
+from .store_file import BUSY_SECONDS, all_apart, apart, may_exist, set_aside
 
 LOCKED_SECONDS = 1.0  # until what others hold is looked at again
 APART_TRIES = 3  # as another process may take the file, before it is open, for one that was left
@@ -43,7 +42,7 @@ class StoreFolders:
 
         `complain` is told of a folder that cannot be used, and why.
         """
-        self.paths = [folder / name for folder in folders]
+        self.paths = [folder / name for folder in dict.fromkeys(folders)]  # they may be one
         self._owner, self._max_bytes, self.complain = owner, max_bytes, complain
         self.locked: Path | None = None  # the store that others hold, at which the last open() ended
         self._busy_seconds = busy_seconds
@@ -67,7 +66,7 @@ class StoreFolders:
                 if exc.busy:
                     self.locked = path
                     return
-                if os.path.lexists(path):
+                if may_exist(path):
                     self.unusable[path] = count_events(path, self._busy_seconds)
                 self.complain(path.parent, exc)
             else:

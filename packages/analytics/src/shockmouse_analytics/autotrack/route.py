@@ -1,13 +1,14 @@
 """The route that answered a request, where the framework tells it: its template and its name.
 
-FastAPI    scope["route"], the route itself
-Starlette  scope["endpoint"] and the values of the parameters, which are put back into the path
+Starlette  scope["endpoint"], looked for among the routes of scope["router"]; FastAPI is made of it
+Others     that leave an endpoint: the values of the parameters are put back into the path
 Flask      environ["werkzeug.request"], whose rule is known from the match until the answer has started
 Django     the path resolved once more, because it leaves nothing of its match behind
 """
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -23,6 +24,18 @@ class Route(Struct, frozen=True):
 NO_ROUTE = Route()
 
 
+class _Template(Struct, frozen=True):
+    """A route's template, the names in it, and what matches a path of it, after the prefix that a proxy cuts off."""
+
+    text: str
+    names: frozenset[str]
+    matches: re.Pattern[str]
+
+
+_MAX_ROUTERS = 16  # a program has one or two; its tests make many
+_known: dict[int, tuple[Any, dict[int, list[_Template]]]] = {}  # by id: a router, kept so that no other has its id
+
+
 def route_of_scope(scope: Mapping[str, Any], path: str) -> Route:
     """Return the route that an ASGI application left in the scope."""
     endpoint = scope.get("endpoint")
@@ -30,7 +43,8 @@ def route_of_scope(scope: Mapping[str, Any], path: str) -> Route:
         return _route_of_django(path)
     route = scope.get("route")
     name = getattr(route, "name", None) or getattr(endpoint, "__name__", None)
-    return Route(_fill_in(path, scope.get("path_params") or {}), name)
+    params = scope.get("path_params") or {}
+    return Route(_template(scope.get("router"), endpoint, path, params) or _fill_in(path, params), name)
 
 
 def route_of_environ(environ: Mapping[str, Any], path: str) -> Route:
@@ -40,6 +54,37 @@ def route_of_environ(environ: Mapping[str, Any], path: str) -> Route:
         return _route_of_django(path)
     rule = getattr(request, "url_rule", None)
     return Route(rule.rule, rule.endpoint) if rule is not None else NO_ROUTE
+
+
+def _template(router: Any, endpoint: Any, path: str, params: Mapping[str, Any]) -> str | None:
+    """Return the template of the endpoint's route that fits the path; None where the router does not tell."""
+    if not hasattr(router, "routes"):
+        return None
+    _, templates = _known.get(id(router), (router, {}))
+    if id(endpoint) not in templates:  # also a route that was made after the router was looked at
+        templates = {id(endpoint): []}
+        for owner, template in _walk(router.routes, ""):
+            templates.setdefault(id(owner), []).append(template)
+        if len(_known) >= _MAX_ROUTERS:
+            _known.clear()
+        _known[id(router)] = router, templates
+    for template in templates[id(endpoint)]:
+        found = template.matches.fullmatch(path) if template.names <= params.keys() else None
+        if found is not None:
+            return f"{found[1]}{template.text}"
+    return None
+
+
+def _walk(routes: Iterable[Any], prefix: str) -> Iterator[tuple[Any, _Template]]:
+    """Yield endpoint and template of each route, of mounted applications too."""
+    for route in routes:
+        path = prefix + getattr(route, "path", "")
+        yield from _walk(getattr(route, "routes", None) or (), path)
+        texts, names, kinds = (re.split(r"\{(\w+)(?::(\w+))?\}", path)[part::3] for part in range(3))
+        values = [".*" if kind == "path" else "[^/]+" for kind in kinds]
+        pattern = "".join(map("".join, zip(map(re.escape, texts), [*values, ""], strict=True)))
+        text = "".join(map("".join, zip(texts, [*(f"{{{name}}}" for name in names), ""], strict=True)))
+        yield getattr(route, "endpoint", None), _Template(text, frozenset(names), re.compile(f"(.*?){pattern}"))
 
 
 def _fill_in(path: str, params: Mapping[str, Any]) -> str:

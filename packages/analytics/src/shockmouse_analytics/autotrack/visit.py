@@ -269,7 +269,8 @@ def is_page(request: Request, seen: Seen) -> bool:
 
 def is_shared(cache_control: str) -> bool:
     """Return whether a cache for many visitors may keep the answer: then no visitor's cookie may be in it."""
-    return "public" in cache_control or "s-maxage" in cache_control
+    directives = cache_control.lower()
+    return "public" in directives or "s-maxage" in directives
 
 
 def _set_cookie(value: str, seconds: int, scheme: str) -> str:
