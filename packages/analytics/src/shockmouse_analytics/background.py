@@ -10,9 +10,12 @@ Fork      a child has no threads: it makes a new Background, and keeps the old o
           what the parent still uses. A lock that a thread held while importing stays locked in the child for ever, so
           that a fork waits until everything is loaded, and nobody begins to load meanwhile: LOADING. FORK_LOCK is held
           around what a fork must not cut in two
+Busy      where the program computes without a pause, Python gives another thread its turn only every 5 ms, and loading
+          takes a hundred turns: for that long, and while a program ends, it is asked for them ten times as often: HURRY
 """
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 Call = Callable[[], object]
 
+HURRY_SECONDS = 0.0005
 LOAD_SECONDS = 3.0  # at most, for a fork that falls into the first moments
 
 
@@ -65,15 +69,51 @@ class Loading:
         self._begin_anew()
 
 
+class Hurry:
+    """Who needs the interpreter soon: meanwhile a thread that computes is asked for it every half millisecond."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._usual = sys.getswitchinterval()
+
+    def begin(self) -> None:
+        """Somebody is in a hurry from now on."""
+        with self._lock:
+            if self._running == 0:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._usual, HURRY_SECONDS))
+            self._running += 1
+
+    def end(self, *_: object) -> None:
+        """Somebody is not any more; a program that has set the interval itself meanwhile keeps that."""
+        with self._lock:
+            self._running -= 1
+            if self._running == 0 and sys.getswitchinterval() == min(self._usual, HURRY_SECONDS):
+                sys.setswitchinterval(self._usual)
+
+    __enter__ = begin
+    __exit__ = end
+
+    def after_in_child(self) -> None:
+        """Begin anew: the threads of before are not here."""
+        self._lock = threading.Lock()
+        if self._running:
+            self._running = 1
+            self.end()
+
+
 # They stand where they are loaded with the first client: the hooks of a module that is loaded while a fork begins run
 # only after that fork, which then had not waited. Hooks of before run in the opposite order.
 FORK_LOCK = threading.RLock()
 LOADING = Loading()
+HURRY = Hurry()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=FORK_LOCK.acquire, after_in_parent=FORK_LOCK.release, after_in_child=FORK_LOCK.release)
     os.register_at_fork(
         before=LOADING.before_fork, after_in_parent=LOADING.after_in_parent, after_in_child=LOADING.after_in_child
     )
+    os.register_at_fork(after_in_child=HURRY.after_in_child)
 
 
 class Background:
@@ -93,6 +133,7 @@ class Background:
         self._blocking: SimpleQueue[Call | None] = SimpleQueue()
         self._is_loading = True
         LOADING.begin()
+        HURRY.begin()
         try:
             threading.Thread(target=self._work, name="shockmouse-blocking", daemon=True).start()
             threading.Thread(target=self._run, name="shockmouse-analytics", daemon=True).start()
@@ -139,6 +180,7 @@ class Background:
     def _have_loaded(self) -> None:
         if self._is_loading:
             self._is_loading = False
+            HURRY.end()
             LOADING.end()
 
     def _run_calls(self) -> None:

@@ -96,7 +96,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def state_dir(self) -> Path:
         """Return the folder of everything the client remembers; it need not exist."""
         if self.offline_dir:
-            return Path(self.offline_dir)
+            return Path(self.offline_dir).absolute()
         import platformdirs
 
         try:

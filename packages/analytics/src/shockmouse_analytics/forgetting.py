@@ -15,14 +15,14 @@ from .counts import Counts
 from .errors import StoreError
 from .event import Batch, is_of_user, without_user
 from .flushes import tell
-from .ledger import GROUP_LEASE_SECONDS, Ledger
+from .ledger import Ledger
 from .left_files import LeftFile
 from .store_batches import Held
 from .store_folders import LOCKED_SECONDS
 from .store_life import StoreLife
+from .store_tables import LONGEST_GROUP_SECONDS
 
 STORES = 3  # one that fails, one that takes its place, and memory
-LONGEST_GROUP_SECONDS = 3600.0 + GROUP_LEASE_SECONDS  # flush_seconds of whoever has collected it, at most
 
 
 class _Wish(Struct):

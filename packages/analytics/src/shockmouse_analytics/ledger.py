@@ -21,10 +21,10 @@ from .pending import Pending
 from .steps import Steps
 from .store_batches import Held
 from .store_groups import Group
+from .store_tables import GROUP_LEASE_SECONDS
 from .tombstones import Tombstones
 
 PERSIST_SECONDS = 0.1
-GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -64,7 +64,7 @@ class Measure:
                         async for step in steps:
                             yield step
 
-            return measured_stream  # type: ignore[return-value]  # T is the asynchronous generator
+            return measured_stream
 
         if inspect.isgeneratorfunction(function):
 
@@ -73,7 +73,7 @@ class Measure:
                 with self._again():
                     return (yield from function(*args, **kwargs))
 
-            return measured_steps  # type: ignore[return-value]  # T is the generator
+            return measured_steps
 
         if inspect.iscoroutinefunction(function):
 

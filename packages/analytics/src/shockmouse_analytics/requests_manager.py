@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from .background import LOADING, Background
+from .background import HURRY, LOADING, Background
 from .config import temporary_folder
 from .counts import DROPPED, Counts, Stats
 from .delivering import Delivering, make_delivery
@@ -145,7 +145,7 @@ class RequestsManager:
 
     def purge_left(self) -> None:
         """Forget what earlier runs have left on disk, if there is any: one look at the disk, and as purge()."""
-        if self._finds_left() or os.path.lexists(temporary_folder() / self._delivering.queue_name):
+        if self._finds_left():
             self._purge(is_patient=False)
 
     def forget(self, user_id: str) -> bool:
@@ -154,24 +154,35 @@ class RequestsManager:
             lambda delivery, future: delivery.forget(user_id, future), PURGE_SECONDS
         )
 
-    def close(self) -> None:
-        """Deliver for a second at most, then leave the rest on disk; further events are dropped and counted."""
+    def hurry(self) -> None:
+        """Send at once what waits; nobody is told whether that worked."""
+        if self._background is not None:
+            from concurrent.futures import Future
+
+            self._tell(lambda delivery: delivery.flush(Future(), covers="own"))
+
+    def close(self, ends_at: float | None = None) -> None:
+        """Deliver for a second at most, or until this monotonic time, then leave the rest on disk.
+
+        Further events are dropped and counted.
+        """
         if self._closed:
             return
         self._closed = True
         _MANAGERS.discard(self)
         if self._background is not None or len(self._queue):
-            self._deliver_last()
+            self._deliver_last(time.monotonic() + CLOSE_SECONDS if ends_at is None else ends_at)
         self.counts.speak(is_last=True)
 
-    def _deliver_last(self) -> None:
-        ends_at = time.monotonic() + CLOSE_SECONDS
+    def _deliver_last(self, ends_at: float) -> None:
         self._start()
         if self._background is None:
             self._save_without_background()
             return
         self._tell(lambda delivery: delivery.close(ends_at - END_SECONDS))
-        if not self._background.wait(ends_at - time.monotonic() + STARVED_SECONDS):
+        with HURRY:
+            has_ended = self._background.wait(max(ends_at - time.monotonic(), 0.0) + STARVED_SECONDS)
+        if not has_ended:
             logger.warning("delivery did not end in time; events of the last moment may be lost")
         self.drop("closed", len(self._queue))  # of a thread that was just about to put()
 
@@ -211,12 +222,13 @@ class RequestsManager:
 
     def _finds_left(self) -> bool:
         to = self._delivering
-        path = to.offline_dir / to.queue_name if to.offline_dir else None
-        if path is None or not os.path.lexists(path):
+        folders = [to.offline_dir, temporary_folder()] if to.offline_dir else []
+        paths = [folder / to.queue_name for folder in folders if os.path.lexists(folder / to.queue_name)]
+        if not paths:
             return False
         with LOADING:
             from .store_contents import has_waiting
-        return has_waiting(path)
+        return any(map(has_waiting, paths))
 
     def _wake(self) -> None:
         background = self._background
@@ -287,17 +299,27 @@ class RequestsManager:
 
 
 _MANAGERS: "weakref.WeakSet[RequestsManager]" = weakref.WeakSet()
+_exit_ends_at: float | None = None
 
 
 def _begin_in_child() -> None:
+    global _exit_ends_at
+    _exit_ends_at = None
     for manager in list(_MANAGERS):
         manager.begin_in_child()
 
 
 def _close_at_exit(reference: "weakref.ref[RequestsManager]") -> None:
+    """Close one of the program's clients; the second that an exit may take is for all of them."""
+    global _exit_ends_at
     manager = reference()
-    if manager is not None:
-        manager.close()
+    if manager is None:
+        return
+    if _exit_ends_at is None:
+        _exit_ends_at = time.monotonic() + CLOSE_SECONDS
+        for other in _MANAGERS:
+            other.hurry()
+    manager.close(_exit_ends_at)
 
 
 def _close_with_multiprocessing(manager: RequestsManager) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from .event import Batch, without
-from .store_tables import FAR_SECONDS, LEASE_SECONDS
+from .store_tables import FAR_SECONDS, LATE_SECONDS, LEASE_SECONDS
 
 _TAKE = "select number, id, events, unclear_since from batches where state = 'waiting'"
 _FREE = " and (lease_until <= :now or lease_until > :far)"
@@ -50,7 +50,7 @@ class StoredBatches:
         if own_first:
             taken += self._hold(_TAKE + _FREE + " and origin = :owner order by next_attempt, id limit :limit", limit)
         if due_only:
-            query = _TAKE + _FREE + " and next_attempt <= :now order by id limit :limit"
+            query = _TAKE + _FREE + " and (next_attempt <= :now or next_attempt > :late) order by id limit :limit"
         else:
             query = _TAKE + _FREE + " order by next_attempt, id limit :limit"
         return taken + self._hold(query, limit - len(taken))
@@ -128,7 +128,13 @@ class StoredBatches:
 
     def _hold(self, query: str, limit: int) -> list[Held]:
         now = self._clock()
-        values = {"now": now, "far": now + FAR_SECONDS, "owner": self._owner, "limit": limit}
+        values = {
+            "now": now,
+            "far": now + FAR_SECONDS,
+            "late": now + LATE_SECONDS,
+            "owner": self._owner,
+            "limit": limit,
+        }
         rows = self._db.execute(query, values).fetchall()
         self._db.executemany(
             "update batches set lease_owner = ?, lease_until = ?, unclear_since = coalesce(unclear_since, ?)"

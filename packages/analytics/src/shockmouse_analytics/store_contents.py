@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .errors import StoreError
 from .store_file import all_apart, using_sqlite
-from .store_tables import FAR_SECONDS
+from .store_tables import FAR_SECONDS, LATE_SECONDS, LONGEST_GROUP_SECONDS
 
 _LEFT = (
     "select id from batches where state = 'waiting' and number <= :last"
@@ -76,14 +76,19 @@ class StoreContents:
                 "select min(next_attempt) from batches where state = 'waiting' and lease_until <= ?", self._clock()
             )
             held = self._one("select min(lease_until) from batches where state = 'waiting' and lease_until > 0")
-        times = [at for at in (free, held) if at is not None]
+        times = [self._soon(at, LATE_SECONDS) for at in (free, held) if at is not None]
         return min(times) if times else None
 
     def next_orphan(self) -> float | None:
         """Return the wall time at which a group may be adopted; None when there is none."""
         with using_sqlite():
             value: float | None = self._one("select min(lease_until) from groups")
-        return value
+        return None if value is None else self._soon(value, LONGEST_GROUP_SECONDS)
+
+    def _soon(self, at: float, at_most: float) -> float:
+        """Return a wall time, or now where it lies further ahead than can be: the clock was set back since."""
+        now = self._clock()
+        return at if at <= now + at_most else now
 
     def has_groups_of_others(self) -> bool:
         """Return whether another process, which may be gone, has collected events here."""

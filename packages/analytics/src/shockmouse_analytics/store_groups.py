@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from .store_tables import LONGEST_GROUP_SECONDS
+
 
 class Group(Struct, frozen=True):
     """Some encoded events joined by commas, as they stand in a batch."""
@@ -42,7 +44,8 @@ class StoredGroups:
     def adopt(self) -> list[Group]:
         """Return the groups that nobody holds any more, and forget them: the caller makes batches of them at once."""
         rows = self._db.execute(
-            "delete from groups where lease_until <= ? returning number, events, content", (self._clock(),)
+            "delete from groups where lease_until <= :now or lease_until > :late returning number, events, content",
+            {"now": self._clock(), "late": self._clock() + LONGEST_GROUP_SECONDS},
         ).fetchall()
         return [Group(events, content) for _, events, content in sorted(rows)]
 

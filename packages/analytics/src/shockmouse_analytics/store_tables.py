@@ -12,6 +12,9 @@ Totals    one row, kept by triggers: with 10,000 batches on disk no question may
 
 LEASE_SECONDS = 5.0
 FAR_SECONDS = 10 * LEASE_SECONDS  # ahead: the clock was set back since
+LATE_SECONDS = 600.0  # the same of the next attempt: no pause is so long
+GROUP_LEASE_SECONDS = 1.0  # beyond the time after which a group becomes a batch
+LONGEST_GROUP_SECONDS = 3600.0 + GROUP_LEASE_SECONDS  # flush_seconds of whoever has collected it, at most
 
 SCHEMA = """
 create table if not exists batches (
