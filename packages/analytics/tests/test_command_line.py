@@ -320,3 +320,23 @@ def test_a_folder_may_have_a_name_that_is_no_text(command, tmp_path):
     code, output, errors = command("queue", "status", "--offline-dir", f"{tmp_path}/caf\udce9")
     assert (code, errors) == (0, "")
     assert json.loads(output)["path"].startswith(f"{tmp_path}/caf\ufffd/queue-")
+
+
+@pytest.mark.parametrize(
+    ("environ", "why"),
+    [
+        ({"SHOCKMOUSE_CLIENT_ENABLED": "0"}, "the client is switched off by `enabled`"),
+        ({"DO_NOT_TRACK": "1"}, "DO_NOT_TRACK is set in the environment"),
+        (
+            {"SHOCKMOUSE_CLIENT_BEFORE_CONSENT": "queue"},
+            "nobody has agreed yet, and `before_consent` waits for that",
+        ),
+    ],
+)
+def test_what_keeps_events_here_is_told_in_words(command, server, monkeypatch, environ, why):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert command("send", "Unheard") == (1, "", f"shockmouse-analytics: not sent: {why}\n")
+    code, output, _ = command("doctor")
+    assert (code, output.splitlines()[0]) == (1, f"failed  collects: {why}")
+    assert server.names() == []

@@ -147,3 +147,25 @@ def test_a_failing_program_still_delivers(program, server):
     assert (ended.code, ended.complaints) == (3, [])
     assert program.run(DELIVER).code == 0
     assert numbers(server) == list(range(10))
+
+
+MANY = """
+from shockmouse_analytics import Analytics
+clients = [Analytics(f"wk_project{number}_0123456789") for number in range(5)]
+for client in clients:
+    client.track("counted", {"number": 0})
+"""
+
+
+def test_all_clients_of_a_program_share_the_second_of_its_end(program, server):
+    server.reply = lambda number, body: "hang"
+    ended = []
+
+    def seconds():
+        ended.append(program.run(MANY + ENDING))
+        return ended[-1].exit_seconds
+
+    assert least(seconds, 1.8) < 1.8
+    server.reply = lambda number, body: None
+    assert program.run(MANY.replace("client.track", "assert client.deliver_stored(30) or client.track")).code == 0
+    assert numbers(server) == [0] * 5 * len(ended)

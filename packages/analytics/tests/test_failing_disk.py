@@ -26,6 +26,29 @@ def test_a_folder_that_cannot_be_used_is_replaced_until_it_can(program, server, 
     assert numbers(server) == [0, 1]
 
 
+def test_what_lies_in_the_temporary_folder_goes_out_though_nothing_is_tracked(program, server, tmp_path):
+    (tmp_path / "state").write_text("a file stands where the folder should be")
+    (tmp_path / "temporary").mkdir()
+    temporary = TEMPORARY.format(temporary=str(tmp_path / "temporary"))
+    server.reply = lambda number, body: (503, {}, {})
+    assert program.run(temporary + ONE.format(number=0)).code == 0
+    (tmp_path / "state").unlink()
+    server.reply = lambda number, body: None
+    flush = "from shockmouse_analytics import Analytics\nassert Analytics().flush(20)\n"
+    assert program.run(temporary + flush).code == 0
+    assert numbers(server) == [0]
+
+
+def test_a_folder_that_may_not_be_looked_at_is_replaced_and_told(program, server, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    temporary = TEMPORARY.format(temporary=str(tmp_path / "temporary"))
+    nowhere = str(tmp_path / ("too long a name " * 20))  # nobody can look there, as where others forbid it
+    ended = program.run(temporary + ONE.format(number=0) + "assert analytics.flush(20)\n", offline_dir=nowhere)
+    assert (ended.code, numbers(server)) == (0, [0]), ended.errors
+    ended = program.run(temporary + QUEUE.format("status"), offline_dir=nowhere)
+    assert (ended.code, "more events may wait in" in ended.errors) == (1, True)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 8 MiB."""

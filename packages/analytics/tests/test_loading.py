@@ -74,3 +74,26 @@ for client in clients:
 assert threading.active_count() == 1
 """
     )
+
+
+SWITCHING = """
+import os, sys, time
+sys.setswitchinterval(0.004)
+from shockmouse_analytics import Analytics
+analytics = Analytics()
+analytics.track("n", {"number": 0})
+child = os.fork()
+deadline = time.monotonic() + 20
+while sys.getswitchinterval() != 0.004:
+    assert time.monotonic() < deadline, sys.getswitchinterval()
+    time.sleep(0.01)
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    analytics.close()
+    assert sys.getswitchinterval() == 0.004
+"""
+
+
+def test_the_turns_of_threads_are_again_as_the_program_set_them(program):
+    ended = program.run(SWITCHING)
+    assert ended.code == 0, ended.errors

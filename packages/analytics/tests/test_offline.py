@@ -5,11 +5,13 @@ import sqlite3
 import stat
 import time
 
+import msgspec
 import pytest
 from queues import DELIVER, leave, numbers, queue_file, refuse_all, stored
 from tests.tries import least
 
 from shockmouse_analytics import Stats
+from shockmouse_analytics.gzip_member import unpack
 
 
 @pytest.mark.alone
@@ -215,6 +217,68 @@ def test_a_damaged_file_is_set_aside_and_stops_nothing(client, server, tmp_path,
     assert numbers(server) == [1]
     (aside,) = path.parent.glob("*.damaged-*")
     assert aside.read_bytes() == content
+
+
+def test_a_relative_folder_is_the_same_for_the_next_start(client, server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refuse_all(server)
+    for number in range(2):
+        analytics = client(debug=False, offline_dir="kept here")
+        analytics.track("n", {"number": number})
+        analytics.close()
+    monkeypatch.chdir("/")
+    assert stored(queue_file(tmp_path / "kept here")) == 2
+
+
+@pytest.mark.parametrize("what", ["groups set lease_until", "batches set next_attempt"])
+def test_a_clock_that_was_set_back_holds_nothing_up(client, server, tmp_path, what):
+    refuse_all(server)
+    first = client(debug=False)
+    first.track("n", {"number": 0})
+    first.close()
+    db = sqlite3.connect(queue_file(tmp_path / "state"), isolation_level=None)
+    if what.startswith("groups"):
+        (event,) = split_events(db)
+        db.execute("delete from batches")
+        db.execute("insert into groups (owner, lease_until, events, content) values ('gone', 0, 1, ?)", (event,))
+    db.execute(f"update {what} = ?", (time.time() + 3607,))
+    db.close()
+    server.reply = lambda number, body: None
+    client()
+    server.wait_for(lambda: numbers(server) == [0])
+
+
+def split_events(db: sqlite3.Connection) -> list[bytes]:
+    (content,) = db.execute("select content from contents").fetchone()
+    return [msgspec.json.encode(event) for event in msgspec.json.decode(unpack(content) + b"}")["events"]]
+
+
+@pytest.mark.parametrize(
+    ("page", "least", "most"),
+    [
+        pytest.param(2, 400, 400, id="the table of batches"),
+        pytest.param(3, 0, 0, id="an index"),
+        pytest.param(20, 1, 30, id="a page of some batch"),
+        pytest.param(45, 1, 30, id="a page of another batch"),
+    ],
+)
+def test_what_can_be_read_of_a_damaged_file_is_sent_and_the_rest_counted(client, server, tmp_path, page, least, most):
+    refuse_all(server)
+    first = client(debug=False, batch_bytes=10_000)
+    for number in range(400):
+        first.track("n", {"number": number, "noise": os.urandom(300).hex()})
+    first.close()
+    path = queue_file(tmp_path / "state")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(os.urandom(4096))
+    server.reply = lambda number, body: None
+    analytics = client()
+    assert analytics.deliver_stored(20)
+    lost = 400 - len(numbers(server))
+    assert (len(set(numbers(server))), analytics.stats().stored) == (400 - lost, 0)
+    assert analytics.stats().dropped == ({"store_damaged": lost} if lost else {})
+    assert least <= lost <= most
 
 
 def test_memory_lets_go_of_what_the_disk_has(program, server):

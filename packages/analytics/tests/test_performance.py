@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -48,6 +49,31 @@ def test_a_coroutine_function_is_measured_until_its_result_is_there(client, serv
     assert analytics.flush()
     durations = {event["name"]: event["properties"]["duration_ms"] for event in server.events}
     assert list(durations) == ["sleep", "outer"]
+    assert min(durations.values()) >= 49
+
+
+def test_a_generator_is_measured_to_its_end(client, server):
+    analytics = client()
+
+    @analytics.measure("steps")
+    def steps() -> Iterator[int]:
+        yield 1
+        time.sleep(0.05)
+        yield 2
+
+    @analytics.measure("stream")
+    async def stream() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0.05)
+        yield 2
+
+    async def main() -> list[int]:
+        return [number async for number in stream()]
+
+    assert (list(steps()), asyncio.run(main())) == ([1, 2], [1, 2])
+    assert analytics.flush()
+    durations = {event["name"]: event["properties"]["duration_ms"] for event in server.events}
+    assert list(durations) == ["steps", "stream"]
     assert min(durations.values()) >= 49
 
 

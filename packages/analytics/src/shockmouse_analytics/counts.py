@@ -14,7 +14,7 @@ WARN_SECONDS = 60.0
 DROPPED = "events were dropped"
 MOST_PLACES = 20  # of wrong calls, in one warning
 PRIVATE = frozenset({"opted_out", "forgotten", "no_consent", "sampled", "before_send"})  # somebody's wish
-LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "not_kept"})
+LOSSES = frozenset({"queue_full", "offline_full", "retry_expired", "store_failed", "store_damaged", "not_kept"})
 
 
 class Stats(Struct, frozen=True):

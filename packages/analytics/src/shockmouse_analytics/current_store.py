@@ -64,10 +64,11 @@ class CurrentStore:
         if not exc.busy:
             self._counts.warn(f"folder {where}", f"events cannot be kept in {where} ({exc})")
         self.store.close()
-        if path is not None and exc.damaged:
-            set_aside(path)
+        damaged = set_aside(path) if path is not None and exc.damaged else None
         self._know_lock(is_locked=exc.busy)
         self.store = self._elsewhere()
+        if damaged is not None:
+            self._folders.salvage(damaged, self.store)
         self.left_behind.stop()
         self._return_later()
         if path is not None and not exc.busy:

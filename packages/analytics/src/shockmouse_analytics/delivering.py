@@ -57,6 +57,7 @@ def make_delivery(to: Delivering, *, queue: EventQueue, counts: Counts, steps: S
         owner=boot.id,
         max_bytes=store_bytes,
         complain=lambda folder, why: _cannot_use(counts, folder, why),
+        lost=lambda events: _are_lost(counts, events),
         busy_seconds=TURN_SECONDS,
     )
     current = CurrentStore(folders=folders, counts=counts, has_disk=has_disk, memory_bytes=to.queue_bytes)
@@ -68,3 +69,10 @@ def make_delivery(to: Delivering, *, queue: EventQueue, counts: Counts, steps: S
 
 def _cannot_use(counts: Counts, folder: Path, why: Exception) -> None:
     counts.warn(f"folder {folder}", f"events cannot be kept in {folder} ({why})")
+
+
+def _are_lost(counts: Counts, events: int | None) -> None:
+    if events is None:
+        counts.warn("damaged store", "how many events were lost with the damaged offline store cannot be known")
+    else:
+        counts.drop("store_damaged", events, why="events of a damaged offline store cannot be read any more")

@@ -57,13 +57,16 @@ def _keep_log(db: sqlite3.Connection, busy_seconds: float) -> None:
             return
 
 
-def set_aside(path: Path) -> None:
-    """Rename a damaged file, for whoever wants to look into it. Raises StoreError."""
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, for whoever wants to look into it, and return its new path. Raises StoreError."""
     aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}")
     with using_sqlite():
         path.rename(aside)
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(f"{path.name}-wal").rename(aside.with_name(f"{aside.name}-wal"))
     remove(path)
     logger.warning("the offline store was damaged and is now %s", aside)
+    return aside
 
 
 def remove(path: Path) -> None:

@@ -4,6 +4,7 @@ Which one can be used is known by trying: the first that a store can be opened i
 While others lock the queue a process keeps what it has apart, in a file of its own beside it.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -36,14 +37,17 @@ class StoreFolders:
         owner: str,
         max_bytes: int,
         complain: Callable[[Path, StoreError], None],
+        lost: Callable[[int | None], None] = lambda events: None,
         busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         """Open nothing yet; every store will wait for other processes for `busy_seconds`.
 
-        `complain` is told of a folder that cannot be used, and why.
+        `complain` is told of a folder that cannot be used, and why; `lost` of how many events a damaged store had that
+        cannot be read any more, None where that is not known.
         """
         self.paths = [folder / name for folder in dict.fromkeys(folders)]  # they may be one
         self._owner, self._max_bytes, self.complain = owner, max_bytes, complain
+        self._lost = lost
         self.locked: Path | None = None  # the store that others hold, at which the last open() ended
         self._busy_seconds = busy_seconds
         self._parts = 0  # files of this process alone so far
@@ -159,5 +163,14 @@ class StoreFolders:
         except StoreError as exc:
             if not exc.damaged:
                 raise
-        set_aside(path)
-        return self._open(path, busy_seconds)
+        damaged = set_aside(path)
+        store = self._open(path, busy_seconds)
+        self.salvage(damaged, store)
+        return store
+
+    def salvage(self, damaged: Path, to: OfflineStore) -> None:
+        """Bring what can be read of a damaged store into another one, and tell of the rest."""
+        from .salvage import salvage  # for few programs
+
+        with contextlib.suppress(StoreError):  # the next write tells of it
+            self._lost(salvage(damaged, to, owner=self._owner))

@@ -33,6 +33,13 @@ class StoredGroups:
             (self._owner, until, group.events, group.content),
         )
 
+    def leave(self, group: Group) -> None:
+        """Put a group on disk that nobody holds."""
+        self._db.execute(
+            "insert into groups (owner, lease_until, events, content) values ('', 0, ?, ?)",
+            (group.events, group.content),
+        )
+
     def uncollect(self) -> int:
         """Forget this process's groups: they are in a batch now. Return how many of their events were still here.
 

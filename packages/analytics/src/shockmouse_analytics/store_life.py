@@ -45,8 +45,6 @@ class StoreLife:
         left = None if is_in_memory else self._left_file()
         if self._current.leave(exc, left):
             ledger.leave(ledger.pending.grouped)
-        elif left is not None:
-            self._counts.drop("store_failed", max((left.events or 0) - ledger.pending.grouped, 0))
         ledger.pending.grouped = 0  # of a store that is gone: the events are pending still
         ledger.acknowledged.clear()
         for flight in ledger.flying.values():
