@@ -6,6 +6,7 @@ Locked    while others hold the store one in a file of this process alone takes 
           processes like this one hold it too, and only after BUSY_SECONDS others are said to lock it
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -51,7 +52,8 @@ class CurrentStore:
         if locked is not None:
             self.left_files.leave(locked, LeftFile(events=None))
         for path, events in self._folders.unusable.items():
-            self.left_files.leave(path, LeftFile(events=events))
+            if os.path.lexists(path):  # else the folder is another account's, and what may lie there
+                self.left_files.leave(path, LeftFile(events=events))
         self.left_behind.look(self.store)
 
     def leave(self, exc: StoreError, left: LeftFile | None) -> bool:

@@ -83,7 +83,15 @@ def apart(path: Path, owner: str) -> Path:
 
 def all_apart(path: Path) -> list[Path]:
     """Return the files that processes have kept apart from the store at `path`."""
-    return sorted(path.parent.glob(apart(path, "*").name))
+    return beside(path, apart(path, "*").name)
+
+
+def beside(path: Path, pattern: str) -> list[Path]:
+    """Return the files with such names in the folder of this one; none where nobody may look."""
+    try:
+        return sorted(path.parent.glob(pattern))
+    except OSError:
+        return []
 
 
 def may_exist(path: Path) -> bool:

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from .event import users_of
+from .store_file import beside
 
 
 class Tombstone(Struct, frozen=True, array_like=True):
@@ -48,7 +49,7 @@ class Tombstones:
         """
         before = dict(self._known)
         for queue in self._queues:
-            for path in queue.parent.glob(f"{queue.stem}.forget-*"):
+            for path in beside(queue, f"{queue.stem}.forget-*"):
                 with suppress(OSError, msgspec.DecodeError):  # removed, or written at this moment
                     self._known[msgspec.json.decode(path.read_bytes(), type=Tombstone)] = path
         try:
