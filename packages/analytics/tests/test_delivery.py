@@ -192,6 +192,24 @@ def test_before_send_may_change_and_drop(client, server):
     assert analytics.stats().dropped == {"before_send": 1, "before_send_failed": 1}
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_before_send_has_the_last_word_on_the_fingerprint_too(client, server, keeps):
+    import msgspec
+
+    seen = []
+
+    def before_send(event):
+        seen.append(event.fingerprint)
+        return event if keeps else msgspec.structs.replace(event, fingerprint=None)
+
+    analytics = client(before_send=before_send)
+    for number in range(3):
+        analytics.track("n", {"number": number})
+    assert analytics.flush()
+    (told,) = [fingerprint for fingerprint in seen if fingerprint]
+    assert [event["fingerprint"] for event in server.events if "fingerprint" in event] == [told] * keeps
+
+
 @pytest.mark.parametrize(
     ("before_send", "how"),
     [

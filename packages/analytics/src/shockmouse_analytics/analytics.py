@@ -483,7 +483,7 @@ class Analytics:
 
     @property
     def is_collecting(self) -> bool:
-        """Whether what is recorded now is kept: neither switched off nor refused.
+        """Whether events are collected: neither switched off nor refused. Consent may be awaited nevertheless.
 
         >>> Analytics(enabled=False).is_collecting
         False

@@ -102,14 +102,11 @@ class Steps:
         return encode_head(self._library, {name: value for name, value in context.items() if value})
 
     def with_fingerprint(self, events: list[bytes]) -> list[bytes]:
-        """Return finished events, the first of this program's own device with its fingerprint; one is enough."""
-        known = self._fingerprinter.fingerprint()
-        own = b'"device_id":"%b"' % known.device_id.encode()
-        for number, event in enumerate(events):
-            if own in event:
-                told = encode({"hash": known.hash, "signals": _text(known)})
-                return [*events[:number], b'{"fingerprint":%b,%b' % (told, event[1:]), *events[number + 1 :]]
-        return events
+        """Return a batch's finished events, the first of this program's own device with its fingerprint.
+
+        Where the program looks at what leaves, they have it already.
+        """
+        return self._tell_fingerprint(events) if self._before_send is None else events
 
     def finish(self, events: list[bytes]) -> Finished:
         """Run events through all steps."""
@@ -119,11 +116,7 @@ class Steps:
         known = self._fingerprinter.fingerprint()
         start = b'{"device_id":"%b","privacy":"%b",' % (known.device_id.encode(), known.privacy.encode())
         if self._samples or self._before_send is not None:
-            outcomes = [self._finish_with_care(event, start, known.device_id) for event in events]
-            drops = [outcome for outcome in outcomes if isinstance(outcome, _Drop)]
-            dropped = Counter(drop.reason for drop in drops)
-            why = {drop.reason: drop.why for drop in drops if drop.why}
-            return Finished([outcome for outcome in outcomes if isinstance(outcome, bytes)], dict(dropped), why)
+            return self._finish_with_care(events, start, known.device_id)
         return Finished([start + e if e[0] == _QUOTE else self._identify(e, start) for e in events], {})
 
     def _identify(self, event: bytes, start: bytes) -> bytes:
@@ -133,13 +126,32 @@ class Steps:
             return start + event
         return start + self._redact(event)[1:]
 
-    def _finish_with_care(self, event: bytes, start: bytes, device_id: str) -> bytes | _Drop:
-        if event[0] != _VISITOR:
-            kind = msgspec.json.decode(unmark(event), type=_Typed).type
-            if not keeps(device_id, rate_for(self._sample_rate, kind)):
-                return _Drop("sampled")
-        finished = self._identify(event, start)
-        return finished if self._before_send is None else _ask(self._before_send, finished)
+    def _finish_with_care(self, events: list[bytes], start: bytes, device_id: str) -> Finished:
+        kept = [self._identify(event, start) for event in events if self._is_in_sample(event, device_id)]
+        dropped = Counter(sampled=len(events) - len(kept))
+        if self._before_send is None:
+            return Finished(kept, dict(+dropped))
+        outcomes = [_ask(self._before_send, event) for event in self._tell_fingerprint(kept)]
+        drops = [outcome for outcome in outcomes if isinstance(outcome, _Drop)]
+        dropped.update(drop.reason for drop in drops)
+        why = {drop.reason: drop.why for drop in drops if drop.why}
+        return Finished([outcome for outcome in outcomes if isinstance(outcome, bytes)], dict(+dropped), why)
+
+    def _is_in_sample(self, event: bytes, device_id: str) -> bool:
+        if event[0] == _VISITOR:
+            return True
+        kind = msgspec.json.decode(unmark(event), type=_Typed).type
+        return keeps(device_id, rate_for(self._sample_rate, kind))
+
+    def _tell_fingerprint(self, events: list[bytes]) -> list[bytes]:
+        """Return the events, the first of this program's own device with its fingerprint; one is enough."""
+        known = self._fingerprinter.fingerprint()
+        own = b'"device_id":"%b"' % known.device_id.encode()
+        for number, event in enumerate(events):
+            if own in event:
+                told = encode({"hash": known.hash, "signals": _text(known)})
+                return [*events[:number], b'{"fingerprint":%b,%b' % (told, event[1:]), *events[number + 1 :]]
+        return events
 
     def _redact(self, event: bytes) -> bytes:
         if self._redacts == "none":
