@@ -77,6 +77,24 @@ def test_a_generator_is_measured_to_its_end(client, server):
     assert min(durations.values()) >= 49
 
 
+def test_our_own_frames_are_left_out_of_a_stack(client, server):
+    analytics = client()
+
+    @analytics.measure("fail")
+    def fail() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError) as raised:
+        fail()
+    analytics.capture_exception(raised.value)
+    assert analytics.flush()
+    (error,) = [event for event in server.events if event["type"] == "error"]
+    assert [frame.rpartition(" in ")[2] for frame in error["properties"]["stack"]] == [
+        "test_our_own_frames_are_left_out_of_a_stack",
+        "fail",
+    ]
+
+
 def test_an_exception_passes_and_is_named(client, server):
     analytics = client()
     with pytest.raises(KeyError), analytics.measure("fail"):

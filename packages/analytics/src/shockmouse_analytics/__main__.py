@@ -148,6 +148,8 @@ def fingerprint(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
         privacy=config.privacy, project=config.project, state_dir=state_dir, names=config.fingerprint_names
     ).fingerprint()
     print(msgspec.json.format(msgspec.json.encode(known)).decode())
+    if config.fingerprint_names and config.privacy != "full":
+        _say("fingerprint_names adds signals in full mode only")
     if refused := _why_refused(config):
         _say(f"nothing is sent: {refused}")
     if not config.write_key:
@@ -307,9 +309,15 @@ def _add(commands: Any, name: str, run: Any, explanation: str) -> argparse.Argum
     command: argparse.ArgumentParser = commands.add_parser(name, help=explanation, description=explanation)
     command.set_defaults(run=run)
     command.add_argument("--write-key", help="wk_…, else SHOCKMOUSE_CLIENT_WRITE_KEY")
-    command.add_argument("--endpoint", help="the server's address")
-    command.add_argument("--privacy", choices=["strict", "balanced", "full"])
-    command.add_argument("--offline-dir", help="folder of the queue and of the install id")
+    command.add_argument("--endpoint", help="the server's address, else SHOCKMOUSE_CLIENT_ENDPOINT")
+    command.add_argument(
+        "--privacy",
+        choices=["strict", "balanced", "full"],
+        help="how much is told of the device, balanced by default",
+    )
+    command.add_argument(
+        "--offline-dir", help="folder of the queue and of the install id, else the user's state folder"
+    )
     return command
 
 

@@ -15,6 +15,7 @@ T = TypeVar("T")
 Properties = Mapping[str, Any]
 Record = Callable[[str, Properties | None, dict[str, Any]], None]
 
+_PACKAGE = str(PurePath(__file__).parent)
 MAX_FRAMES = 50
 MAX_MESSAGE_CHARACTERS = 1000
 
@@ -99,8 +100,9 @@ def describe_exception(exc: BaseException) -> dict[str, Any]:
     """Return type, message and stack of an exception, innermost frame last.
 
     A frame is `folder/file.py:line in function`: a whole path would tell the name of the person whose home it is in.
+    Ours, through which the program was called, are left out.
     """
-    frames = traceback.extract_tb(exc.__traceback__)[-MAX_FRAMES:]
+    frames = [f for f in traceback.extract_tb(exc.__traceback__) if not f.filename.startswith(_PACKAGE)][-MAX_FRAMES:]
     return {
         "exception": type(exc).__name__,
         "message": _message(exc)[:MAX_MESSAGE_CHARACTERS],
