@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from . import Analytics, __version__
-from .config import PREFIX, ClientConfig, temporary_folder
+from .config import PREFIX, ClientConfig
 from .counts import Stats
 from .doctor import examine, read_status, told
 from .errors import (
@@ -37,6 +37,7 @@ from .fingerprint import Fingerprinter
 from .left_behind import LeftBehind
 from .privacy import COLLECTING, Consent
 from .store_folders import Queues, StoreFolders
+from .temporary import temporary_folder
 
 SEND_SECONDS = 5.0
 FLUSH_SECONDS = 60.0

@@ -6,7 +6,6 @@ event type, are arguments only.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from msgspec import Meta
 
 from .errors import ConfigError
 from .event import EventType, Privacy
+from .temporary import temporary_folder
 
 PREFIX = "SHOCKMOUSE_CLIENT_"
 
@@ -103,14 +103,6 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             return platformdirs.user_state_path("shockmouse-analytics", appauthor=False)
         except (RuntimeError, KeyError, OSError):  # an account without a home
             return temporary_folder()
-
-
-def temporary_folder() -> Path:
-    """Return where the queue goes when the state folder cannot be used: this account's own temporary folder."""
-    import tempfile  # for few programs
-
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir()) / f"shockmouse-analytics-{user}"
 
 
 def _is_address(endpoint: str) -> bool:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from .config import temporary_folder
 from .counts import Counts
 from .event import Boot
 from .queue import EventQueue
 from .steps import Steps
+from .temporary import temporary_folder
 
 if TYPE_CHECKING:
     from .delivery import Delivery

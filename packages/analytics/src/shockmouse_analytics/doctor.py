@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from .config import temporary_folder
 from .errors import StoreError, UnreachableError
 from .offline import OfflineStore
 from .store_contents import StoreStatus
 from .store_folders import Queues
+from .temporary import temporary_folder
 from .transport import CONNECT_SECONDS, not_connected
 
 SKEW_SECONDS = 60.0

@@ -17,13 +17,13 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from .background import HURRY, LOADING, Background
-from .config import temporary_folder
 from .counts import DROPPED, Counts, Stats
 from .delivering import Delivering, make_delivery
 from .errors import ClosedError, DeliveryError
 from .event import Batch, Boot
 from .queue import EventQueue
 from .steps import Steps
+from .temporary import temporary_folder
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
