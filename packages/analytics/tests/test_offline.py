@@ -281,6 +281,30 @@ def test_what_can_be_read_of_a_damaged_file_is_sent_and_the_rest_counted(client,
     assert least <= lost <= most
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("delete from contents where number = 1", id="the events are gone"),
+        pytest.param("update batches set id = cast(x'ff' as text) where number = 1", id="the id is no text"),
+    ],
+)
+def test_a_row_that_is_garbled_is_lost_alone(client, server, tmp_path, damage):
+    refuse_all(server)
+    first = client(debug=False, batch_bytes=10_000)
+    for number in range(400):
+        first.track("n", {"number": number, "noise": os.urandom(300).hex()})
+    first.close()
+    db = sqlite3.connect(queue_file(tmp_path / "state"), isolation_level=None)
+    (of_batch,) = db.execute("select events from batches where number = 1").fetchone()
+    db.execute(damage)
+    db.close()
+    server.reply = lambda number, body: None
+    analytics = client(debug=False)
+    analytics.deliver_stored(20)
+    server.wait_for(lambda: len(numbers(server)) == 400 - of_batch)
+    assert analytics.stats().dropped == {"store_damaged": of_batch}
+
+
 def test_memory_lets_go_of_what_the_disk_has(program, server):
     server.reply = lambda number, body: (503, {"Retry-After": "3600"}, {})
     ended = program.run(

@@ -6,18 +6,19 @@ keep their ids, so that one which the server has already counts once. The damage
 
 import contextlib
 import sqlite3
-import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Raw, Struct
 
 from .event import Batch
 from .gzip_member import unpack
 from .offline import OfflineStore
 from .store_batches import Held
+from .store_file import using_sqlite
 from .store_groups import Group
 
 BATCHES = "select number, id, events, unclear_since from batches not indexed where state = 'waiting' order by number"
@@ -26,12 +27,17 @@ CONTENT = "select content from contents where number = ?"
 MOST_EVENTS = 1 << 40  # more is damage
 
 
+class _Content(Struct):
+    events: list[Raw]
+
+
 def salvage(damaged: Path, to: OfflineStore, *, owner: str) -> int | None:
     """Put what is whole into the store; return how many events are lost, None where that cannot be known.
 
-    Groups of this owner are in memory still, and stay out. Raises StoreError: the store cannot be written.
+    Groups of this owner are in memory still, and stay out. Raises StoreError: the damaged file cannot be opened, or the
+    store not be written.
     """
-    with contextlib.closing(sqlite3.connect(damaged, timeout=0)) as db:
+    with using_sqlite(), contextlib.closing(sqlite3.connect(damaged, timeout=0)) as db:
         expected = next(_read(db, "select events from totals"), (None,))[0]
         held = [found for row in _from_both_ends(db, BATCHES) for found in _whole(db, *row)]
         groups = {row[0]: (row[1], Group(*row[2:])) for row in _from_both_ends(db, GROUPS) if _is_json(*row[2:])}
@@ -61,12 +67,13 @@ def _read(db: sqlite3.Connection, query: str, *values: object) -> Iterator[Any]:
         yield from db.execute(query, values)
 
 
-def _whole(db: sqlite3.Connection, number: int, id_: Any, events: Any, unclear_since: Any) -> Iterator[Held]:
-    """Yield the batch if all of it can be read."""
-    with contextlib.suppress(zlib.error, struct.error, TypeError):
-        for (content,) in _read(db, CONTENT, number):
-            unpack(content)
-            yield Held(Batch(id=id_, content=content, events=events), unclear_since)
+def _whole(db: sqlite3.Connection, number: Any, id_: Any, events: Any, unclear_since: Any) -> Iterator[Held]:
+    """Yield the batch if all of it can be read; damage may have put anything in the place of a value."""
+    is_known = isinstance(id_, str) and isinstance(unclear_since, float | None)
+    for (content,) in _read(db, CONTENT, number) if is_known else ():
+        with contextlib.suppress(zlib.error, msgspec.DecodeError, TypeError):
+            if len(msgspec.json.decode(unpack(content) + b"}", type=_Content).events) == events:
+                yield Held(Batch(id=id_, content=content, events=events), unclear_since)
 
 
 def _is_json(events: Any, content: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from .errors import StoreError
 from .event import Batch, without
 from .store_tables import FAR_SECONDS, LATE_SECONDS, LEASE_SECONDS
 
@@ -147,5 +148,8 @@ class StoredBatches:
         ]
 
     def _content(self, number: int) -> bytes:
-        content: bytes = self._db.execute("select content from contents where number = ?", (number,)).fetchone()[0]
+        found = self._db.execute("select content from contents where number = ?", (number,)).fetchone()
+        if found is None:
+            raise StoreError("the events of a batch are missing", damaged=True)
+        content: bytes = found[0]
         return content

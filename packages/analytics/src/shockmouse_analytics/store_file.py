@@ -113,7 +113,8 @@ def using_sqlite() -> Iterator[None]:
             yield
         except sqlite3.Error as exc:
             code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-            damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            is_garbled = str(exc).startswith("Could not decode")  # a text; Python's own error, which has no code
+            damaged = is_garbled or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
             raise StoreError(str(exc), damaged=damaged, busy=code == sqlite3.SQLITE_BUSY) from exc
         except zlib.error as exc:
             raise StoreError(str(exc), damaged=True) from exc

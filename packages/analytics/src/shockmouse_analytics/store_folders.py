@@ -4,7 +4,6 @@ Which one can be used is known by trying: the first that a store can be opened i
 While others lock the queue a process keeps what it has apart, in a file of its own beside it.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -172,5 +171,8 @@ class StoreFolders:
         """Bring what can be read of a damaged store into another one, and tell of the rest."""
         from .salvage import salvage  # for few programs
 
-        with contextlib.suppress(StoreError):  # the next write tells of it
-            self._lost(salvage(damaged, to, owner=self._owner))
+        try:
+            lost = salvage(damaged, to, owner=self._owner)
+        except StoreError:
+            lost = None
+        self._lost(lost)

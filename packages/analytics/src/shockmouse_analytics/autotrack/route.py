@@ -58,7 +58,7 @@ def route_of_environ(environ: Mapping[str, Any], path: str) -> Route:
 
 def _template(router: Any, endpoint: Any, path: str, params: Mapping[str, Any]) -> str | None:
     """Return the template of the endpoint's route that fits the path; None where the router does not tell."""
-    if not hasattr(router, "routes"):
+    if not isinstance(getattr(router, "routes", None), list):  # a router of another kind
         return None
     _, templates = _known.get(id(router), (router, {}))
     if id(endpoint) not in templates:  # also a route that was made after the router was looked at
@@ -78,7 +78,7 @@ def _template(router: Any, endpoint: Any, path: str, params: Mapping[str, Any]) 
 def _walk(routes: Iterable[Any], prefix: str) -> Iterator[tuple[Any, _Template]]:
     """Yield endpoint and template of each route, of mounted applications too."""
     for route in routes:
-        path = prefix + getattr(route, "path", "")
+        path = f"{prefix}{getattr(route, 'path', '')}"
         yield from _walk(getattr(route, "routes", None) or (), path)
         texts, names, kinds = (re.split(r"\{(\w+)(?::(\w+))?\}", path)[part::3] for part in range(3))
         values = [".*" if kind == "path" else "[^/]+" for kind in kinds]
