@@ -68,6 +68,10 @@ class Node:
     def load(self, *rows: Row) -> None:
         """Have the rows in ClickHouse."""
         self.spool(*rows)
+        self.load_waiting()
+
+    def load_waiting(self) -> None:
+        """Have in ClickHouse what waits."""
 
         async def load(place: Place) -> None:
             with Counters(counters_path(self.data_dir)) as counters:

@@ -140,6 +140,7 @@ def test_a_subject_export_has_everything_behind_its_manifest(site: Site) -> None
         body = site.ask("GET", "/api/v1/privacy/export?user_id=anna-export").body
         return list(body.splitlines(keepends=True))
 
+    # An event that is told as stored is in the views, too: until then it is told as waiting.
     wait_until(lambda: json.loads(exported()[0])["tables"].get("events") == 2, 20, "the events are stored")
     first, *lines = exported()
     manifest = json.loads(first)

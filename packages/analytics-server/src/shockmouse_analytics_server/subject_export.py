@@ -97,18 +97,27 @@ def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
 
 
 async def lines_of(place: Place, subject: Subject, ids: Ids) -> AsyncIterator[tuple[str, bytes]]:
-    """Yield every line with its table."""
+    """Yield every line with its table.
+
+    Rows go from the spool to ClickHouse meanwhile, so the spool is read first: none is in neither. What is in both by
+    then is told once, as waiting.
+    """
     params = params_of(subject, ids.users)
+    waiting = set[tuple[bytes, bytes]]()
+    for body in await asyncio.to_thread(lambda: list(spool_search.waiting_lines(place.spool.file, ids))):
+        columns = columns_of(body)
+        waiting.add(key_of(columns))
+        yield "spool", line("spool", as_answered(columns))
+    for _, body in await asyncio.to_thread(spool_search.quarantined_lines, place.spool.file, ids):
+        yield "quarantine", line("quarantine", as_answered(columns_of(body)))
     async for row in rows_of(place.database, EVENTS, params):
-        yield "events", line("events", as_answered(msgspec.json.decode(row, type=dict[str, Raw])))
+        columns = msgspec.json.decode(row, type=dict[str, Raw])
+        if key_of(columns) not in waiting:
+            yield "events", line("events", as_answered(columns))
     for rollup in ROLLUPS:
         if rollup.is_by_device:
             async for row in rows_of(place.database, await told_of(place.database, rollup), params):
                 yield rollup.table, line(rollup.table, row)
-    for body in await asyncio.to_thread(lambda: list(spool_search.waiting_lines(place.spool.file, ids))):
-        yield "spool", line("spool", as_object(body))
-    for _, body in await asyncio.to_thread(spool_search.quarantined_lines, place.spool.file, ids):
-        yield "quarantine", line("quarantine", as_object(body))
     for visit in await asyncio.to_thread(spool_search.visits_of, place.spool.file, ids):
         yield "visits", line("visits", msgspec.json.encode(visit))
 
@@ -135,9 +144,14 @@ async def rows_of(database: Database, sql: str, params: dict[str, object]) -> As
         yield rest
 
 
-def as_object(body: bytes) -> bytes:
-    """Return a spool's line as an object with the columns' names."""
-    return as_answered(dict(zip(ROW_COLUMNS, msgspec.json.decode(body, type=list[Raw]), strict=False)))
+def columns_of(body: bytes) -> dict[str, Raw]:
+    """Return a spool's line by the columns' names."""
+    return dict(zip(ROW_COLUMNS, msgspec.json.decode(body, type=list[Raw]), strict=False))
+
+
+def key_of(columns: dict[str, Raw]) -> tuple[bytes, bytes]:
+    """Return what tells an event from all others; ids are the same text in the spool and in ClickHouse."""
+    return bytes(columns["batch_id"]), bytes(columns["event_id"])
 
 
 def as_answered(columns: dict[str, Raw]) -> bytes:
