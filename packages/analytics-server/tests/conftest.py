@@ -80,7 +80,7 @@ def engine() -> Iterator[Engine]:
             assert child.stdout is not None
             assert child.stdout.readline() == b"ready\n"
             yield Engine("http://engine/", data_dir / "engine.sock", "", "", data_dir)
-            child.stdin.close()
+            child.kill()  # ended in order, it would remove the files of a hundred dropped databases first
 
 
 @contextlib.contextmanager
