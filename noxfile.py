@@ -32,9 +32,10 @@ TEST_LIBRARIES = (*RUNNER, "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
 # A file shares its servers, conftest.py says which files begin. Most tests wait half of their time, Chromium does not.
 SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder", "-n")
 PROCESSES, PROCESSES_WITH_CHROMIUM = "4", "3"
-# What the default run does at the same time, so that no session's last test leaves the machine idle.
-LANES = (("engine_tests", "types"), ("together", "browser"), ("tests",))
-IN_LANE, PROCESSES_IN_LANE = "NOX_IN_LANE", "2"
+# What the default run does at the same time, so that no session's last test leaves the machine idle; with how many
+# processes each, so that the lanes end together.
+LANES = {("engine_tests",): "4", ("together", "browser"): "2", ("tests", "types"): "2"}
+IN_LANE = "NOX_IN_LANE"
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 WITHOUT_TOOLKITS = f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}"
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")
@@ -64,11 +65,11 @@ def unchanged(marker: Path, state: str) -> bool:
     return marker.exists() and marker.read_text(encoding="utf-8") == state
 
 
-def install_packages(session: nox.Session, *libraries: str, extra: str = "", compiles: bool = True) -> None:
+def install_packages(session: nox.Session, *libraries: str, extra: str = "") -> None:
     """Install both wheels with `extra` of the server and the libraries, unless this environment has just these.
 
-    Unless it `compiles`, aiochclient goes without its C extension: to compile it takes half a minute on each Python,
-    and only answers of the engine are read by it. That goes by a cache apart, for the sake of everybody else's.
+    aiochclient goes without its C extension, which reads none of the formats that we ask for: to compile it takes half
+    a minute on each Python. That goes by a cache apart, for the sake of everybody else's.
     """
     state = (DIST / "built").read_text(encoding="utf-8") + repr((libraries, extra))
     marker = Path(session.virtualenv.location) / "installed"
@@ -76,7 +77,7 @@ def install_packages(session: nox.Session, *libraries: str, extra: str = "", com
         return
     wheels = [str(wheel) for wheel in sorted(DIST.glob("*.whl"))]
     wanted = [wheel + extra if "analytics_server" in wheel else wheel for wheel in wheels]
-    environ = {} if compiles else {"CC": "false", "PIP_CACHE_DIR": str(Path(session.cache_dir, "pip").resolve())}
+    environ = {"CC": "false", "PIP_CACHE_DIR": str(Path(session.cache_dir, "pip").resolve())}
     if marker.exists():  # the version number stays while the code changes
         session.install("--force-reinstall", "--no-deps", *wheels)
     session.install(*wanted, *libraries, env=environ)
@@ -120,8 +121,8 @@ def sharing(chosen: str, processes: str = PROCESSES) -> list[tuple[str, ...]]:
 
     In a lane the latter are left to the session `alone`.
     """
-    in_lane = IN_LANE in os.environ
-    beside = (*SIDE_BY_SIDE, PROCESSES_IN_LANE if in_lane else processes, "-m", f"({chosen}) and not alone")
+    in_lane = os.environ.get(IN_LANE)
+    beside = (*SIDE_BY_SIDE, in_lane or processes, "-m", f"({chosen}) and not alone")
     return [beside] if in_lane else [beside, ("-m", f"({chosen}) and alone")]
 
 
@@ -174,7 +175,7 @@ def tests(session: nox.Session) -> None:
         install_parts(
             session, egl="libegl1", gl="libgl1", xkb="libxkbcommon0", dbus="libdbus-1-3", fonts="libfontconfig1"
         )
-    install_packages(session, *TEST_LIBRARIES, *(TOOLKITS if is_first else ()), extra="[geo]", compiles=is_first)
+    install_packages(session, *TEST_LIBRARIES, *(TOOLKITS if is_first else ()), extra="[geo]")
     chosen = "not engine and not faults" + ("" if is_first else " and not crashes")
     ignored = () if is_first else (WITHOUT_TOOLKITS,)
     folders = [str(package / "tests") for package in PACKAGES]
@@ -231,7 +232,7 @@ def run_lane(lane: tuple[str, ...]) -> int:
     """Return the exit code of nox with these sessions."""
     command = [sys.executable, "-m", "nox", "--session", *lane]
     with log_of(lane).open("wb") as log:
-        environ = os.environ | {IN_LANE: "1"}
+        environ = os.environ | {IN_LANE: LANES[lane]}
         return subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environ, check=False).returncode
 
 

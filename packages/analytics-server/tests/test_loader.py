@@ -108,6 +108,7 @@ def test_killed_between_dividing_and_the_parts_and_between_the_parts(
     assert (status.rows, status.segments, status.quarantined) == (0, 0, 1)
 
 
+@pytest.mark.alone
 def test_an_event_is_seen_within_two_seconds(migrated: Place, spool: Spool, tmp_path: Path) -> None:
     async def scenario(database: Database) -> list[float]:
         waits = []
