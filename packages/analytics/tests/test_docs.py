@@ -167,3 +167,10 @@ def test_the_function_in_javascript_is_the_same_wherever_it_stands() -> None:
 def test_links_lead_to_files_of_the_package(page: str) -> None:
     targets = LINK.findall(PAGES[page].read_text("utf-8"))
     assert [target for target in targets if not (PAGES[page].parent / target).is_file()] == []
+    if page == "README.md":  # a package index shows it alone
+        assert targets == []
+
+
+def test_the_readme_names_every_page() -> None:
+    text = PAGES["README.md"].read_text("utf-8")
+    assert [page for page in PAGES if page != "README.md" and f"`{page}`" not in text] == []
