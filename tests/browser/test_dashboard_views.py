@@ -45,6 +45,21 @@ def test_a_session_is_one_click_from_the_list_and_tells_its_events_in_order(read
     assert reader.rows("#room") == shown
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("click", re.compile(r"Click Add to cart \S+tag: button")),
+        ("form", re.compile(r"fields: email, message · outcome")),
+    ],
+)
+def test_a_timeline_tells_an_event_in_words_and_once(reader: Reader, kind: str, told: re.Pattern[str]) -> None:
+    page = reader.open(f"?view=sessions&filter=type:is:{kind}")
+    reader.click(page.locator("#room tbody a").first)
+    steps = page.locator(f"#timeline li.step-{kind}").all_text_contents()
+    assert steps != []
+    assert [step for step in steps if not told.search(step)] == []
+
+
 def test_the_list_of_sessions_goes_on_and_back(reader: Reader) -> None:
     page = reader.open("?view=sessions&period=90d")
     first = reader.rows("#room")

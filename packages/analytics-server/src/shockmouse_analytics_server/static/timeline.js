@@ -88,7 +88,8 @@ function facts(session, zone) {
 
 function step(event, session, zone) {
   const since = (Date.parse(event.at) - Date.parse(session.started_at)) / 1000
-  const more = Object.entries(event.properties || {})
+  const isTold = (value) => event.type === "click" && value === event.name // its text is its name
+  const more = Object.entries(event.properties || {}).filter(([, value]) => !isTold(value))
   return element(
     "li",
     { class: `step-${event.type}` },
@@ -116,7 +117,12 @@ function told(pairs) {
   return disclosure(`${count(pairs.length)} properties`, properties(pairs))
 }
 
-const textOf = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value))
+const isPlain = (value) => Array.isArray(value) && value.every((each) => typeof each !== "object")
+
+function textOf(value) {
+  if (isPlain(value)) return value.join(", ") || "none"
+  return typeof value === "object" ? JSON.stringify(value) : String(value)
+}
 
 export function properties(pairs) {
   return element("dl", { class: "facts" }, ...pairs.map(([name, value]) => fact(name, textOf(value))))
