@@ -198,8 +198,13 @@ def test_without_a_disk_the_oldest_go_from_memory(client, server, tmp_path):
     assert list((tmp_path / "state").glob("queue-*")) == []
 
 
+ODD_FORMAT = b"SQLite format 3\0\x10\0\2\2\0\x40\x20\x20" + b"\0\0\0\1" * 5 + b"\0\0\0\x99" + bytes(4048)
+
+
 @pytest.mark.parametrize(
-    "content", [b"this is no database, but long enough to be looked at" * 100, b"SQLite format 3\0"]
+    "content",
+    [b"this is no database, but long enough to be looked at" * 100, b"SQLite format 3\0", ODD_FORMAT],
+    ids=["no database", "a header alone", "a format of a schema that there is not"],
 )
 def test_a_damaged_file_is_set_aside_and_stops_nothing(client, server, tmp_path, content):
     refuse_all(server)
@@ -286,6 +291,11 @@ def test_what_can_be_read_of_a_damaged_file_is_sent_and_the_rest_counted(client,
     [
         pytest.param("delete from contents where number = 1", id="the events are gone"),
         pytest.param("update batches set id = cast(x'ff' as text) where number = 1", id="the id is no text"),
+        pytest.param("update contents set content = 'text' where number = 1", id="the events are text"),
+        pytest.param("update contents set content = zeroblob(3) where number = 1", id="the events are too short"),
+        pytest.param(
+            "update contents set content = randomblob(length(content)) where number = 1", id="the events are noise"
+        ),
     ],
 )
 def test_a_row_that_is_garbled_is_lost_alone(client, server, tmp_path, damage):

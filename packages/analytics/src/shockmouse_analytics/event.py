@@ -12,6 +12,7 @@ Ids       UUIDv7: 48 bits of milliseconds, 26 random bits of the process, and 48
 import itertools
 import os
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -110,10 +111,13 @@ class Batch(Struct, frozen=True, kw_only=True):
     events: int
 
 
-class _Content(Struct):
+class _Events(Struct):
+    events: list[Raw]
+
+
+class _Content(_Events):
     library: Raw
     context: Raw
-    events: list[Raw]
     dropped: Raw = Raw()
 
 
@@ -132,6 +136,22 @@ def encode_head(library: Mapping[str, str], context: Mapping[str, Any], dropped:
     """
     told = b'"dropped":%b,' % encode(dropped) if dropped else b""
     return b'%b"library":%b,"context":%b,' % (told, encode(library), encode(context))
+
+
+def is_packed(content: object, events: object) -> bool:
+    """Return whether this is a batch's content, with so many events; damage may have put anything in its place."""
+    try:
+        return len(msgspec.json.decode(unpack(content) + b"}", type=_Events).events) == events  # type: ignore[arg-type]
+    except (zlib.error, msgspec.DecodeError, TypeError):
+        return False
+
+
+def is_joined(content: object, events: object) -> bool:
+    """Return the same of a text in which encoded events are joined by commas."""
+    try:
+        return len(split(content)) == events  # type: ignore[arg-type]
+    except (msgspec.DecodeError, TypeError):
+        return False
 
 
 def tells_of_drops(batch: Batch) -> bool:

@@ -20,8 +20,12 @@ def pack(plain: bytes) -> bytes:
 
 
 def unpack(member: bytes) -> bytes:
-    """Return what was packed. Raises zlib.error: it is damaged."""
-    return zlib.decompress(member, wbits=31)
+    """Return what was packed. Raises zlib.error: it is damaged, or not one member alone."""
+    unpacking = zlib.decompressobj(wbits=31)
+    plain = unpacking.decompress(member)
+    if not unpacking.eof or unpacking.unused_data:
+        raise zlib.error("no single gzip member")
+    return plain
 
 
 def first(member: bytes, most: int) -> bytes:

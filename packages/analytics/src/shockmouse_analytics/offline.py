@@ -35,9 +35,21 @@ class OfflineStore:
         self.path = path
         self._max_bytes = max_bytes
         self._db = connect(path, SCHEMA, busy_seconds)
+        self._check()
         self.batches = StoredBatches(self._db, owner, clock)
         self.groups = StoredGroups(self._db, owner, clock)
         self.contents = StoreContents(self._db, owner, clock)
+
+    def _check(self) -> None:
+        """Raise StoreError where an index hides batches, which no question would notice; 4 ms for 1,000 batches."""
+        try:
+            with using_sqlite():
+                (said,) = self._db.execute("pragma integrity_check(batches)").fetchone()
+            if said != "ok":
+                raise StoreError(said.lower(), damaged=True)
+        except StoreError:
+            self.close()
+            raise
 
     def wait_for_others(self, busy_seconds: float) -> None:
         """Let later calls wait so long for other processes."""

@@ -6,16 +6,11 @@ keep their ids, so that one which the server has already counts once. The damage
 
 import contextlib
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec import Raw, Struct
-
-from .event import Batch
-from .gzip_member import unpack
+from .event import Batch, is_joined, is_packed
 from .offline import OfflineStore
 from .store_batches import Held
 from .store_file import using_sqlite
@@ -27,10 +22,6 @@ CONTENT = "select content from contents where number = ?"
 MOST_EVENTS = 1 << 40  # more is damage
 
 
-class _Content(Struct):
-    events: list[Raw]
-
-
 def salvage(damaged: Path, to: OfflineStore, *, owner: str) -> int | None:
     """Put what is whole into the store; return how many events are lost, None where that cannot be known.
 
@@ -40,7 +31,7 @@ def salvage(damaged: Path, to: OfflineStore, *, owner: str) -> int | None:
     with using_sqlite(), contextlib.closing(sqlite3.connect(damaged, timeout=0)) as db:
         expected = next(_read(db, "select events from totals"), (None,))[0]
         held = [found for row in _from_both_ends(db, BATCHES) for found in _whole(db, *row)]
-        groups = {row[0]: (row[1], Group(*row[2:])) for row in _from_both_ends(db, GROUPS) if _is_json(*row[2:])}
+        groups = {row[0]: (row[1], Group(*row[2:])) for row in _from_both_ends(db, GROUPS) if is_joined(row[3], row[2])}
     with to.writing():
         for each in held:
             to.batches.add(each, leased=False)
@@ -63,7 +54,7 @@ def _from_both_ends(db: sqlite3.Connection, query: str) -> Iterator[Any]:
 
 def _read(db: sqlite3.Connection, query: str, *values: object) -> Iterator[Any]:
     """Yield rows until one cannot be read."""
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):  # as using_sqlite() has them
         yield from db.execute(query, values)
 
 
@@ -71,13 +62,5 @@ def _whole(db: sqlite3.Connection, number: Any, id_: Any, events: Any, unclear_s
     """Yield the batch if all of it can be read; damage may have put anything in the place of a value."""
     is_known = isinstance(id_, str) and isinstance(unclear_since, float | None)
     for (content,) in _read(db, CONTENT, number) if is_known else ():
-        with contextlib.suppress(zlib.error, msgspec.DecodeError, TypeError):
-            if len(msgspec.json.decode(unpack(content) + b"}", type=_Content).events) == events:
-                yield Held(Batch(id=id_, content=content, events=events), unclear_since)
-
-
-def _is_json(events: Any, content: Any) -> bool:
-    try:
-        return bool(len(msgspec.json.decode(b"[%b]" % content)) == events)
-    except (msgspec.DecodeError, TypeError):
-        return False
+        if is_packed(content, events):
+            yield Held(Batch(id=id_, content=content, events=events), unclear_since)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from .errors import StoreError
-from .event import Batch, without
+from .event import Batch, is_packed, without
 from .store_tables import FAR_SECONDS, LATE_SECONDS, LEASE_SECONDS
 
 _TAKE = "select number, id, events, unclear_since from batches where state = 'waiting'"
@@ -113,9 +113,8 @@ class StoredBatches:
         A batch keeps its id, so that one which may have arrived already cannot be stored a second time.
         """
         left_out: dict[str, int] = {}
-        rows = self._db.execute("select number, id, content, events from batches join contents using (number)")
-        for number, id_, content, events in rows.fetchall():
-            batch = Batch(id=id_, content=content, events=events)
+        for number, id_, events in self._db.execute("select number, id, events from batches").fetchall():
+            batch = Batch(id=id_, content=self._content(number, events), events=events)
             kept = without(batch, is_unwanted)
             if kept is batch:
                 continue
@@ -143,13 +142,14 @@ class StoredBatches:
             [(self._owner, now + LEASE_SECONDS, now, row[0]) for row in rows],
         )
         return [
-            Held(Batch(id=id_, content=self._content(number), events=events), unclear_since)
+            Held(Batch(id=id_, content=self._content(number, events), events=events), unclear_since)
             for number, id_, events, unclear_since in rows
         ]
 
-    def _content(self, number: int) -> bytes:
+    def _content(self, number: int, events: int) -> bytes:
+        """Return what a batch has packed. Raises StoreError: it is damaged, which SQLite does not look for."""
         found = self._db.execute("select content from contents where number = ?", (number,)).fetchone()
-        if found is None:
-            raise StoreError("the events of a batch are missing", damaged=True)
+        if found is None or not is_packed(found[0], events):
+            raise StoreError("the events of a batch are damaged", damaged=True)
         content: bytes = found[0]
         return content

@@ -22,6 +22,9 @@ logger = logging.getLogger("shockmouse_analytics")
 BUSY_SECONDS = 0.5  # others may hold a file so long without being said to lock it
 TURN_SECONDS = 0.05  # of waiting for them, where what is in memory must be on disk soon
 SCHEMA_VERSION = 1
+# The last two, as no row that we write breaks a rule of its table.
+_DAMAGED_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
+_DAMAGED = ("Could not decode", "unsupported file format")  # a text, a header; codes do not tell them from other errors
 
 
 def connect(path: Path | None, schema: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
@@ -37,7 +40,7 @@ def connect(path: Path | None, schema: str, busy_seconds: float = BUSY_SECONDS) 
             db.execute("pragma synchronous = full")
             if db.execute("pragma user_version").fetchone() == (0,):  # no lock is needed for a file that exists
                 db.executescript(f"begin immediate; {schema}; pragma user_version = {SCHEMA_VERSION}; commit;")
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             db.close()
             raise
     return db
@@ -113,11 +116,12 @@ def using_sqlite() -> Iterator[None]:
             yield
         except sqlite3.Error as exc:
             code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-            is_garbled = str(exc).startswith("Could not decode")  # a text; Python's own error, which has no code
-            damaged = is_garbled or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            damaged = str(exc).startswith(_DAMAGED) or code in _DAMAGED_CODES
             raise StoreError(str(exc), damaged=damaged, busy=code == sqlite3.SQLITE_BUSY) from exc
         except zlib.error as exc:
             raise StoreError(str(exc), damaged=True) from exc
+        except UnicodeDecodeError as exc:  # of a message that cites what is damaged
+            raise StoreError("database disk image is malformed", damaged=True) from exc
         except OSError as exc:
             raise StoreError(exc.strerror.lower() if exc.strerror else str(exc)) from exc
 

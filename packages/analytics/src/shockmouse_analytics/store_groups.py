@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from .errors import StoreError
+from .event import is_joined
 from .store_tables import LONGEST_GROUP_SECONDS
 
 
@@ -49,11 +51,16 @@ class StoredGroups:
         return sum(row[0] for row in rows)
 
     def adopt(self) -> list[Group]:
-        """Return the groups that nobody holds any more, and forget them: the caller makes batches of them at once."""
+        """Return the groups that nobody holds any more, and forget them: the caller makes batches of them at once.
+
+        Raises StoreError: one is damaged, which would spoil the batch that others come into with it.
+        """
         rows = self._db.execute(
             "delete from groups where lease_until <= :now or lease_until > :late returning number, events, content",
             {"now": self._clock(), "late": self._clock() + LONGEST_GROUP_SECONDS},
         ).fetchall()
+        if not all(is_joined(content, events) for _, events, content in rows):
+            raise StoreError("the events of a group are damaged", damaged=True)
         return [Group(events, content) for _, events, content in sorted(rows)]
 
     def release(self) -> None:
