@@ -33,7 +33,9 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+SHORTER = {"const": "let", "true": "!0", "false": "!1"}
 OPENS = set("{([,;=:?&|<>!.+-*") | {"=>"}  # after these a statement goes on
+OPENERS, CLOSERS = set("([{"), set(")]}")
 CLOSES = set(")]},.:?=&|<>*")  # and before these
 
 
@@ -73,11 +75,30 @@ def build(source: str) -> str:
             space += text
         else:
             before = parts[-1][1] if parts else ""
-            text = "let" if text == "const" else text
+            text = SHORTER.get(text, text)
             parts.append((needed(before, space, text) if space else "", text))
             space = ""
     short = shorten([text for _, text in parts])
-    return "".join(space + text for (space, _), text in zip(parts, short, strict=True)) + "\n"
+    return "".join(joined([space for space, _ in parts], short)) + "\n"
+
+
+def joined(spaces: list[str], texts: list[str]) -> Iterator[str]:
+    """Yield spaces and tokens; a declaration that follows another one becomes a part of it."""
+    begun = [""]  # the first token of the statement in each bracket that is open
+    before = ""
+    for space, text in zip(spaces, texts, strict=True):
+        if text in CLOSERS:
+            begun.pop()
+        if space == "\n" and text == begun[-1] == "let":
+            before = ","
+            yield before
+            continue
+        if space == "\n" or not begun[-1]:
+            begun[-1] = text
+        yield text if before == "," else space + text
+        before = text
+        if text in OPENERS:
+            begun.append("")
 
 
 def main() -> int:

@@ -70,6 +70,40 @@ def test_with_consent_the_next_page_delivers_what_the_last_could_not(visitor: Vi
     tab.wait_for_function("!Object.keys(localStorage).some(name => name.startsWith('shockmouse.batch.'))")
 
 
+def test_with_consent_the_next_page_delivers_what_has_had_no_answer(visitor: Visitor) -> None:
+    for path in ("/", "/next"):
+        visitor.put(path, consent="given")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    asked: list[Route] = []
+    visitor.context.route("**/v1/events*", lambda route: asked.append(route))  # which answers nothing
+    tab.evaluate(MANY.format(5, 0, 1))
+    wait_until(lambda: bool(tab.evaluate("1")) and len(asked) == 1, 20, "the batch is on its way")
+    tab.goto("about:blank")
+    visitor.context.unroute("**/v1/events*")
+    visitor.open("/next", tab)
+    assert numbers(visitor, 5) == [0, 1, 2, 3, 4]
+
+
+def test_what_has_no_room_in_the_local_queue_is_counted(visitor: Visitor) -> None:
+    visitor.put("/", consent="given")
+    tab = visitor.open("/")
+    visitor.stored(1)
+    before = told_dropped(visitor, "queue_full")
+    visitor.context.route("**/v1/events*", lambda route: route.abort("connectionrefused"))
+    for first in range(0, 60, 10):
+        tab.evaluate(MANY.format(10, first, 8000))
+        tab.evaluate("shockmouse.flush()")
+    visitor.context.unroute("**/v1/events*")
+    tab.evaluate("shockmouse.flush()")
+    tab.wait_for_function("!Object.keys(localStorage).some(name => name.startsWith('shockmouse.batch.'))")
+    tab.evaluate(MANY.format(1, 60, 1))  # tells what is lost until then
+    wait_until(lambda: 60 in [row["properties"].get("number") for row in visitor.rows()], 20, "it is stored")
+    dropped = told_dropped(visitor, "queue_full") - before
+    assert 20 < dropped < 60
+    assert len(numbers(visitor, 61 - dropped)) == 61 - dropped
+
+
 def test_a_lost_answer_does_not_double_anything(visitor: Visitor) -> None:
     visitor.put("/", consent="given")
     tab = visitor.open("/")
@@ -113,13 +147,13 @@ def test_a_server_that_asks_for_patience_gets_it(visitor: Visitor) -> None:
     assert [later - sooner >= 0.9 for sooner, later in pairwise(asked)] == [True, True]
 
 
-def too_large(visitor: Visitor) -> int:
-    """Return how many events the script has told of as dropped because they are too large."""
+def told_dropped(visitor: Visitor, reason: str) -> int:
+    """Return how many events scripts have told of as dropped for this reason."""
     text = visitor.server.request("GET", "/metrics").body.decode()
     return sum(
         int(float(line.split()[-1]))
         for line in text.splitlines()
-        if "client_events_dropped" in line and '"too_large"' in line
+        if "client_events_dropped" in line and f'"{reason}"' in line
     )
 
 
@@ -127,7 +161,7 @@ def test_what_a_proxy_refuses_as_too_large_is_halved_and_only_a_single_event_is_
     visitor.put("/", consent="given")
     tab = visitor.open("/")
     visitor.stored(1)
-    before, statuses = too_large(visitor), Counter[int]()
+    before, statuses = told_dropped(visitor, "too_large"), Counter[int]()
 
     def limit(route: Route) -> None:
         is_small = len(route.request.post_data_buffer or b"") <= 9000
@@ -139,7 +173,7 @@ def test_what_a_proxy_refuses_as_too_large_is_halved_and_only_a_single_event_is_
     assert numbers(visitor, 23) == [*range(20), 22, 23, 24]
     tab.evaluate("shockmouse.track('after')")
     visitor.stored(1, "after")
-    wait_until(lambda: too_large(visitor) - before == 2, 20, "the two are counted")
+    wait_until(lambda: told_dropped(visitor, "too_large") - before == 2, 20, "the two are counted")
     assert kept(tab) == []
     refused = statuses[413]
     tab.evaluate(MANY.format(8, 30, 1000))
@@ -151,7 +185,7 @@ def test_what_may_be_stored_already_is_never_cut_anew(visitor: Visitor) -> None:
     visitor.put("/", consent="given")
     tab = visitor.open("/")
     visitor.stored(1)
-    before, asked = too_large(visitor), list[str]()
+    before, asked = told_dropped(visitor, "too_large"), list[str]()
 
     def lose_then_refuse(route: Route) -> None:
         batch = route.request.post_data_json["batch_id"]
@@ -172,7 +206,9 @@ def test_what_may_be_stored_already_is_never_cut_anew(visitor: Visitor) -> None:
     visitor.stored(1, "after")
     assert numbers(visitor, 4) == [0, 1, 2, 3]
     assert asked[0] == asked[1] != asked[2]
-    wait_until(lambda: too_large(visitor) - before == 4, 20, "they are counted as dropped: nobody knows better")
+    wait_until(
+        lambda: told_dropped(visitor, "too_large") - before == 4, 20, "they are counted as dropped: nobody knows better"
+    )
 
 
 def test_reloads_and_two_tabs_at_once_lose_and_double_nothing(visitor: Visitor) -> None:

@@ -51,9 +51,14 @@ def files_with(folder: Path, text: bytes) -> list[str]:
     return found
 
 
-def test_a_form_that_is_sent_tells_its_fields_in_the_order_of_use_and_no_value_anywhere(visitor: Visitor) -> None:
-    visitor.put("/", FORM.format(secret=SECRET), privacy="full", consent="given")
-    visitor.put("/thanks")
+@pytest.mark.parametrize("method", ["post", "get"])  # get: the next page's address has what was typed
+def test_a_form_that_is_sent_tells_its_fields_in_the_order_of_use_and_no_value_anywhere(
+    visitor: Visitor, method: str
+) -> None:
+    form = FORM.replace('method="post"', f'method="{method}"')
+    visitor.put("/", form.format(secret=SECRET), privacy="full", consent="given")
+    visitor.put("/thanks", '<a id="on" href="/last">on</a>', consent="given")
+    visitor.put("/last", consent="given")
     sent: list[bytes] = []
 
     def listen(request: Request) -> None:
@@ -67,6 +72,8 @@ def test_a_form_that_is_sent_tells_its_fields_in_the_order_of_use_and_no_value_a
     tab.keyboard.type(f"{SECRET}-free")
     tab.click("button")
     tab.wait_for_url("**/thanks**")
+    tab.click("#on")
+    assert [row["path"] for row in visitor.stored(3, "page")] == ["/", "/thanks", "/last"]
     told = {
         "form": "order",
         "action": "/thanks",

@@ -72,6 +72,7 @@ def test_calls_before_the_script_is_there_are_kept(visitor: Visitor) -> None:
         "<script>window.shockmouse = {q: []};"
         "['track', 'page', 'identify', 'optIn', 'optOut', 'flush'].forEach(verb =>"
         "shockmouse[verb] = (...given) => shockmouse.q.push([verb, ...given]));"
+        "shockmouse.q.push(null, 5);"
         "shockmouse.identify('user-42', {plan: 'pro'}); shockmouse.track('early', {number: 1})</script>"
     )
     visitor.put("/", head=stub)

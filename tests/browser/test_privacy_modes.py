@@ -146,7 +146,7 @@ def test_people_of_the_site_leave_out_their_own_visits_by_an_address(visitor: Vi
     visitor.open("/next#shockmouse-count", tab)
     tab.reload()
     visitor.open("/#other", tab)
-    assert said == [f"Visits from this browser are counted: {answer}" for answer in ("no", "yes", "yes")]
+    assert said == [f"Visits counted: {answer}" for answer in ("no", "yes", "yes")]
     assert [row["path"] for row in visitor.stored(2, "page")] == ["/next", "/"]
 
 
@@ -157,7 +157,7 @@ def test_where_nothing_can_be_stored_nobody_is_told_that_visits_are_left_out(vis
     tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.accept()))
     visitor.put("/", head=f"<script>{blocked}</script>")
     visitor.open("/#shockmouse-ignore", tab)
-    assert said == ["Visits from this browser are counted: yes"]
+    assert said == ["Visits counted: yes"]
     assert len(visitor.stored(1, "page")) == 1
 
 

@@ -144,3 +144,13 @@ def test_errors_tell_message_file_and_line_once_each(visitor: Visitor) -> None:
         {"message": "no answer"},
     ]
     assert len(visitor.stored(20, "error")) == 20
+
+
+def test_an_error_cites_no_text_that_was_read(visitor: Visitor) -> None:
+    visitor.put("/", '<input id="field" value="Zq7typed">')
+    tab = visitor.open("/")
+    tab.evaluate("setTimeout(() => JSON.parse(document.querySelector('#field').value))")
+    (found,) = visitor.stored(1, "error")
+    visitor.complaints.clear()
+    assert found["properties"]["message"].startswith("Uncaught SyntaxError: Unexpected token")
+    assert "Zq7typed" not in f"{found['name']} {found['properties']}"

@@ -36,9 +36,7 @@
     new URL(options.endpoint?.replace(/\/?$/, "/") || script.src, location)
   )
   endpoint.searchParams.set("key", options.key)
-  const MINUTE = 6e4
   const BODY_BYTES = 6e4 // browsers share 64 KiB among all requests that outlive a page
-  const HEADER = "Shockmouse-Session"
 
   const nothing = () => {}
   const safely = work => (...given) => {
@@ -63,12 +61,11 @@
     const digit = () => (random.pop() & 15).toString(16)
     return now.slice(0, 8) + "-" + now.slice(8) + "-7xxx-axxx-xxxxxxxxxxxx".replace(/x/g, digit)
   }
-  const prefix = "shockmouse."
   // A blocked area throws where it is named.
-  const read = safely((name, area = localStorage) => area.getItem(prefix + name))
-  const write = safely((name, value, area = localStorage) => area.setItem(prefix + name, value))
-  const erase = safely((name, area = localStorage) => area.removeItem(prefix + name))
-  const names = start => Object.keys(localStorage).filter(name => name.startsWith(prefix + start))
+  const read = safely((name, area = localStorage) => area.getItem("shockmouse." + name))
+  const write = safely((name, value, area = localStorage) => area.setItem("shockmouse." + name, value))
+  const erase = safely((name, area = localStorage) => area.removeItem("shockmouse." + name))
+  const names = start => Object.keys(localStorage).filter(name => name.startsWith("shockmouse." + start))
   // What is stored and not as we store it is as good as absent.
   const stored = (name, form, area) => form.exec(read(name, area))?.[0]
   let answered = options.consent === "given" && "yes"
@@ -80,7 +77,8 @@
   const session = now => {
     const form = /^{"id":"[\w-]{36}","started":\d{13},"last":\d{13}}$/
     visit = safely(JSON.parse)(stored("session", form, sessionStorage)) || visit
-    if (!visit || now - visit.last > 30 * MINUTE || now - visit.started > 1440 * MINUTE)
+    // Half an hour without an event, or a day in all.
+    if (!visit || now - visit.last > 18e5 || now - visit.started > 864e5)
       visit = { id: uuid(), started: now }
     if (!(now - visit.last < 9e3)) {
       // Not at each event, as nothing else at a click takes as long; at first there is no last.
@@ -151,7 +149,12 @@
   let seq = 0
   // Events as JSON, each with its mode and how many were lost before it: what comes later does not change them.
   let waiting = []
-  let dropped = 0
+  let lost = {} // how many events, by reason
+  const lose = (reason, body) => {
+    const { events, dropped } = JSON.parse(body)
+    dropped[reason] = (dropped[reason] || 0) + events.length
+    for (const why in dropped) lost[why] = (lost[why] || 0) + dropped[why] // of others it was to tell
+  }
   let timer, user, page, described
   const record = (type, name, properties, user_properties, seen = page) => {
     if (answer() === "no") return
@@ -166,8 +169,8 @@
       privacy, sample_rate: rate, boot_id: boot, seq: seq++, context: { page: seen }, user_properties,
     }
     if (described !== privacy) event.fingerprint = fingerprint((described = privacy))
-    waiting.push([JSON.stringify(event), privacy + "," + dropped])
-    dropped = 0
+    waiting.push([JSON.stringify(event), JSON.stringify([privacy, lost])])
+    lost = {}
     timer ??= setTimeout(safely(flush), 1000)
   }
 
@@ -178,9 +181,8 @@
     if (!waiting.length) return
     const batch_id = uuid()
     const [[first, scene]] = waiting // what happened in another mode is in another batch
-    const [privacy, lost] = scene.split(",")
-    const library = { name: "shockmouse-agent", version }
-    const told = { batch_id, library, context: context(privacy), dropped: +lost ? { too_large: +lost } : undefined }
+    const [privacy, dropped] = JSON.parse(scene)
+    const told = { batch_id, library: { name: "shockmouse-agent", version }, context: context(privacy), dropped }
     const head = JSON.stringify(told).slice(0, -1) + ',"events":['
     let count = 1
     for (let size = encode(head + first).length; waiting[count]?.[1] === scene; count++) {
@@ -208,13 +210,17 @@
     if (mode() !== "strict") write("batch." + id, body)
     let size = 0
     for (const [id, body] of gather().reverse()) {
-      if ((size += body.length) > 256e3) release(id) // the oldest go first
+      if ((size += body.length) > 256e3) {
+        release(id) // the oldest go first
+        lose("queue_full", body)
+      }
     }
   })
   let failures = 0
   let most = BODY_BYTES // less where something on the way refuses so much
   let retry
   const post = async (id, body, events) => {
+    hold(id, body)
     const size = encode(body).length
     let status, pause
     try {
@@ -230,26 +236,25 @@
     } catch {
       // No network, or something in its way: the outcome is open.
     }
-    if (status && !/40[1348]|429|5../.test(status)) {
+    if (status && !/40[1348]|29|5../.test(status)) {
       failures = 0
       release(id)
       if (status === 413) {
         most = Math.min(most, size / 2)
         // Only what was refused at once may be cut anew: an earlier attempt may have stored it.
         if (events?.[1]) waiting = events.concat(waiting)
-        else dropped += (events || JSON.parse(body).events).length
+        else lose("too_large", body)
       }
       return true
     }
-    hold(id, body)
     clearTimeout(retry)
-    retry = setTimeout(drain, Math.min((pause || 0) + Math.random() * 500 * 2 ** ++failures, 5 * MINUTE))
+    retry = setTimeout(drain, Math.min((pause || 0) + Math.random() * 500 * 2 ** ++failures, 3e5))
   }
   const resend = async () => {
     for (const [id, body] of gather()) if (answer() === "no" || !(await post(id, body))) return
   }
   // One tab at a time; a tab that waits finds the others' batches gone.
-  const drain = safely(() => navigator.locks?.request("shockmouse", resend) ?? resend())
+  const drain = safely(() => navigator.locks?.request("shockmouse", resend).catch(resend) ?? resend())
   const flush = async () => {
     for (let batch; (batch = cut(most)); ) failures ? hold(...batch) : await post(...batch)
   }
@@ -272,15 +277,18 @@
   }
 
   // --- pages ---
+  const whole = Symbol() // the address as it is: JSON leaves this out
   const locate = again => {
     const { origin, pathname, search } = location
     const part = tracks("hash") ? location.hash : ""
-    const path = part ? pathname.replace(/\/$/, "") + part.replace(/^#\/?/, "/") : pathname
+    // Of a query, which may hold what was typed, only what names a campaign.
+    const campaign = search.replace(/[?&](?!utm_)[^&]*/g, "").replace(/^&/, "?")
     return {
-      url: origin + pathname + search + part,
-      path,
-      title: document.title,
-      referrer: page && !again ? page.url : document.referrer
+      url: origin + pathname + campaign + part,
+      path: (pathname + part).replace(/\/?#\/?/, "/"),
+      title: "" + document.title, // which may be a form of that name
+      referrer: page && !again ? page.url : document.referrer.split("?")[0],
+      [whole]: pathname + search + part
     }
   }
   const view = (part, again) => {
@@ -298,7 +306,7 @@
     const original = object[name]
     object[name] = function (...given) {
       const result = original.apply(this, given)
-      safely(then)(this)
+      safely(then)(this, ...given)
       return result
     }
   })
@@ -335,8 +343,7 @@
     const told = { tag: element.localName }
     for (const { name, value } of element.attributes) {
       const known =
-        { id: "id", class: "classes", "aria-label": "label" }[name] ||
-        (name.startsWith("data-shockmouse-") && name.slice(16))
+        { id: "id", class: "classes", "aria-label": "label" }[name] || name.split("data-shockmouse-")[1]
       if (known) told[known] = cutText(value, 200)
     }
     // What a visitor types may lie deeper inside.
@@ -362,7 +369,7 @@
       if (tracks("outbound") && link.host !== location.host) told.outbound = true
       if (tracks("downloads") && (link.hasAttribute("download") || DOWNLOAD.test(link.pathname))) told.download = true
     }
-    const { timeStamp: at, clientX: x, clientY: y, detail } = event
+    const { timeStamp: at, x, y, detail } = event
     recent = recent.filter(one => at - one.at < 1000 && Math.hypot(x - one.x, y - one.y) <= 30)
     if (detail && recent.push({ at, x, y }) === 3) told.rage = true // 0 is the keyboard's
     if (tracks("clicks") ? target || told.rage : told.outbound || told.download)
@@ -371,7 +378,7 @@
 
   // --- forms: names and order of the fields, never a value ---
   const forms = new Map()
-  const SECRET = /pass|^hidden|card|cc-|cvc|cvv|iban|ssn|secret|token|pin$/i // in type, autocomplete and name
+  const SECRET = /pass|pwd|^hidden|card|kart|cc[-_n]|cvc|cvv|secur|iban|ssn|secret|token|p[ai]n$|otp/i // in type, autocomplete and name
   const touch = event => {
     const path = inner(event)
     const { form, name, id, type, autocomplete } = path[0]
@@ -441,7 +448,7 @@
       slow.set(interactionId, Math.max(slow.get(interactionId) || 0, duration))
       const order = [...slow].sort((a, b) => b[1] - a[1])
       if (order.length > 10) slow.delete(order.pop()[0])
-      const count = "interactionCount" in performance ? performance.interactionCount - interactions : slow.size
+      const count = performance.interactionCount - interactions || slow.size
       vitals.INP = order[Math.min(order.length - 1, Math.floor(count / 50))][1]
     }
     observe("event", interaction, { durationThreshold: 40 })
@@ -474,20 +481,16 @@
     const value = !settings?.url && joint(resource.url || resource)
     if (!value) return
     const headers = new Headers(settings?.headers || resource.headers)
-    headers.set(HEADER, value)
+    headers.set("Shockmouse-Session", value)
     return { ...settings, headers }
   })
   const join = () => {
-    const { fetch: fetched, XMLHttpRequest: { prototype } } = window
+    const { fetch: fetched } = window
     window.fetch = (resource, settings) => fetched(resource, joined(resource, settings) || settings)
-    const { open } = prototype
-    prototype.open = function (...given) {
-      open.apply(this, given)
-      safely(() => {
-        const value = joint(given[1])
-        if (value) this.setRequestHeader(HEADER, value)
-      })()
-    }
+    wrap(XMLHttpRequest.prototype, "open", (request, method, address) => {
+      const value = joint(address)
+      if (value) request.setRequestHeader("Shockmouse-Session", value)
+    })
   }
 
   // --- what the page calls ---
@@ -528,17 +531,17 @@
     const counted = { "#shockmouse-ignore": "no", "#shockmouse-count": "yes" }[location.hash]
     if (!counted) return
     counted === "no" ? write("consent", counted) : erase("consent")
-    alert("Visits from this browser are counted: " + (answer() === "no" ? "no" : "yes"))
+    alert("Visits counted: " + (answer() === "no" ? "no" : "yes"))
   }
   const start = () => {
     choose()
     if (options.join !== undefined) join()
     view()
-    for (const [name, ...given] of early) api[name]?.(...given)
+    early.forEach?.(safely(([name, ...given]) => api[name]?.(...given)))
     attention()
-    wrap(history, "pushState", moved("url"))
+    wrap(history, "pushState", moved(whole))
     wrap(history, "replaceState", moved("path")) // another query only: the same page, told more exactly
-    listen("popstate hashchange", moved("url")) // without "hash" in data-autotrack the address stays the same
+    listen("popstate hashchange", moved(whole)) // without "hash" in data-autotrack the address stays the same
     listen("hashchange", choose)
     listen("focus blur", attention)
     listen("scroll", scrolled)
@@ -574,8 +577,9 @@
       const seen = new Set()
       const report = (message, file, line, column) => {
         const { size } = seen
+        message = cutText(message, 500).replace(/".*"/, '""') // JSON.parse() cites what it was given
         if (size < 20 && seen.add(message + file + line).size > size)
-          record("error", message, { message: cutText(message, 500), file, line, column })
+          record("error", message, { message, file, line, column })
       }
       listen(
         "error", // without a message it is an image's
