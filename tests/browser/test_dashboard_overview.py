@@ -172,6 +172,7 @@ def test_what_reads_events_comes_last_and_moves_nothing(reader: Reader) -> None:
     expect(page.locator("#card-devices tbody tr")).not_to_have_count(0)
     assert page.locator(".chart .line").count() > 0
     busy = page.locator("[aria-busy=true]:not(#room)")
+    expect(busy).to_have_count(2)
     assert busy.evaluate_all("all => all.map(each => each.parentElement.id)") == ["card-happenings", "card-goals"]
     sizes = [page.locator(f"#{card}").bounding_box() for card in ("card-happenings", "card-goals")]
     wait_until(lambda: bool(page.evaluate("true")) and len(held) == 2, 15, "both have asked")
@@ -222,10 +223,10 @@ def test_the_card_of_events_tells_what_people_did_in_words(reader: Reader) -> No
 
 def test_filters_that_nothing_fits_are_named_with_a_way_out(reader: Reader) -> None:
     page = reader.open("?filter=path:is:/nowhere&filter=country:is:DE&period=7d")
-    expect(page.locator("#room > .note")).to_contain_text("Nothing in this period fits the filters.")
+    expect(page.locator(".hero > .note")).to_contain_text("Nothing in this period fits the filters.")
     reader.click("text=Take them out")
     assert reader.address == {"period": ["7d"]}
-    assert page.locator("#room > .note").count() == 0
+    assert page.locator(".hero > .note").count() == 0
 
 
 def test_an_event_shows_its_properties_one_click_deeper(reader: Reader) -> None:

@@ -72,6 +72,34 @@ def test_the_list_of_sessions_goes_on_and_back(reader: Reader) -> None:
     assert reader.rows("#room") == first
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?period=constructor",
+        "?period=dates&from=1970-01-01&to=1970-01-02",
+        "?period=dates&from=2026-02-31&to=2026-03-01",
+        "?view=vitals&dimension=toString&measure=valueOf",
+        "?view=retention&cohort=toString",
+    ],
+)
+def test_odd_words_in_an_address_stand_for_the_usual(reader: Reader, query: str) -> None:
+    page = reader.open(query)
+    assert page.locator(".failure").count() == 0
+    shown = page.locator("#room").inner_text()
+    (view,) = reader.address.get("view", ["overview"])
+    assert reader.open(f"?view={view}").locator("#room").inner_text() == shown
+
+
+def test_a_view_that_cannot_be_loaded_says_so_and_can_be_tried_again(reader: Reader) -> None:
+    page = reader.open()
+    page.route("**/retention.js", lambda route: route.abort())
+    reader.click(page.get_by_role("link", name="Retention"))
+    expect(page.locator(".failure")).to_contain_text("The server does not answer.")
+    page.unroute_all()
+    reader.click(page.get_by_role("button", name="Try again"))
+    expect(page.locator("#room table")).to_have_count(1)
+
+
 def test_a_view_that_does_not_exist_says_so(reader: Reader) -> None:
     page = reader.open("?view=<b>nonsense&period=7d")
     assert page.locator("h1").inner_text() == "No such view"

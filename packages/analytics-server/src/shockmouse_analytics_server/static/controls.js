@@ -3,7 +3,7 @@
 import { current, go, href, hrefOf } from "./address.js"
 import { button, element, replace } from "./element.js"
 import { chips, filterForm, popover } from "./filters.js"
-import { datesOfPeriod, PRESETS } from "./period.js"
+import { datesOfPeriod, FIRST, LAST, PRESETS } from "./period.js"
 
 // name, title, module, and which controls it has: p period, f filters, c comparison
 export const VIEWS = [
@@ -78,15 +78,17 @@ export function drawProjects(place, session, project) {
 
 const keepPeriod = () => [...current()].filter(([name]) => ["view", "period", "from", "to", "compare"].includes(name))
 
-export function drawHeader(place, view, { parameters, period, zone, asking, signOut, showOwnVisits, own }) {
+export function drawHeader(place, view, { parameters, project, period, zone, asking, signOut, showOwnVisits, own }) {
   const has = (control) => view.controls.includes(control)
+  const before = has("c") && parameters.get("compare") !== "none" ? ` · compared with ${datesOfPeriod(period.before)}` : ""
   replace(
     place,
     element(
       "div",
       { class: "title" },
       element("h1", { id: "title", tabindex: "-1" }, view.title),
-      has("p") ? element("p", { class: "range quiet" }, `${datesOfPeriod(period)} · ${zone}`) : null,
+      has("p") ? element("p", { class: "range quiet" }, `${datesOfPeriod(period)} · ${zone}${before}`) : null,
+      element("p", { class: "on-paper quiet" }, `Project ${project.project}`),
     ),
     element(
       "div",
@@ -126,7 +128,7 @@ function periodPopover(period) {
     ),
   )
   const field = (name, title, value) =>
-    element("label", {}, title, element("input", { type: "date", name, value, required: true }))
+    element("label", {}, title, element("input", { type: "date", name, value, min: FIRST, max: LAST, required: true }))
   const apply = (event) => {
     event.preventDefault()
     const { from, to } = Object.fromEntries(new FormData(event.target))

@@ -21,12 +21,12 @@ let shown = "" // the view that was shown last
 
 async function begin() {
   const isLinkGone = location.pathname === "/sign-in"
+  if (isLinkGone) history.replaceState(null, "", "/")
   try {
     session = await fetchJson("/session")
   } catch (error) {
     return error.status === 401 ? askWho(isLinkGone ? LINK_GONE : "") : broken(error)
   }
-  if (isLinkGone) history.replaceState(null, "", "/")
   follow(() => render().catch(broken))
 }
 
@@ -82,7 +82,9 @@ async function render() {
 async function showView(place, view, scene) {
   const isNew = shown && shown !== view.name
   shown = view.name
-  const module = await import(`./${view.module}.js`)
+  const module = await import(`./${view.module}.js`).catch(() => {
+    throw Object.assign(new Error("no module"), { status: 0 })
+  })
   if (scene.signal.aborted) return
   if (isNew) {
     scrollTo(0, 0)
@@ -92,7 +94,7 @@ async function showView(place, view, scene) {
   await module.show(place, { ...scene, isEverEmpty: () => isEmpty(scene.asking), welcome })
   if (view.name === "overview" || !place.querySelector(".empty, .hint")) return // the overview has looked itself
   if (!(await isEmpty(scene.asking)) || scene.signal.aborted) return
-  if (!document.body.classList.contains("waiting")) place.append(firstEvent())
+  if (!document.body.classList.contains("welcome")) place.append(firstEvent())
 }
 
 // What to do where a view has nothing to show, as no event has ever come.

@@ -22,7 +22,8 @@ const tryAgain = () => button("Try again", () => go(href({}), { replace: true })
 
 function wayOut() {
   const { name, title } = describe(describe(current().get("view") || "overview").parent || "overview")
-  return element("a", { class: "button", href: hrefOf(name) }, `Open ${title}`)
+  const usual = { period: null, from: null, to: null }
+  return element("a", { class: "button", href: hrefOf(name, usual) }, `Open ${title}`)
 }
 
 // The same, for a whole view: filters of the address that no question understands are named, each with the way out.

@@ -80,7 +80,9 @@ export function goalsCard(project, parameters) {
     element(
       "footer",
       {},
-      goalForm((goal) => keep(project, [...goals.filter((each) => each !== goal), goal].slice(-MOST))),
+      goals.length < MOST
+        ? goalForm((goal) => keep(project, [...goals.filter((each) => each !== goal), goal]))
+        : element("p", { class: "quiet" }, `${MOST} goals are the most: remove one to add another.`),
     ),
   )
   return { made, body, load }

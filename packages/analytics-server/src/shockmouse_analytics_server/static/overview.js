@@ -59,7 +59,7 @@ export async function show(place, { asking, parameters, period, zone, signal, is
     series = askLines() // the first event may have come between the two answers
     ;[current, before] = await askTotals()
   }
-  if (!current.events) tellWhy(place, asking, parameters).catch(() => null)
+  if (!current.events) tellWhy(chartBox.parentElement, asking, parameters).catch(() => null)
   drawTotals(totals, current, before, metric, compares)
   drawChart(chartBox, await series, metric, period)
   followNow(now, asking, signal)
@@ -72,7 +72,7 @@ export async function show(place, { asking, parameters, period, zone, signal, is
   let rounds = 0 // what reads events one by one is asked for again in each tenth only
   renewed({ asking, parameters, period, zone, signal }, async (again, running, isFree) => {
     const [[current, before], lines] = await Promise.all([askTotals(again, running), askLines(again, running)])
-    if (current.events) place.querySelector(":scope > .note")?.remove()
+    if (current.events) place.querySelector(".hero > .note")?.remove()
     if (isFree(totals)) drawTotals(totals, current, before, metric, compares)
     if (isFree(chartBox)) drawChart(chartBox, lines, metric, running)
     for (const { load } of ++rounds % 10 ? cards.filter(isRolledUp) : [...cards, goals]) await load(again, isFree)
@@ -82,12 +82,14 @@ export async function show(place, { asking, parameters, period, zone, signal, is
 // Where nothing is counted, because only bots came or nothing fits the filters.
 async function tellWhy(place, asking, parameters) {
   const { events } = await asking.ask("stats", { bots: "only" })
-  if (!events && !parameters.has("filter")) return
+  const way = (words, changes) => element("a", { href: href(changes) }, words)
   const bots = `Only bots came in this period: ${count(events)} of their events are left out. `
   const words = events
     ? [bots, element("a", { href: hrefOf("bots") }, "See why")]
-    : ["Nothing in this period fits the filters. ", element("a", { href: href({ filter: null }) }, "Take them out")]
-  place.prepend(element("p", { class: "note", role: "status" }, ...words))
+    : parameters.has("filter")
+      ? ["Nothing in this period fits the filters. ", way("Take them out", { filter: null })]
+      : ["Nothing came in this period. ", way("Look at the last 12 months", { period: "12mo", from: null, to: null })]
+  place.append(element("p", { class: "note", role: "status" }, ...words)) // over the empty chart, so that nothing moves
 }
 
 async function loaded(body, load) {

@@ -34,13 +34,17 @@ export function ownFilter(project) {
   return devices.length ? `device_id:is_not:${devices.map((each) => each.replace(/[\\|]/g, "\\$&")).join("|")}` : null
 }
 
+// Where the latest pages were seen: scheme, host and port.
+async function sitesOf(asking) {
+  const { rows } = await asking.ask("events", { filter: "type:is:page", limit: 200 }).catch(() => ({ rows: [] }))
+  const origins = rows.filter(({ url }) => /^https?:/.test(url) && URL.canParse(url)).map(({ url }) => new URL(url).origin)
+  return [...new Set(origins)].slice(0, 5)
+}
+
 // What to do, with links to the sites that the period knows.
 export async function explain(dialog, asking, project) {
-  const { rows } = await asking
-    .ask("breakdown", { dimension: "host", metrics: "events", limit: 5 })
-    .catch(() => ({ rows: [] }))
-  const sites = rows.map(({ value }) => value).filter(Boolean)
-  const link = (host) => element("li", {}, outward(`https://${host}/#shockmouse-ignore`, `${host}/#shockmouse-ignore`))
+  const sites = await sitesOf(asking)
+  const link = (site) => element("li", {}, outward(`${site}/#shockmouse-ignore`, `${site}/#shockmouse-ignore`))
   const kept = ownDevices(project).map((id) =>
     element(
       "li",

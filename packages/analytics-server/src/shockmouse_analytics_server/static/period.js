@@ -16,6 +16,12 @@ export const PRESETS = [
   ["12mo", "Last 12 months"],
 ]
 export const USUAL = "30d"
+const DAYS = new Map([
+  ["today", 1],
+  ["7d", 7],
+  ["30d", 30],
+  ["90d", 90],
+])
 const SHORT_DATE = { day: "numeric", month: "short" }
 
 export const text = (time) => new Date(time).toISOString().slice(0, 19)
@@ -47,7 +53,11 @@ function monthsBefore(time, months) {
   return moved.setUTCDate(Math.min(day, last))
 }
 
-const isDate = (given) => /^\d{4}-\d\d-\d\d$/.test(given || "") && !Number.isNaN(Date.parse(given))
+// A day that there is, of the years that events can have.
+export const [FIRST, LAST] = ["1971-01-02", "2139-12-30"]
+const isDate = (given) =>
+  /^\d{4}-\d\d-\d\d$/.test(given || "") && given >= FIRST && given <= LAST && dateOf(Date.parse(given)) === given
+const dateOf = (time) => (Number.isNaN(time) ? "" : dateText(time))
 
 // The period that an address asks for: {name, from, to, before: {from, to}, interval, intervals, isRunning, days}; from
 // and to are texts for the server.
@@ -75,7 +85,7 @@ export function periodOf(parameters, zone, now = new Date()) {
     from = monthsBefore(today, 12) + DAY
     back = (time) => monthsBefore(time, 12)
   } else {
-    const days = { today: 1, "7d": 7, "30d": 30, "90d": 90 }[name]
+    const days = DAYS.get(name)
     if (!days) name = USUAL
     from = today - ((days || 30) - 1) * DAY
     back = (time) => time - (days || 30) * DAY

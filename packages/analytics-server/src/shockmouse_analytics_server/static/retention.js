@@ -12,7 +12,7 @@ const PRINTED = 14 // columns that an upright page has room for
 
 export async function show(place, { asking, parameters, period }) {
   const wished = parameters.get("cohort")
-  const interval = wished in COHORTS ? wished : period.days <= 14 ? "day" : period.days <= 200 ? "week" : "month"
+  const interval = Object.hasOwn(COHORTS, wished) ? wished : period.days <= 14 ? "day" : period.days <= 200 ? "week" : "month"
   const choose = (event) => go(href({ cohort: event.target.value }))
   const body = element("div", { "aria-busy": "true" })
   replace(
@@ -38,17 +38,19 @@ export async function show(place, { asking, parameters, period }) {
   const { rows } = await asking.ask("retention", { interval })
   const first = rows.findIndex(({ visitors }) => visitors)
   const told = first < 0 ? [] : rows.slice(Math.max(first, rows.length - MOST[interval]))
-  replace(body, told.length > 1 ? withHint(told, interval, period) : tooSoon(told, interval))
+  const isCut = first >= 0 && told.length < rows.length - first
+  replace(body, told.length > 1 ? withHint(told, interval, period, isCut) : tooSoon(told, interval))
   body.removeAttribute("aria-busy")
 }
 
-const withHint = (rows, interval, { isRunning }) => [
+const withHint = (rows, interval, { isRunning }, isCut) => [
   grid(rows, interval, isRunning),
   element(
     "p",
     { class: "quiet" },
     "A row holds those whose first visit of this period fell into it; begin the period where you want to know them as new. “All” is the share of the cohorts old enough for that column.",
     isRunning ? ` The last cell of a row is of the ${interval} that still runs: “All” leaves it out.` : null,
+    isCut ? ` These are the last ${MOST[interval]} ${COHORTS[interval].toLowerCase()} of the period.` : null,
   ),
 ]
 

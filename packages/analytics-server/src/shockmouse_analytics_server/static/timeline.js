@@ -88,7 +88,7 @@ function facts(session, zone) {
 
 function step(event, session, zone) {
   const since = (Date.parse(event.at) - Date.parse(session.started_at)) / 1000
-  const isTold = (value) => event.type === "click" && value === event.name // its text is its name
+  const isTold = (value) => ["click", "error"].includes(event.type) && value === event.name // its text is its name
   const more = Object.entries(event.properties || {}).filter(([, value]) => !isTold(value))
   return element(
     "li",

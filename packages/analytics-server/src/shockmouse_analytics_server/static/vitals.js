@@ -29,8 +29,9 @@ export function measured(name, value) {
 }
 
 export async function show(place, { asking, parameters }) {
-  const chosen = parameters.get("measure") in VITALS ? parameters.get("measure") : "LCP"
-  const dimension = parameters.get("dimension") in DIMENSIONS ? parameters.get("dimension") : "path"
+  const asked = (name, known, usual) => (Object.hasOwn(known, parameters.get(name)) ? parameters.get(name) : usual)
+  const chosen = asked("measure", VITALS, "LCP")
+  const dimension = asked("dimension", DIMENSIONS, "path")
   const [vitals, byDimension, others] = await Promise.all([
     asking.ask("vitals", { filter: `name:is:${Object.keys(VITALS).join("|")}` }),
     asking.ask("vitals", { dimension, filter: `name:is:${chosen}`, limit: 20 }),

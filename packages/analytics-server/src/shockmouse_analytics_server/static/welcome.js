@@ -75,7 +75,7 @@ export async function show(place, { project }) {
 
 // The empty state; `arrived` is called once when the first event is there.
 export function showEmpty(place, { project, asking, signal }, arrived) {
-  document.body.classList.add("waiting")
+  document.body.classList.add("welcome")
   replace(
     place,
     element(
