@@ -326,6 +326,17 @@ def test_every_file_is_on_the_list_and_all_of_them_are_small() -> None:
     assert max((STATIC / name).stat().st_size for name in NAMES) < 10_000  # what a first view weighs: tests/browser/
 
 
+def test_the_page_asks_at_once_for_every_module_of_the_first_view() -> None:
+    """Else the browser finds one after another, each on its way through the one before."""
+    needed, found = set[str](), {"dashboard.js", "overview.js"}
+    while found - needed:
+        needed |= found
+        texts = [(STATIC / name).read_text("utf-8") for name in needed]
+        found = {name for text in texts for name in re.findall(r'^import .* from "\./(\w+\.js)"$', text, re.MULTILINE)}
+    page = (STATIC / "dashboard.html").read_text("utf-8")
+    assert set(re.findall(r'"/static/VERSION/(\w+\.js)"', page)) == needed
+
+
 def test_the_page_and_its_files_are_served(browser: Browser) -> None:
     page = browser.ask("GET", "/")
     names = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.body)
