@@ -80,9 +80,11 @@ def test_a_new_query_is_a_page_where_it_is_a_step_of_the_history(visitor: Visito
 def test_parts_of_a_page_are_pages_when_asked(visitor: Visitor) -> None:
     visitor.put("/doc", title="Doc", autotrack="pages hash")
     tab = visitor.open("/doc#/intro")
-    tab.evaluate("location.hash = '#/use'")
-    tab.wait_for_timeout(100)
-    assert views(visitor, 2) == [("/doc/intro", "Doc"), ("/doc/use", "Doc")]
+    for part in ("#/use", "#/find?q=typed"):
+        tab.evaluate(f"location.hash = '{part}'")
+        tab.wait_for_timeout(100)
+    assert views(visitor, 3) == [("/doc/intro", "Doc"), ("/doc/use", "Doc"), ("/doc/find", "Doc")]
+    assert [row["url"].rpartition("#")[2] for row in visitor.stored(3, "page")] == ["/intro", "/use", "/find"]
 
 
 def test_a_page_from_the_back_forward_cache_is_viewed_again(visitor: Visitor) -> None:

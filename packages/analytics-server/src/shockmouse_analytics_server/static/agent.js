@@ -68,7 +68,7 @@ for(let n=z;f.length;){let[a,t,o]=eI(n)
 if(e&&tc(eJ(t)))continue
 if(e&&(n/=2)>500)f=o.concat(f)
 else{em(a,t)
-if(e)eh(a,t,o).then(ep)}}},ef=Symbol(),eO=a=>{let{origin:o,pathname:e,search:n}=location,t=y("hash")?location.hash:"",r=n.replace(/[?&](?!utm_)[^&]*/g,"").replace(/^&/,"?")
+if(e)eh(a,t,o).then(ep)}}},ef=Symbol(),eO=a=>{let{origin:o,pathname:e,search:n}=location,t=y("hash")?location.hash.split("?")[0]:"",r=n.replace(/[?&](?!utm_)[^&]*/g,"").replace(/^&/,"?")
 return{url:o+e+r+t,path:(e+t).replace(/\/?#\/?/,"/"),title:""+document.title,referrer:h&&!a?h.url:document.referrer.split("?")[0],[ef]:e+n+t}},ev=(t,n)=>{let e=eO(n)
 if(h&&!n&&h[t]===e[t])return(h.url=e.url)
 if(h)eP()

@@ -280,7 +280,7 @@
   const whole = Symbol() // the address as it is: JSON leaves this out
   const locate = again => {
     const { origin, pathname, search } = location
-    const part = tracks("hash") ? location.hash : ""
+    const part = tracks("hash") ? location.hash.split("?")[0] : ""
     // Of a query, which may hold what was typed, only what names a campaign.
     const campaign = search.replace(/[?&](?!utm_)[^&]*/g, "").replace(/^&/, "?")
     return {
