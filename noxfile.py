@@ -4,14 +4,10 @@ Wheels are built once into dist/ and every test runs against them. One environme
 engine (830 MB) and serves all sessions that need it; the other Pythons test what needs no engine.
 """
 
-import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from ctypes.util import find_library
 from pathlib import Path
 
@@ -20,8 +16,8 @@ import nox
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "lanes", "alone"]
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of a dozen processes would compile every test anew
+nox.options.sessions = ["lint", "types", "tests", "engine_tests", "together", "browser"]
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of a test run's processes would compile every test anew
 
 ROOT = Path(__file__).parent
 PACKAGES = (ROOT / "packages" / "analytics", ROOT / "packages" / "analytics-server")
@@ -32,10 +28,6 @@ TEST_LIBRARIES = (*RUNNER, "hypothesis>=6.150", "psutil>=6", "httpx>=0.28")
 # A file shares its servers, conftest.py says which files begin. Most tests wait half of their time, Chromium does not.
 SIDE_BY_SIDE = ("--dist", "loadfile", "--no-loadscope-reorder", "-n")
 PROCESSES, PROCESSES_WITH_CHROMIUM = "4", "3"
-# What the default run does at the same time, so that no session's last test leaves the machine idle; with how many
-# processes each, so that the lanes end together.
-LANES = {("engine_tests",): "4", ("together", "browser"): "2", ("tests", "types"): "2"}
-IN_LANE = "NOX_IN_LANE"
 TOOLKITS = ("click>=8.2", "typer>=0.20", "PySide6-Essentials>=6.9")  # on one Python only
 WITHOUT_TOOLKITS = f"--ignore={PACKAGES[0] / 'tests' / 'toolkits'}"
 FRAMEWORKS = ("django>=5.2", "fastapi>=0.135", "flask>=3.1", "gevent>=25", "gunicorn>=25")
@@ -88,19 +80,8 @@ def install_parts(session: nox.Session, **packages: str) -> None:
     """Install the Debian packages of the commands that are missing, when we are root; tests say what else they skip."""
     missing = [package for command, package in packages.items() if shutil.which(command) is None]
     if missing and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        with one_at_a_time():
-            session.run("apt-get", "update", "-qq", external=True)
-            session.run("apt-get", "install", "-y", "-qq", *missing, external=True, silent=True)
-
-
-@contextlib.contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Inside, no other lane installs Debian packages."""
-    import fcntl  # as apt-get, not on Windows
-
-    with (ROOT / ".nox" / "apt.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", *missing, external=True, silent=True)
 
 
 def run_with_engine(session: nox.Session, *arguments: str, libraries: tuple[str, ...] = ()) -> None:
@@ -117,13 +98,8 @@ def run_with_engine(session: nox.Session, *arguments: str, libraries: tuple[str,
 
 
 def sharing(chosen: str, processes: str = PROCESSES) -> list[tuple[str, ...]]:
-    """Return pytest's options for the chosen tests that run beside each other, and for those that must not.
-
-    In a lane the latter are left to the session `alone`.
-    """
-    in_lane = os.environ.get(IN_LANE)
-    beside = (*SIDE_BY_SIDE, in_lane or processes, "-m", f"({chosen}) and not alone")
-    return [beside] if in_lane else [beside, ("-m", f"({chosen}) and alone")]
+    """Return pytest's options for the chosen tests that run beside each other, and for those that must not."""
+    return [(*SIDE_BY_SIDE, processes, "-m", f"({chosen}) and not alone"), ("-m", f"({chosen}) and alone")]
 
 
 def run_tests(session: nox.Session, chosen: str, folder: str, processes: str = PROCESSES) -> None:
@@ -210,38 +186,6 @@ def browser(session: nox.Session) -> None:
     if shutil.which("chromium") is None:
         session.skip("Chromium is missing and only root may install it: apt-get install chromium")
     run_tests(session, "browser", "tests/browser", PROCESSES_WITH_CHROMIUM)
-
-
-@nox.session(requires=["engine"], venv_backend="none")
-def lanes(session: nox.Session) -> None:
-    """The sessions of LANES beside each other; what a lane has printed is shown when it ends."""
-    session.log(f"they write to {', '.join(str(log_of(lane).relative_to(ROOT)) for lane in LANES)}")
-    with ThreadPoolExecutor(len(LANES)) as threads:
-        running = {threads.submit(run_lane, lane): lane for lane in LANES}
-        for ended in as_completed(running):
-            sys.stdout.write(log_of(running[ended]).read_text(encoding="utf-8", errors="replace"))
-    if any(ended.result() for ended in running):
-        session.error("a session failed; see above")
-
-
-def log_of(lane: tuple[str, ...]) -> Path:
-    return ROOT / ".nox" / f"{lane[0]}.log"
-
-
-def run_lane(lane: tuple[str, ...]) -> int:
-    """Return the exit code of nox with these sessions."""
-    command = [sys.executable, "-m", "nox", "--session", *lane]
-    with log_of(lane).open("wb") as log:
-        environ = os.environ | {IN_LANE: LANES[lane]}
-        return subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environ, check=False).returncode
-
-
-@nox.session(requires=["engine"], venv_backend="none")
-def alone(session: nox.Session) -> None:
-    """What promises seconds, of all tests, when nothing else runs."""
-    chosen = "alone and not faults" + ("" if shutil.which("chromium") else " and not browser")
-    arguments = ("-m", "pytest", "-m", chosen, WITHOUT_TOOLKITS, "packages", "tests")
-    run_with_engine(session, *arguments, libraries=WITH_ENGINE)
 
 
 @nox.session(requires=["engine"], venv_backend="none")

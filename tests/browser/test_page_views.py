@@ -62,6 +62,7 @@ def test_a_new_query_is_a_page_where_it_is_a_step_of_the_history(visitor: Visito
         "history.back()",
         "history.replaceState({}, '', '/list?filter=a')",
         "shockmouse.track('filtered')",
+        "history.pushState({}, '', '/list?filter=a')",  # the same address again
         "history.pushState({}, '', '/item')",
     ):
         tab.evaluate(change)

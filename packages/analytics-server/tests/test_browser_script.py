@@ -55,6 +55,11 @@ def test_the_served_copies_are_made_of_the_source_as_it_is_now(build_agent: Modu
     assert [result.read_text(encoding="utf-8") for result in build_agent.RESULTS] == [made, made]
 
 
+def test_declarations_that_follow_each_other_become_one(build_agent: ModuleType) -> None:
+    source = "const a = () => {\n  const b = 1\n  c(b)\n  let d = true\n}\nlet e\nif (e) {\n  f()\n}\nconst g = false\n"
+    assert build_agent.build(source) == "let n=()=>{let e=1\nc(e)\nlet a=!0},t\nif(t){f()}\nlet o=!1\n"
+
+
 def test_comments_and_white_space_are_removed(build_agent: ModuleType) -> None:
     source = 'a = "// no comment" // a comment\n\nb = /[/"]+/.test(a)\n  ? a + +1 : 2 / a / 3\na++\nb()\n'
     assert build_agent.build(source) == 'a="// no comment"\nb=/[/"]+/.test(a)?a+ +1:2/a/3\na++\nb()\n'
@@ -73,7 +78,7 @@ def test_comments_and_white_space_are_removed(build_agent: ModuleType) -> None:
         ('const text = "text", kept = other.text?.x\ntext.kept(kept)', 'let e="text",t=other.text?.x\ne.kept(t)'),
         # What one statement knows is forgotten by the next; what is known to all is not taken by any.
         ("(() => {\n  const { twice } = a => 2 * a\n  const half = whole => whole / twice(1)\n})()",
-         "(()=>{let{twice:u}=e=>2*e\nlet p=e=>e/u(1)})()"),
+         "(()=>{let{twice:u}=e=>2*e,p=e=>e/u(1)})()"),
     ],
 )  # fmt: skip
 def test_only_what_the_source_declares_gets_short_names(build_agent: ModuleType, source: str, built: str) -> None:

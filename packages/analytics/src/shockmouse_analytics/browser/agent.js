@@ -293,7 +293,7 @@
   }
   const view = (part, again) => {
     const now = locate(again)
-    if (page && !again && page[part] === now[part]) return (page.url = now.url)
+    if (page && !again && page[part] === now[part]) return (page[whole] = now[whole])
     if (page) engagement()
     for (const form of forms.keys()) if (!form.isConnected) formEnd(form, "abandon")
     page = now
@@ -378,7 +378,8 @@
 
   // --- forms: names and order of the fields, never a value ---
   const forms = new Map()
-  const SECRET = /pass|pwd|^hidden|card|kart|cc[-_n]|cvc|cvv|secur|iban|ssn|secret|token|p[ai]n$|otp/i // in type, autocomplete and name
+  // In type, autocomplete and name.
+  const SECRET = /pass|pwd|^hidden|card|kart|cc[-_n]|cvc|cvv|secur|iban|ssn|secret|token|p[ai]n$|otp/i
   const touch = event => {
     const path = inner(event)
     const { form, name, id, type, autocomplete } = path[0]
@@ -540,7 +541,7 @@
     early.forEach?.(safely(([name, ...given]) => api[name]?.(...given)))
     attention()
     wrap(history, "pushState", moved(whole))
-    wrap(history, "replaceState", moved("path")) // another query only: the same page, told more exactly
+    wrap(history, "replaceState", moved("path")) // another query only: the same page
     listen("popstate hashchange", moved(whole)) // without "hash" in data-autotrack the address stays the same
     listen("hashchange", choose)
     listen("focus blur", attention)
