@@ -1,6 +1,5 @@
 """Erasure: nothing of the subject is left anywhere, and every count is as if it had never come."""
 
-import asyncio
 import fcntl
 import signal
 import subprocess
@@ -18,14 +17,11 @@ from msgspec import Raw
 
 from shockmouse_analytics_server import erasure, person_erasure
 from shockmouse_analytics_server.erasure_journal import Subject
-from shockmouse_analytics_server.erasure_work import Place as ErasurePlace
 from shockmouse_analytics_server.erasure_work import Work
 from shockmouse_analytics_server.errors import DatabaseError
 from shockmouse_analytics_server.folder import loading_lock
 from shockmouse_analytics_server.rollups import ROLLUPS
 from shockmouse_analytics_server.rows import Row
-from shockmouse_analytics_server.subject_export import lines_of
-from shockmouse_analytics_server.subjects import find_ids
 
 from .conftest import Place
 from .erasing import Node
@@ -173,23 +169,6 @@ def test_what_waits_in_the_spool_is_erased_too(node: Node) -> None:
     assert counted(receipt)["spool"] == (1, 1, 0)
     assert counted(receipt)["events"] == (1, 1, 0)
     assert devices_left(node) == ["other"]
-
-
-def test_an_event_that_is_loaded_during_a_subject_export_is_told_once(node: Node) -> None:
-    stored, waiting = event(user_id="anna"), event(user_id="anna")
-    node.load(stored)
-    node.spool(waiting)
-
-    async def export(place: ErasurePlace) -> list[str]:
-        subject = Subject(project="shop", user_id="anna")
-        told = []
-        async for table, line in lines_of(place, subject, await find_ids(place.database, subject)):
-            if table in ("events", "spool"):
-                told.append(msgspec.json.decode(line)["row"]["event_id"])
-                await asyncio.to_thread(node.load_waiting)
-        return told
-
-    assert sorted(node.run(export)) == sorted([stored.event_id, waiting.event_id])
 
 
 def test_the_identifiers_are_nowhere_on_the_disk(node: Node) -> None:

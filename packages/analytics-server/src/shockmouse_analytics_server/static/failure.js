@@ -22,8 +22,7 @@ const tryAgain = () => button("Try again", () => go(href({}), { replace: true })
 
 function wayOut() {
   const { name, title } = describe(describe(current().get("view") || "overview").parent || "overview")
-  const usual = { period: null, from: null, to: null }
-  return element("a", { class: "button", href: hrefOf(name, usual) }, `Open ${title}`)
+  return element("a", { class: "button", href: hrefOf(name) }, `Open ${title}`)
 }
 
 // The same, for a whole view: filters of the address that no question understands are named, each with the way out.

@@ -79,16 +79,19 @@ export async function show(place, { asking, parameters, period, zone, signal, is
   })
 }
 
-// Where nothing is counted, because only bots came or nothing fits the filters.
+const LONGEST = "12mo"
+
+// Where nothing is counted, because only bots came, nothing fits the filters, or nobody came.
 async function tellWhy(place, asking, parameters) {
   const { events } = await asking.ask("stats", { bots: "only" })
   const way = (words, changes) => element("a", { href: href(changes) }, words)
+  const longer = way("Look at the last 12 months", { period: LONGEST, from: null, to: null })
   const bots = `Only bots came in this period: ${count(events)} of their events are left out. `
   const words = events
     ? [bots, element("a", { href: hrefOf("bots") }, "See why")]
     : parameters.has("filter")
       ? ["Nothing in this period fits the filters. ", way("Take them out", { filter: null })]
-      : ["Nothing came in this period. ", way("Look at the last 12 months", { period: "12mo", from: null, to: null })]
+      : ["Nothing came in this period. ", parameters.get("period") === LONGEST ? null : longer]
   place.append(element("p", { class: "note", role: "status" }, ...words)) // over the empty chart, so that nothing moves
 }
 
