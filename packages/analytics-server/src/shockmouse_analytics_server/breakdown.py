@@ -17,7 +17,7 @@ from msgspec import Struct
 from .clickhouse import Database
 from .filters import Expression, express
 from .question import Question
-from .totals import Totals, is_whole_days, whole_days, whole_weeks
+from .totals import Totals, is_whole_days, sum_up, whole_days, whole_weeks
 from .wire import EventType
 
 DEFAULT_METRICS = "visitors,sessions,pageviews,events"
@@ -127,7 +127,7 @@ def by_event(question: Question, value: Expression, metrics: list[str]) -> str:
 
 def by_whole_session(question: Question, value: Expression, metrics: list[str]) -> str:
     """Return the statement over sessions by what they began or ended with: right where no device is sampled."""
-    return question.sql("breakdown_of_sessions", value=value.sql, order=ORDERS[metrics[0]])
+    return question.sql("breakdown_of_sessions", value=value.sql, order=ORDERS[metrics[0]], counted=sum_up(metrics))
 
 
 def by_session(question: Question, value: Expression, metrics: list[str]) -> str:

@@ -1,20 +1,14 @@
--- breakdown_of_sessions: visitors, sessions and all that is counted of them by what they began or ended with.
+-- breakdown_of_sessions: what is counted of sessions, by what they began or ended with.
 -- Why: without sampled devices it takes 40 % less time than grouping by device first.
 -- Parameters: those of the session source and of the filters; start, end DateTime64(3) UTC, half-open; rows, offset UInt64.
--- Columns: value String; visitors UInt64, right where heaviest, the greatest weight of all, is 1; sessions, events,
---     pageviews, bounces, views, duration_ms Float64, weighted.
-select
-    value, visitors, sessions, events, pageviews, bounces, views, duration_ms, max(group_heaviest) over () as heaviest
+-- Mark: counted: what is summed up of the sessions of a value.
+-- Columns: value String; heaviest Float64, the greatest weight of all; those wanted of: visitors UInt64, right where
+--     heaviest is 1; sessions, events, pageviews, bounces, views, duration_ms Float64, weighted.
+select * except (group_heaviest), max(group_heaviest) over () as heaviest
 from
 (
-    select
-        {{value}} as value, uniqExact(device_hash) as visitors, sum(sessions.weight) as sessions,
-        sum(sessions.weight * sessions.events) as events, sum(sessions.weight * sessions.views) as pageviews,
-        sum(sessions.weight * (sessions.views = 1 and sessions.actions = 0)) as bounces,
-        sum(sessions.weight * sessions.views) as views,
-        sum(sessions.weight * (toUnixTimestamp64Milli(ended) - toUnixTimestamp64Milli(started))) as duration_ms,
-        max(sessions.weight) as group_heaviest
-    from ({{sessions}}) as sessions
+    select {{value}} as value, {{counted}}, max(weight) as group_heaviest
+    from ({{sessions}}) as found
     where started >= {start:DateTime64(3, 'UTC')} and started < {end:DateTime64(3, 'UTC')} and {{session_fits}}
     group by value
 )
