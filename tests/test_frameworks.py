@@ -123,6 +123,8 @@ def test_the_script_comes_from_the_site_in_every_framework(name: str, running: S
         assert page.headers["content-length"] == str(len(page.body))
         script = site.ask("GET", "/_shockmouse/agent.js")
         assert site.ask("GET", "/_shockmouse/agent.js", If_None_Match=script.headers["etag"]).status == 304
+        zipped = site.ask("GET", "/_shockmouse/agent.js", Accept_Encoding="gzip")
+        assert zipped.headers["etag"] != script.headers["etag"]
         before, lost = too_large(running), {"too_large": 2}
         batch = json.dumps({"batch_id": str(uuid.uuid4()), "dropped": lost, "events": [click()]}).encode()
         for _ in range(2):

@@ -101,6 +101,10 @@ def test_it_may_be_kept_by_browsers_and_used_by_every_site(worker: Worker) -> No
     again = fetch(worker, "/agent.js", If_None_Match=first.headers["etag"])
     assert (again.status, again.body, again.headers["etag"]) == (304, b"", first.headers["etag"])
     assert fetch(worker, "/agent.js", If_None_Match='"another"').status == 200
+    zipped = fetch(worker, "/agent.js", Accept_Encoding="gzip")
+    assert zipped.headers["etag"] != first.headers["etag"]
+    assert fetch(worker, "/agent.js", Accept_Encoding="gzip", If_None_Match=first.headers["etag"]).status == 200
+    assert fetch(worker, "/agent.js", Accept_Encoding="gzip", If_None_Match=zipped.headers["etag"]).status == 304
 
 
 def test_under_its_further_name_it_posts_to_the_further_name_of_ingestion(worker: Worker) -> None:

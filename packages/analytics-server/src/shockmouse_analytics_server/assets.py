@@ -62,10 +62,10 @@ ASKED_AGAIN = "no-cache"
 
 
 class Asset(Struct, frozen=True):
-    """One file as it is sent."""
+    """One file as it is sent; each form has a tag of its own, as they are not the same bytes."""
 
-    etag: str
     media_type: str
+    digest: str
     plain: bytes
     zipped: bytes
 
@@ -78,30 +78,31 @@ class Assets:
         bodies = {name: folder.joinpath(name).read_bytes() for name in NAMES}
         self.version = hashlib.sha256(b"".join(bodies[name] for name in NAMES)).hexdigest()[:12]
         bodies[PAGE] = bodies[PAGE].replace(MARK.encode(), self.version.encode())
-        self._assets = {name: make_asset(name, body) for name, body in bodies.items()}
+        self._assets = {name: make_asset(TYPES[name[name.rindex(".") :]], body) for name, body in bodies.items()}
 
     def page(self, request: Request, status: int = 200) -> Response:
         """Return the page, which is asked for again each time."""
-        return respond(self._assets[PAGE], request, ASKED_AGAIN, status)
+        return respond(self._assets[PAGE], request, {"Cache-Control": ASKED_AGAIN}, status)
 
     def file(self, request: Request, version: str, name: str) -> Response | None:
         """Return one of the files, None when there is none of this name."""
         if name not in self._assets or name == PAGE:
             return None
-        return respond(self._assets[name], request, KEPT if version == self.version else ASKED_AGAIN)
+        cache = KEPT if version == self.version else ASKED_AGAIN
+        return respond(self._assets[name], request, {"Cache-Control": cache})
 
 
-def make_asset(name: str, body: bytes) -> Asset:
-    etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    return Asset(etag, TYPES[name[name.rindex(".") :]], body, gzip.compress(body, 9, mtime=0))
+def make_asset(media_type: str, body: bytes) -> Asset:
+    return Asset(media_type, hashlib.sha256(body).hexdigest()[:16], body, gzip.compress(body, 9, mtime=0))
 
 
-def respond(asset: Asset, request: Request, cache: str, status: int = 200) -> Response:
-    """Return the file, or 304 for a browser that has it."""
-    headers = {"Cache-Control": cache, "ETag": asset.etag, "Vary": "Accept-Encoding"}
-    if status == 200 and asset.etag in request.headers.get("if-none-match", ""):
+def respond(asset: Asset, request: Request, headers: dict[str, str], status: int = 200) -> Response:
+    """Return the file in the form that the browser takes, or 304 for one that has it."""
+    is_zipped = "gzip" in request.headers.get("accept-encoding", "")
+    etag = f'"{asset.digest}-gzip"' if is_zipped else f'"{asset.digest}"'
+    headers = {**headers, "ETag": etag, "Vary": "Accept-Encoding"}
+    if status == 200 and etag in request.headers.get("if-none-match", ""):
         return Response(None, 304, headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        zipped = {**headers, "Content-Encoding": "gzip"}
-        return Response(asset.zipped, status, zipped, asset.media_type)
+    if is_zipped:
+        return Response(asset.zipped, status, {**headers, "Content-Encoding": "gzip"}, asset.media_type)
     return Response(asset.plain, status, headers, asset.media_type)

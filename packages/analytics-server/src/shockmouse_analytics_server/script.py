@@ -4,55 +4,39 @@ Under its further name it posts to the further name of ingestion, EVENTS_PATH, r
 knows the usual names matches neither, and a proxy may put a prefix before both.
 """
 
-import gzip
-import hashlib
 import json
 import posixpath
 from importlib.resources import files
 
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from .assets import Asset, make_asset, respond
 
 PATH = "/agent.js"
 EVENTS_NAME = '"v1/events"'  # as it stands in the script, once
 MAX_AGE_SECONDS = 3600
 HEADERS = {
     "Cache-Control": f"public, max-age={MAX_AGE_SECONDS}",
-    "Vary": "Accept-Encoding",
     "Access-Control-Allow-Origin": "*",  # for pages that load it with `crossorigin`
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
 
-class Script(Struct, frozen=True):
-    """What is served under one name."""
-
-    etag: str
-    plain: bytes
-    zipped: bytes
-
-
-def make_script(events_name: str = "") -> Script:
+def make_script(events_name: str = "") -> Asset:
     """Return the script; with a name, it posts to that name, relative to its own."""
     text = files(__package__).joinpath("static", "agent.js").read_text(encoding="utf-8")
     if events_name:
         text = text.replace(EVENTS_NAME, json.dumps(events_name))
-    body = text.encode()
-    return Script(f'"{hashlib.sha256(body).hexdigest()[:16]}"', body, gzip.compress(body, 9, mtime=0))
+    return make_asset("text/javascript", text.encode())
 
 
-def route(path: str, script: Script) -> Route:
-    """Return the route that serves the script, with 304 for a browser that has it."""
+def route(path: str, script: Asset) -> Route:
+    """Return the route that serves the script."""
 
     async def serve(request: Request) -> Response:
-        headers = {**HEADERS, "ETag": script.etag}
-        if script.etag in request.headers.get("if-none-match", ""):
-            return Response(None, 304, headers)
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(script.zipped, 200, {**headers, "Content-Encoding": "gzip"}, "text/javascript")
-        return Response(script.plain, 200, headers, "text/javascript")
+        return respond(script, request, HEADERS)
 
     return Route(path, serve)
 

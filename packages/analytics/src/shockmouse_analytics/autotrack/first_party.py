@@ -57,7 +57,7 @@ class FirstParty:
         self._visits = visits
         self._script = _read_script()
         self._zipped = gzip.compress(self._script or b"", 9, mtime=0)
-        self._etag = f'"{hashlib.sha256(self._script or b"").hexdigest()[:16]}"'
+        self._digest = hashlib.sha256(self._script or b"").hexdigest()[:16]
 
     @property
     def has_script(self) -> bool:
@@ -121,16 +121,18 @@ class FirstParty:
             return _refuse(404, "this installation has no script")
         if request.method not in ("GET", "HEAD"):
             return _refuse(405, "the script is read by GET", ("allow", "GET, HEAD"))
+        is_zipped = "gzip" in request.header("accept-encoding")
+        etag = f'"{self._digest}-gzip"' if is_zipped else f'"{self._digest}"'  # not the same bytes
         headers = (
             ("content-type", "text/javascript; charset=utf-8"),
             ("cache-control", "public, max-age=3600"),
-            ("etag", self._etag),
+            ("etag", etag),
             ("vary", "Accept-Encoding"),
             ("x-content-type-options", "nosniff"),
         )
-        if self._etag in request.header("if-none-match"):
+        if etag in request.header("if-none-match"):
             return Answer(304, headers[1:4])
-        if "gzip" in request.header("accept-encoding"):
+        if is_zipped:
             return Answer(200, (*headers, ("content-encoding", "gzip")), self._zipped)
         return Answer(200, headers, self._script)
 
