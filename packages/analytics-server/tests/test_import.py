@@ -343,6 +343,15 @@ def test_a_line_that_is_no_event_of_an_export_is_refused(wrong: dict[str, Any]) 
     assert refused.value.reason
 
 
+@pytest.mark.parametrize("privacy", ["strict", "balanced", "full"])
+def test_of_an_address_is_kept_what_ingestion_would_keep(privacy: str) -> None:
+    line = line_of(ip="198.51.100.77", user_agent="Firefox", privacy=privacy)
+    kept = [read_row(line, msgspec.structs.replace(EVER, ip=mode), 2e9) for mode in ("truncate", "drop", "keep")]
+    expected = ["198.51.100.0", "", "198.51.100.77"] if privacy == "full" else ["", "", "198.51.100.77"]
+    assert [row.ip for row in kept] == expected
+    assert [row.user_agent for row in kept] == ["Firefox" if privacy == "full" else ""] * 3
+
+
 def test_a_refused_line_is_told_in_our_words() -> None:
     with pytest.raises(RefusedError, match=r"^seq is -1, but should be a whole number of at least 0$"):
         read_row(line_of(seq=-1), EVER, NOON.timestamp() + 100 * 86_400)

@@ -58,6 +58,11 @@ def anonymise(address: str, mode: str) -> str:
     return "" if mode == "drop" or not address else _shorten(address, mode == "keep")
 
 
+def kept_address(address: str, mode: str, *, is_discreet: bool) -> str:
+    """Return what a row keeps of an address; where a person is to stay unknown, nothing of a shortened one."""
+    return "" if is_discreet and mode != "keep" else anonymise(address, mode)
+
+
 @lru_cache(_CACHED_ADDRESSES)
 def _shorten(text: str, is_kept: bool) -> str:
     address = read_address(text)

@@ -13,13 +13,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from .addresses import anonymise
+from .addresses import anonymise, kept_address
 from .agents import read_agent
 from .campaigns import read_link
 from .envelope import Library
 from .fingerprints import NO_FINGERPRINT, Fingerprint
 from .rows import ROW_COLUMNS, Row, Unplaced
-from .wire import Event
+from .wire import DISCREET, Event
 
 SKEW_SECONDS = 60
 DAY_SECONDS = 24 * 60 * 60
@@ -27,8 +27,6 @@ YEAR_2000 = 946_684_800.0
 YEAR_2200 = 7_258_118_400.0
 CLAMPED = frozenset({"future", "before_2000", "past_retention"})  # flags of times that became that of arrival
 BROWSER_SCRIPT = "shockmouse-agent"
-# What a row of these modes must not name: they tell too much of a person.
-_DISCREET = frozenset({"strict", "balanced"})
 _CACHED_DEVICES = 2048
 
 
@@ -142,7 +140,7 @@ def parse_user_agent(row: Row, event: Event, arrival: Arrival) -> None:
     agent = read_agent(user_agent)
     row.browser, row.browser_version = agent.browser, agent.browser_version
     row.os, row.os_version, row.device_type = agent.os, agent.os_version, agent.device_type
-    row.user_agent = "" if row.privacy in _DISCREET else user_agent
+    row.user_agent = "" if row.privacy in DISCREET else user_agent
 
 
 def mark_bot(row: Row, event: Event, arrival: Arrival) -> None:
@@ -173,9 +171,8 @@ def read_campaign(row: Row, event: Event, arrival: Arrival) -> None:
 
 
 def anonymise_address(row: Row, event: Event, arrival: Arrival) -> None:
-    """Keep of the address what the project allows; where a person is to stay unknown, nothing of a shortened one."""
-    if arrival.ip_mode == "keep" or row.privacy not in _DISCREET:
-        row.ip = anonymise(event.context.ip or arrival.address, arrival.ip_mode)
+    """Keep of the address what the project and the privacy mode allow."""
+    row.ip = kept_address(event.context.ip or arrival.address, arrival.ip_mode, is_discreet=row.privacy in DISCREET)
 
 
 STEPS = (correct_time, keep_device, find_country, parse_user_agent, mark_bot, read_campaign, anonymise_address)

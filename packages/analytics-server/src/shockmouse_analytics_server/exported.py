@@ -15,12 +15,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Raw
 
-from .addresses import anonymise
+from .addresses import kept_address
 from .json_limits import EMPTY_OBJECT, MAX_INTEGER, MAX_STRING_BYTES, RefusedError, decode_part, normalise
 from .mismatch import explain
 from .projects import Project
 from .rows import Row
-from .wire import EventType, Privacy
+from .wire import DISCREET, EventType, Privacy
 
 DAY_SECONDS = 86_400.0
 FIRST = 946_684_800.0  # 2000-01-01
@@ -96,7 +96,9 @@ def read_row(line: bytes, project: Project, now: float) -> Row:
     columns["event_id"] = str(columns["event_id"])
     columns["batch_id"] = str(columns["batch_id"] or columns["event_id"])
     columns["fingerprint"] = columns["fingerprint"] or {}
-    columns["ip"] = anonymise(columns["ip"], project.ip)
+    is_discreet = columns["privacy"] in DISCREET
+    columns["ip"] = kept_address(columns["ip"], project.ip, is_discreet=is_discreet)
+    columns["user_agent"] = "" if is_discreet else columns["user_agent"]
     columns |= {"retention": project.retention_days, "rollup_retention": project.counts_days}
     return Row(project=project.name, **columns)
 

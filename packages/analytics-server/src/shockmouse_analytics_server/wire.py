@@ -29,6 +29,8 @@ EventType = Literal[
     "track", "page", "screen", "click", "form", "performance", "error", "identify", "group", "alias", "consent"
 ]
 Privacy = Literal["", "strict", "balanced", "full"]
+# What a row of these modes must not name: addresses and user agents tell too much of a person.
+DISCREET = frozenset({"strict", "balanced"})
 
 
 class Limits(Struct, frozen=True, kw_only=True):
