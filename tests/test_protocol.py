@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shockmouse_analytics import Analytics
+from shockmouse_analytics.counts import LOSSES
 from shockmouse_analytics.gzip_member import append, pack, plain_bytes
 from shockmouse_analytics_server.body import plain_bytes as read_body
 from shockmouse_analytics_server.errors import BodyError
+from shockmouse_analytics_server.ingest import CLIENT_REASONS
 from shockmouse_analytics_server.wire import Batch, Limits, decode
 
 
@@ -185,3 +187,7 @@ def test_a_packed_batch_that_a_disk_has_damaged_is_refused_or_read_as_it_was(
     except BodyError:
         return
     assert read == start + end
+
+
+def test_the_server_knows_every_loss_that_the_client_tells_of() -> None:
+    assert LOSSES <= CLIENT_REASONS

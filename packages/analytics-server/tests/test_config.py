@@ -48,6 +48,8 @@ def test_a_flag_goes_before_a_variable():
         ("SHOCKMOUSE_AGENT_PATH", "agent.js"),
         ("SHOCKMOUSE_EVENTS_PATH", "/api/v1/stats"),
         ("SHOCKMOUSE_EVENTS_PATH", "/a/../b"),
+        ("SHOCKMOUSE_AGENT_PATH", "/session"),
+        ("SHOCKMOUSE_EVENTS_PATH", "/data-health"),
         ("SHOCKMOUSE_LOG_FORMAT", "xml"),
         ("SHOCKMOUSE_RATE_LIMIT_EVENTS_PER_SECOND", "-1"),
         ("SHOCKMOUSE_DATA_DIR", ""),

@@ -39,6 +39,13 @@ def test_a_day_is_23_or_25_hours_long_when_the_clock_changes() -> None:
     assert len(starts("Europe/Paris", "2026-10-25", "2026-10-26", "hour")) == 25
 
 
+def test_a_day_that_there_was_not_is_not_shown() -> None:
+    assert starts("Pacific/Apia", "2011-12-29", "2012-01-01", "day") == [
+        "2011-12-29T00:00:00-10:00",
+        "2011-12-31T00:00:00+14:00",
+    ]
+
+
 def test_the_hour_that_comes_twice_is_shown_twice() -> None:
     assert starts("Europe/Paris", "2026-10-25T01:30", "2026-10-25T03:30", "hour") == [
         "2026-10-25T01:00:00+02:00",

@@ -304,11 +304,13 @@ async def views_away(database: Database) -> AsyncIterator[None]:
         await database.execute(f"drop view {view['name']} sync")
     for name, _ in await tables_of(database):
         await database.execute(f"system stop ttl merges {name}")
-    yield
-    for name, _ in await tables_of(database):
-        await database.execute(f"system start ttl merges {name}")
-    for view in views:
-        await database.execute(view["made"])
+    try:
+        yield
+    finally:
+        for name, _ in await tables_of(database):
+            await database.execute(f"system start ttl merges {name}")
+        for view in views:
+            await database.execute(view["made"])
 
 
 async def load(database: Database, table: Table, source: Path, progress: Progress) -> None:

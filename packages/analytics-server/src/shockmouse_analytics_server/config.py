@@ -222,7 +222,7 @@ def check_file(path: Path) -> str | None:
 
 def check_route(path: str) -> str | None:
     """Refuse a further name that hides a route of our own, or that a proxy would rewrite."""
-    if re.match(r"^/(api|static|healthz|readyz|metrics|openapi\.json|sign-in|sign-out|totals)(/|$)", path):
+    if re.match(r"^/(api|static|session|data-health|sign-in|sign-out|healthz|readyz|metrics|openapi\.json)(/|$)", path):
         return f"{path} is taken by the server itself"
     if "//" in path or re.search(r"/\.{1,2}(/|$)", path):
         return f"{path} has empty or dotted parts"

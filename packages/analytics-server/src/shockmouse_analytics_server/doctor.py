@@ -1,5 +1,6 @@
 """`doctor`: looks at folder, disk, spool, database and clock, and says what to do about what is wrong."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -104,9 +105,8 @@ def look_at_disk(data_dir: Path, spool_max_bytes: int) -> Iterator[Finding]:
 def look_at_file(path: Path, advice: str) -> Iterator[Finding]:
     """Yield whether a SQLite file is sound; the advice is for when it is not."""
     try:
-        with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10) as connection:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
             found = connection.execute("pragma quick_check(1)").fetchone()[0]
-        connection.close()
     except sqlite3.Error as exc:
         found = str(exc)
     if found == "ok":

@@ -242,6 +242,10 @@ async def ensure_engine(data_dir: Path, *, wait_seconds: float = 30) -> AsyncIte
         await asyncio.sleep(RETRY_SECONDS)
     try:
         yield
+    except Exception:  # of ours; others may have a lease
+        await unused(data_dir)
+        raise
+    else:
         await unused(data_dir)
     finally:
         assert child.stdin is not None

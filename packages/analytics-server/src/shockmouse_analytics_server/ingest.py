@@ -46,7 +46,6 @@ REFUSED = (BodyError, BatchReusedError, SpoolFullError, SpoolBrokenError, Locked
 # The client's reasons; whatever else a sender may claim counts as one, so that nobody fills the counters with names.
 CLIENT_REASONS = frozenset(
     {
-        "before_send",
         "before_send_failed",
         "closed",
         "invalid",
@@ -54,6 +53,7 @@ CLIENT_REASONS = frozenset(
         "offline_full",
         "queue_full",
         "retry_expired",
+        "store_damaged",
         "store_failed",
         "too_large",
     }

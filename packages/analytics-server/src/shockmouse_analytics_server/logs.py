@@ -19,7 +19,7 @@ FRAMES = 4
 
 
 class Lines(logging.Formatter):
-    """Formats a record as one line; `process` is supervisor, http, loader or engine."""
+    """Formats a record as one line; `process` is serve, http, loader, engine or command."""
 
     def __init__(self, process: str, form: Literal["text", "json"]) -> None:
         super().__init__()

@@ -102,7 +102,7 @@ class MigrationLock:
         await self._comment("free")
 
     async def beat(self) -> None:
-        """Say every third of the expiry that we live; ends when nobody could hear it."""
+        """Say every third of the expiry that we live, until cancelled; what cannot be said is left out."""
         while True:
             await asyncio.sleep(self._expiry / 3)
             with contextlib.suppress(DatabaseError):

@@ -62,11 +62,11 @@ export async function show(place, { asking, parameters, period, zone, signal, is
   if (!current.events) tellWhy(chartBox.parentElement, asking, parameters).catch(() => null)
   drawTotals(totals, current, before, metric, compares)
   drawChart(chartBox, await series, metric, period)
-  followNow(now, asking, signal)
-  // Rollups answer all of these; what filters events, as the last two do, waits until they are there.
+  // Rollups answer all of these; what reads events, as the last two and who is here now, waits until they are there.
   const isRolledUp = ({ made }) => made.id !== "card-happenings"
   await Promise.all(cards.filter(isRolledUp).map(({ body, load }) => loaded(body, () => load(asking))))
   performance.mark("ready")
+  followNow(now, asking, signal)
   const others = [...cards.filter((each) => !isRolledUp(each)), goals]
   await Promise.all(others.map(({ body, load }) => loaded(body, () => load(asking))))
   let rounds = 0 // what reads events one by one is asked for again in each tenth only
@@ -119,7 +119,11 @@ function drawTotals(place, current, before, [chosen], compares) {
           "aria-current": name === chosen ? "true" : null,
         },
         element("span", { class: "label" }, title),
-        element("strong", {}, current ? format(current[name]) : "–"),
+        element(
+          "strong",
+          { title: current && format === compact ? count(current[name]) : null },
+          current ? format(current[name]) : "–",
+        ),
         compares
           ? element(
               "span",
@@ -179,17 +183,18 @@ function intervals(period) {
   )
 }
 
-// Visitors of the last five minutes, again and again until another view is shown.
-export function followNow(place, asking, signal) {
+// Visitors of the last five minutes, again and again until another view is shown; nothing while nobody can tell.
+function followNow(place, asking, signal) {
   const tell = async () => {
     if (document.visibilityState !== "visible") return
     const { visitors } = await asking.ask("realtime", { from: null, to: null, limit: 1 }).catch(() => ({}))
-    if (visitors !== undefined && !signal.aborted)
-      replace(
-        place,
-        element("span", { class: visitors ? "pulse" : "pulse still", "aria-hidden": "true" }),
-        `${count(visitors)} ${visitors === 1 ? "visitor" : "visitors"} now`,
-      )
+    if (signal.aborted) return
+    if (visitors === undefined) return replace(place)
+    replace(
+      place,
+      element("span", { class: visitors ? "pulse" : "pulse still", "aria-hidden": "true" }),
+      `${count(visitors)} ${visitors === 1 ? "visitor" : "visitors"} now`,
+    )
   }
   const timer = setInterval(tell, NOW_EVERY)
   signal.addEventListener("abort", () => clearInterval(timer))

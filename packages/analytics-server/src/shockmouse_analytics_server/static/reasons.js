@@ -45,7 +45,6 @@ const EVENT = {
   too_many_keys: "Its objects have too many keys.",
 }
 const SENDER = {
-  before_send: "The program's own before_send left them out.",
   before_send_failed: "The program's own before_send failed.",
   closed: "They came after the client was closed.",
   invalid: "The call was wrong: no name, or values that are no JSON.",
@@ -54,6 +53,7 @@ const SENDER = {
   other: "For a reason that only the sender knows.",
   queue_full: "The sender's queue in memory was full.",
   retry_expired: "They could not be delivered for too long.",
+  store_damaged: "The sender's disk queue was damaged.",
   store_failed: "The sender's disk failed.",
   too_large: "They were larger than an event may be.",
 }
