@@ -96,6 +96,28 @@ def test_a_long_folder_has_its_socket_elsewhere(tmp_path, monkeypatch):
         shutil.rmtree(short)
 
 
+def test_a_command_that_fails_leaves_the_engine_to_who_uses_it(tmp_path):
+    async def failing(begun: asyncio.Event, goes_on: asyncio.Event) -> None:
+        async with ensure_engine(tmp_path):
+            begun.set()
+            await goes_on.wait()
+            raise ValueError("failed")
+
+    async def scenario() -> list:
+        begun, goes_on = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(failing(begun, goes_on))
+        await begun.wait()
+        async with ensure_engine(tmp_path):
+            goes_on.set()
+            await asyncio.wait({first}, timeout=0.5)
+            found = await one(tmp_path)
+        with pytest.raises(ValueError, match="failed"):
+            await first
+        return found
+
+    assert asyncio.run(scenario()) == [{"one": 1}]
+
+
 def test_commands_share_the_engine_until_the_last_has_ended(tmp_path):
     with command(tmp_path) as first, command(tmp_path) as second:
         assert [len(engines(first.pid)), len(engines(second.pid))] == [1, 0]
