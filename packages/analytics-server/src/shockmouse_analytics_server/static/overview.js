@@ -54,7 +54,7 @@ export async function show(place, { asking, parameters, period, zone, signal, is
   const askTotals = (again = asking, running = period) => both((range) => again.ask("stats", range), running)
   let series = askLines()
   let [current, before] = await askTotals()
-  if (!current.events) {
+  if (!current.events || !current.sessions) {
     if (await isEverEmpty()) return welcome()
     series = askLines() // the first event may have come between the two answers
     ;[current, before] = await askTotals()

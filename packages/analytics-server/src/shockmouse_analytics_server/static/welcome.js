@@ -105,11 +105,13 @@ export function showEmpty(place, { project, asking, signal }, arrived) {
   signal.addEventListener("abort", () => clearInterval(timer))
 }
 
-// Whether no event of a project was ever stored, those of bots included. A question that fails says nothing.
+// Whether no event of a project was ever counted, those of bots included; the first is counted for a moment without its
+// session. A question that fails says nothing.
 export async function isEmpty(asking) {
   const ever = { from: "2000-01-01", to: null, bots: "include" }
   try {
-    return !(await asking.withoutFilters().ask("stats", ever)).events
+    const { events, sessions } = await asking.withoutFilters().ask("stats", ever)
+    return !events || !sessions
   } catch (error) {
     if (error.name === "AbortError") throw error
     return false
