@@ -17,18 +17,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from asking import NOON, Asker, event
+from export_lines import EVER, line_of
 from spooled import Totals, open_spool, totals
 
 from shockmouse_analytics_server import importer, loader
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.counters import Counters
-from shockmouse_analytics_server.export import COLUMNS, export
-from shockmouse_analytics_server.exported import read_row
+from shockmouse_analytics_server.export import export
 from shockmouse_analytics_server.importer import Importer, Line, Tally
-from shockmouse_analytics_server.json_limits import RefusedError
 from shockmouse_analytics_server.projects import Project
 from shockmouse_analytics_server.question import KINDS, Question
 from shockmouse_analytics_server.ranges import Range, find_zone
@@ -38,9 +36,6 @@ from shockmouse_analytics_server.spool import Spool
 from .serving import PROGRAM, command, command_on_terminal, environment, serving, wait_until
 
 YEAR = Range(NOON - timedelta(days=200), NOON + timedelta(days=200), find_zone("UTC"))
-EVER = Project(
-    name="copy", created_at=0, retention_days=0, rollup_retention_days=0, ip="keep", timezone="UTC", version=1
-)
 RICH = {
     "properties": {
         "a.b": 1,
@@ -306,91 +301,8 @@ def test_events_older_than_the_project_keeps_them_are_left_out(shared: Any, migr
     migrated.run(scenario)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"at": "yesterday"},
-        {"at": "2026-03-10T12:00:00"},
-        {"at": "1999-12-31T00:00:00Z"},
-        {"at": "2026-03-12T12:00:01Z"},
-        {"received_at": "2126-01-01T00:00:00Z"},
-        {"session_started_at": "2026-03-01T00:00:00Z"},
-        {"sent_at": "1815-01-01T00:00:00Z"},
-        {"event_id": "one"},
-        {"type": "party"},
-        {"device_id": ""},
-        {"session_id": "x" * 65},
-        {"sample_rate": 0},
-        {"sample_rate": 2},
-        {"seq": -1},
-        {"name": None},
-        {"name": 5},
-        {"title": "x" * 20_000},
-        {"privacy": "loud"},
-        {"properties": []},
-        {"properties": {"x": 10**30}},
-        {"context": "no json"},
-        {"context": []},
-        {"context": {"x": 10**30}},
-        {"fingerprint": {"os": 1}},
-        {"project": "rival"},
-        {"surprise": 1},
-    ],
-)
-def test_a_line_that_is_no_event_of_an_export_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(RefusedError) as refused:
-        read_row(line_of(**wrong), EVER, NOON.timestamp() + 100 * 86_400)
-    assert refused.value.reason
-
-
-@pytest.mark.parametrize("privacy", ["strict", "balanced", "full"])
-def test_of_an_address_is_kept_what_ingestion_would_keep(privacy: str) -> None:
-    line = line_of(ip="198.51.100.77", user_agent="Firefox", privacy=privacy)
-    kept = [read_row(line, msgspec.structs.replace(EVER, ip=mode), 2e9) for mode in ("truncate", "drop", "keep")]
-    expected = ["198.51.100.0", "", "198.51.100.77"] if privacy == "full" else ["", "", "198.51.100.77"]
-    assert [row.ip for row in kept] == expected
-    assert [row.user_agent for row in kept] == ["Firefox" if privacy == "full" else ""] * 3
-
-
-def test_a_refused_line_is_told_in_our_words() -> None:
-    with pytest.raises(RefusedError, match=r"^seq is -1, but should be a whole number of at least 0$"):
-        read_row(line_of(seq=-1), EVER, NOON.timestamp() + 100 * 86_400)
-
-
-def test_what_is_missing_is_empty(tmp_path: Path) -> None:
-    needed = ("at", "received_at", "event_id", "type", "device_id", "session_id", "session_started_at")
-    whole = json.loads(line_of(fingerprint={}, properties={}, sent_at=None))
-    row = read_row(json.dumps({name: whole[name] for name in needed}).encode(), EVER, NOON.timestamp())
-    empty = {"path": "", "timestamp": "", "privacy": "", "seq": 0, "batch_id": row.event_id}
-    same = read_row(line_of(event_id=row.event_id, **empty), EVER, NOON.timestamp())
-    assert msgspec.json.encode(row) == msgspec.json.encode(same)
-    for name in needed:
-        with pytest.raises(RefusedError, match=name):
-            read_row(json.dumps({other: whole[other] for other in needed if other != name}).encode(), EVER, 2e9)
-
-
-def test_an_export_of_before_names_the_sessions_start_otherwise_and_has_its_context_as_text() -> None:
-    line = json.loads(line_of(batch_id=str(uuid.uuid4()), context={"x": [1, "two\nlines"], "n": None}))
-    before = line | {"context": json.dumps(line["context"], indent=1)}
-    before["session_started"] = before.pop("session_started_at")
-    rows = [read_row(json.dumps(each).encode(), EVER, NOON.timestamp()) for each in (line, before)]
-    assert msgspec.json.encode(rows[0]) == msgspec.json.encode(rows[1])
-
-
 def test_groups_stay_small() -> None:
     assert importer.GROUP_LINES * importer.WAITING_GROUPS <= 100_000
-
-
-def line_of(**overrides: Any) -> bytes:
-    """Return a line of an export."""
-    row = event()
-    given = {name: getattr(row, name) for name in COLUMNS}
-    given["session_started_at"] = given.pop("session_started")
-    given |= dict.fromkeys(("at", "session_started_at", "received_at"), "2026-03-10T12:00:00.000Z")
-    given |= {"properties": {}, "user_properties": {}, "context": {}} | overrides
-    if "at" in overrides and "session_started_at" not in overrides:
-        given["session_started_at"] = overrides["at"]
-    return json.dumps(given).encode()
 
 
 def spooled_batches(folder: Path) -> int:
