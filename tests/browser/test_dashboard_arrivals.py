@@ -191,6 +191,8 @@ def test_a_time_zone_moves_the_days(watcher: Reader) -> None:
     stamp = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     event = {"event_id": str(uuid4()), "type": "page", "timestamp": stamp, "context": {"user_agent": MACHINES[0].agent}}
     watcher.server.post({"events": [event]}, keys.write_key)
+    asked = {"path": "/api/v1/stats", "Authorization": f"Bearer {keys.read_key}"}
+    wait_until(lambda: watcher.server.request("GET", **asked).json()["visitors"] == 1, 30, "it is counted", every=0.2)
     watcher.sign_in(keys.read_key)
     page = watcher.open("?period=7d")
     expect(page.locator(".total strong").first).to_have_text("1", timeout=15_000)

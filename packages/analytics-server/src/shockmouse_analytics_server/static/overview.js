@@ -23,6 +23,7 @@ export const METRICS = [
   ["views_per_session", "Views / session", ratio, ratio],
 ]
 const NOW_EVERY = 10_000
+const COUNTED_WITHIN = 1000
 
 export async function show(place, { asking, parameters, period, zone, signal, isEverEmpty, welcome }) {
   const compares = parameters.get("compare") !== "none"
@@ -54,9 +55,14 @@ export async function show(place, { asking, parameters, period, zone, signal, is
   const askTotals = (again = asking, running = period) => both((range) => again.ask("stats", range), running)
   let series = askLines()
   let [current, before] = await askTotals()
-  if (!current.events || !current.sessions) {
+  if (!current.events) {
     if (await isEverEmpty()) return welcome()
     series = askLines() // the first event may have come between the two answers
+    ;[current, before] = await askTotals()
+  }
+  if (current.events && !current.sessions && period.isRunning) {
+    await new Promise((done) => setTimeout(done, COUNTED_WITHIN)) // an event is counted a moment before its session
+    series = askLines()
     ;[current, before] = await askTotals()
   }
   if (!current.events) tellWhy(chartBox.parentElement, asking, parameters).catch(() => null)
