@@ -14,7 +14,7 @@ import pytest
 from spooled import Totals, make_entry, open_spool, totals
 
 from shockmouse_analytics_server import erasure, loader
-from shockmouse_analytics_server.backup import Manifest, backup, no_erasure, read_manifest, restore
+from shockmouse_analytics_server.backup import Manifest, backup, no_erasure, read_manifest, restore, views_away
 from shockmouse_analytics_server.clickhouse import Database
 from shockmouse_analytics_server.counters import Counters
 from shockmouse_analytics_server.erasure_journal import Subject, begin, unfinished
@@ -77,6 +77,19 @@ async def elsewhere(database: Database, kept: Path, new: Path) -> list:
         return [await drained(new, beside), await verify(beside)]
     finally:
         await beside.drop()
+
+
+def test_a_restore_that_fails_leaves_the_views(database):
+    async def scenario(opened: Database) -> list:
+        await up(opened)
+        inside = []
+        with contextlib.suppress(SchemaError):
+            async with views_away(opened):
+                inside = await verify(opened)
+                raise SchemaError("not as many rows")
+        return [bool(inside), await verify(opened)]
+
+    assert database.run(scenario) == [True, []]
 
 
 def test_a_backup_under_load_has_each_acknowledged_event_once(database, folders):

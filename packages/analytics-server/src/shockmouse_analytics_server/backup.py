@@ -299,17 +299,18 @@ async def refuse_used(database: Database, data_dir: Path) -> None:
 @contextlib.asynccontextmanager
 async def views_away(database: Database) -> AsyncIterator[None]:
     """Inside there is no view that would count the events again, and no row ends with its retention."""
-    views = await database.fetch(VIEWS, params={"database": database.name})
-    for view in views:
-        await database.execute(f"drop view {view['name']} sync")
-    for name, _ in await tables_of(database):
-        await database.execute(f"system stop ttl merges {name}")
+    away = []
     try:
+        for view in await database.fetch(VIEWS, params={"database": database.name}):
+            await database.execute(f"drop view {view['name']} sync")
+            away.append(view)
+        for name, _ in await tables_of(database):
+            await database.execute(f"system stop ttl merges {name}")
         yield
     finally:
         for name, _ in await tables_of(database):
             await database.execute(f"system start ttl merges {name}")
-        for view in views:
+        for view in away:
             await database.execute(view["made"])
 
 
